@@ -115,8 +115,8 @@ class RestoreAdmin(readonly.ReadOnlyAdmin):
     list_display = ("__str__", "restored_at", "lost_since")
 
 
-@admin.register(models.StrayResponse)
-class StrayResponseAdmin(readonly.ReadOnlyAdmin):
+@admin.register(models.LostResponse)
+class LostResponseAdmin(readonly.ReadOnlyAdmin):
     """Responses to attempts that the database lost."""
 
     list_display = ("__str__", "came_at", "outcome", "http_status", "failure")

@@ -17,7 +17,7 @@ SECTIONS: Mapping[str, tuple[failures.Words, Mapping[type[Model], failures.Words
             models.Request: _("What people requested, and what became of it."),
             models.Attempt: _("Each time a request was sent to AgentStation, and the response."),
             models.LateResponse: _("Responses that came after the portal had stopped waiting."),
-            models.StrayResponse: _("Responses to attempts that the database no longer has."),
+            models.LostResponse: _("Responses to attempts that the database no longer has."),
             models.Scan: _("Each reading of AgentStation's lists, by which unclear outcomes are resolved."),
         },
     ),

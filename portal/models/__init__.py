@@ -5,7 +5,7 @@ from portal.models.attempt import Attempt, LateResponse
 from portal.models.beginning import Beginning
 from portal.models.connection import Connection, Way
 from portal.models.credential import Credential
-from portal.models.database import Database, Restore, StrayResponse
+from portal.models.database import Database, LostResponse, Restore
 from portal.models.event import Change, Event, EventNumber, name_target
 from portal.models.ids import MAX_ID, parse_id
 from portal.models.lease import Lease

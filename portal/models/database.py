@@ -73,12 +73,12 @@ class Restore(Audited):
         return f"restore {self.pk}"
 
 
-class StrayResponse(UnawaitedResponse):
+class LostResponse(UnawaitedResponse):
     """A response to an attempt that is not in the database, which has gone back since it was claimed."""
 
     AUDITED = ("account_id", "attempt_number", "token", "came_at", *ProviderResponse.COLUMNS)
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="stray_responses")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="lost_responses")
     attempt_number = models.PositiveBigIntegerField(help_text=_("The id that the attempt had."))
     token = models.CharField(max_length=32, unique=True, help_text=_("The attempt's own."))
 

@@ -55,7 +55,7 @@ class Verb(models.TextChoices):
     DISOWN = "disown", _("declared not ours")
     LEAVE_OUT = "leave-out", _("left out of scans")
     RELEASE_ORPHAN = "release-orphan", _("unassigned workstation released")
-    STRAY_RESPONSE = "stray-response", _("response of no known attempt")
+    LOST_RESPONSE = "lost-response", _("response of no known attempt")
     RESTORE = "restore", _("backup restored")
     RESTORED = "restored", _("restored")
     DATABASE_CHANGED = "database-changed", _("database changed")

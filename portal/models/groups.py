@@ -7,7 +7,7 @@ _READ = tuple(
     for name in (
         *("account", "key", "request", "attempt", "lateresponse", "workstation", "workspace", "file", "log", "event"),
         *("scan", "notice", "seal", "tombstone", "workstationtype", "credential", "database", "restore"),
-        *("strayresponse", "connection", "share"),
+        *("lostresponse", "connection", "share"),
     )
 )
 

@@ -130,8 +130,8 @@ def create_rest(account: models.Account) -> dict[str, Model]:
         "seal": create_seal(),
         "database": models.Database.objects.get_or_create(pk=1, defaults={"identity": "d" * 32, "place": "file 7"})[0],
         "restore": models.Restore.objects.create(account=account, lost_since=NOW, lost_since_tick=1, restored_tick=2),
-        "strayresponse": models.StrayResponse.objects.create(
-            account=account, attempt_number=9, token=uuid4().hex, outcome="SUCCEEDED", response=b'{"id": "stray"}'
+        "lostresponse": models.LostResponse.objects.create(
+            account=account, attempt_number=9, token=uuid4().hex, outcome="SUCCEEDED", response=b'{"id": "lost"}'
         ),
         "tombstone": models.Tombstone.objects.create(
             kind="REQUESTS", first_id=1, last_id=2, ids=[1, 2], counts={"request": 2, "attempt": 1000}

@@ -103,7 +103,7 @@ def test_every_kind_of_row_has_the_name_of_the_glossary(root, sign_in):
     page = sign_in(root).get("/admin/").text
     names = re.findall(r'<dt>\s*<a href="/admin/\w+/\w+/">([^<]*)</a>', page)
     assert names == [
-        *("Requests", "Attempts", "Late responses", "Stray responses", "Scans"),
+        *("Requests", "Attempts", "Late responses", "Lost responses", "Scans"),
         *("Workstations", "Connections", "Shares", "Workspaces", "Files", "Logs", "Workstation types"),
         *("Events", "Audit seals", "Deletion records"),
         *("People", "Groups", "Accounts", "Keys", "Credentials"),

@@ -151,10 +151,10 @@ REFUSED = [
     "UPDATE portal_seal SET digest = 'x'",
     "UPDATE portal_tombstone SET kind = 'x'",
     "UPDATE portal_lateresponse SET message = 'x'",
-    "UPDATE portal_strayresponse SET message = 'x'",
+    "UPDATE portal_lostresponse SET message = 'x'",
     "UPDATE portal_restore SET lost_since = now()",
     "DELETE FROM portal_tombstone",
-    "DELETE FROM portal_strayresponse",
+    "DELETE FROM portal_lostresponse",
     "DELETE FROM portal_restore",
     "DELETE FROM portal_user",
     "DELETE FROM django_migrations",
@@ -205,7 +205,7 @@ def test_no_act_is_granted_that_a_trigger_always_refuses():
     granted = grants.list_privileges()
     for table in ("event", "change", "seal", "lateresponse"):
         assert granted[f"portal_{table}"] == ("SELECT", "INSERT", "DELETE")
-    for table in ("tombstone", "strayresponse", "restore"):
+    for table in ("tombstone", "lostresponse", "restore"):
         assert granted[f"portal_{table}"] == ("SELECT", "INSERT")
     assert granted["portal_user"] == ("SELECT", "INSERT", "UPDATE")
     assert granted["django_migrations"] == ("SELECT",)

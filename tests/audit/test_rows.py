@@ -194,8 +194,8 @@ def told(record, alice, root) -> dict[str, list[int]]:
     kind = models.WorkstationType.objects.create(account=account, name="default", withdrawn_at=Now())
     key = models.Key.objects.get()
     restored = models.Restore.objects.create(account=account, lost_since=Now(), lost_since_tick=1, restored_tick=2)
-    stray = models.StrayResponse.objects.create(
-        account=account, attempt_number=1, token="t", outcome="FAILED", failure="422", response=b"x", message="stray"
+    lost = models.LostResponse.objects.create(
+        account=account, attempt_number=1, token="t", outcome="FAILED", failure="422", response=b"x", message="lost"
     )
     share = models.Share.objects.create(
         workstation=models.Workstation.objects.latest("id"), person=root, level="look", until=Now()
@@ -204,7 +204,7 @@ def told(record, alice, root) -> dict[str, list[int]]:
         models.Database.objects.get(),
         share,
         restored,
-        stray,
+        lost,
         account,
         person,
         key,

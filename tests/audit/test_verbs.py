@@ -524,7 +524,7 @@ ACTS = [
     Act(verbs=(Verb.RESTORE, Verb.RESTORED), do=restore),
     Act(verbs=(Verb.DATABASE_CHANGED,), do=move_database, has_change=True),
     Act(verbs=(Verb.CONFIRM_DATABASE,), do=confirm_database, by="olga", has_change=True),
-    Act(verbs=(Verb.STRAY_RESPONSE,), do=answer_nobody),
+    Act(verbs=(Verb.LOST_RESPONSE,), do=answer_nobody),
     Act(verbs=(Verb.PRUNE,), do=prune_old),
     Act(verbs=(Verb.NOTICE,), do=raise_notice),
     Act(verbs=(Verb.REFUSED,), do=lambda stage: stage.browse(stage.alice).post("/key/resume/"), by="alice"),

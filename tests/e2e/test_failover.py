@@ -36,7 +36,7 @@ from portal import models
 key, database = models.Key.objects.get(), models.Database.objects.get()
 print(json.dumps({
     "requests": list(models.Request.objects.order_by("id").values_list("requester__username", "status")),
-    "strays": models.StrayResponse.objects.count(),
+    "lost_responses": models.LostResponse.objects.count(),
     "orphans": models.Workstation.objects.orphans().count(),
     "key": [key.state, key.cause],
     "doubt": database.doubt,
@@ -200,7 +200,7 @@ def test_nobody_gets_what_was_made_for_a_request_that_was_lost(database, sandbox
     portal.start_worker()
     sandbox.release()
 
-    state = portal.wait_for(strays=1)
+    state = portal.wait_for(lost_responses=1)
     assert state["requests"] == [["alice", "SUCCEEDED"], ["bob", "QUEUED"]]
     assert (state["orphans"], state["key"]) == (1, ["PAUSED", "database-moved"])
     assert len(sandbox.record()["posts"]) == 2

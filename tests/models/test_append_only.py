@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ON_SQLITE = "connection.vendor != 'sqlite'"
 ON_POSTGRESQL = "connection.vendor != 'postgresql'"
-TABLES = ("event", "lateresponse", "attempt", "request", "tombstone", "user", "seal", "strayresponse", "restore")
+TABLES = ("event", "lateresponse", "attempt", "request", "tombstone", "user", "seal", "lostresponse", "restore")
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def history(sandbox, alice) -> models.Request:
     attempt = portal_request.attempts.get()
     models.LateResponse.objects.create(attempt=attempt, outcome="SUCCEEDED")
     account = portal_request.account
-    models.StrayResponse.objects.create(account=account, attempt_number=9, token="x", outcome="SUCCEEDED")
+    models.LostResponse.objects.create(account=account, attempt_number=9, token="x", outcome="SUCCEEDED")
     models.Restore.objects.create(account=account, lost_since=Now(), lost_since_tick=1, restored_tick=2)
     models.Tombstone.objects.create(kind="EVENTS", first_id=10**6, last_id=10**6)
     models.Seal.objects.create(number=1, made_at=Now(), first_id=1, last_id=9, count=9, ids=[], digest="0")
@@ -55,8 +55,8 @@ def refuse(sql: str) -> None:
         "DELETE FROM portal_event",
         "UPDATE portal_lateresponse SET message = 'yes'",
         "DELETE FROM portal_lateresponse",
-        "UPDATE portal_strayresponse SET message = 'yes'",
-        "DELETE FROM portal_strayresponse",
+        "UPDATE portal_lostresponse SET message = 'yes'",
+        "DELETE FROM portal_lostresponse",
         "UPDATE portal_restore SET lost_since_tick = 0",
         "DELETE FROM portal_restore",
         "UPDATE portal_attempt SET http_status = 201",

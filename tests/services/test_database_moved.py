@@ -472,7 +472,7 @@ def test_restore_before_the_start_leaves_no_question(sandbox, doubted, alice):
 # --- A response to an attempt that is lost ---
 
 
-def make_stray(alice: models.User, *, token: str = "lost") -> tuple[dispatch.Call, dispatch.Result]:
+def make_lost(alice: models.User, *, token: str = "lost") -> tuple[dispatch.Call, dispatch.Result]:
     """A call whose id is that of another's attempt, which waits for its own response."""
     factories.submit(alice)
     call = factories.claim()
@@ -484,17 +484,17 @@ def buy():
 
 
 def test_one_person_s_request_never_gets_another_s_workstation(sandbox, alice):
-    call, result = make_stray(alice)
+    call, result = make_lost(alice)
     results.record_result(call=call, result=result)
     results.record_result(call=call, result=result)
 
     portal_request = models.Request.objects.get()
     assert portal_request.status == "SENDING"
-    stray = models.StrayResponse.objects.get()
-    assert (stray.attempt_number, stray.token, stray.outcome) == (call.attempt_id, "lost", "SUCCEEDED")
+    lost = models.LostResponse.objects.get()
+    assert (lost.attempt_number, lost.token, lost.outcome) == (call.attempt_id, "lost", "SUCCEEDED")
     orphan = models.Workstation.objects.get()
     assert (orphan.uid, orphan.request, orphan.made_for) == (factories.get_named(result).uid, None, None)
-    assert models.Event.objects.filter(verb="stray-response").count() == 1
+    assert models.Event.objects.filter(verb="lost-response").count() == 1
     assert_is_paused(for_="lost-attempt")
 
 
@@ -502,11 +502,11 @@ def test_a_response_to_an_id_that_is_not_there_is_kept_too(sandbox, alice):
     factories.submit(alice)
     call = replace(factories.claim(), attempt_id=999_999)
     results.record_result(call=call, result=dispatch.Result(value=buy()))
-    assert models.StrayResponse.objects.get().attempt_number == 999_999
+    assert models.LostResponse.objects.get().attempt_number == 999_999
     assert_is_paused(for_="lost-attempt")
 
 
-def test_an_owned_mirror_is_not_touched_by_a_stray_response(sandbox, alice, bob):
+def test_an_owned_mirror_is_not_touched_by_a_lost_response(sandbox, alice, bob):
     owned = factories.create_workstation(bob)
     factories.submit(alice)
     call = replace(factories.claim(), token="lost")
@@ -520,7 +520,7 @@ def test_an_owned_mirror_is_not_touched_by_a_stray_response(sandbox, alice, bob)
 def test_what_was_not_sent_leaves_nothing(sandbox, alice):
     factories.submit(alice)
     results.record_result(call=replace(factories.claim(), token="lost"), result=dispatch.Result())
-    assert not models.StrayResponse.objects.exists()
+    assert not models.LostResponse.objects.exists()
 
 
 # --- The last look before the first byte ---

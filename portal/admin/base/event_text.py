@@ -14,7 +14,7 @@ type Shown = SafeString | str
 
 # Kinds whose names say what they are; of others the kind is told too.
 _PLAIN = ("request", "attempt", "user", "notice")
-_DOUBLED = ("key", "restore", "stray response")  # whose names begin with the kind
+_DOUBLED = ("key", "restore", "lost response")  # whose names begin with the kind
 _OTHERWISE = {"tombstone": gettext_lazy("deletion record")}  # what pages call a kind
 
 
@@ -78,7 +78,7 @@ def _describe_outcome(event: models.Event) -> Shown:
     """What the event's detail says of how it came out, for those verbs whose sentences leave that open."""
     detail = event.detail if isinstance(event.detail, dict) else {}
     match event.verb:
-        case Verb.RESPONSE | Verb.LATE_RESPONSE | Verb.STRAY_RESPONSE:
+        case Verb.RESPONSE | Verb.LATE_RESPONSE | Verb.LOST_RESPONSE:
             return _join_outcome(str(detail.get("outcome", "")), str(detail.get("failure", "")))
         case Verb.PAUSE:
             return columns.show_failure(str(detail.get("cause", ""))) if detail.get("cause") else ""

@@ -32,7 +32,7 @@ GROUPS: Mapping[str, tuple[failures.Words, Mapping[Verb, failures.Words]]] = {
             Verb.LATE_RESPONSE: _("AgentStation responded late to {what}"),
             Verb.DEADLINE_PASSED: _("The deadline of {what} passed without a response"),
             Verb.WORKER_DIED: _("The worker that was sending {what} died"),
-            Verb.STRAY_RESPONSE: _("{who} kept the {what}"),
+            Verb.LOST_RESPONSE: _("{who} kept the {what}"),
         },
     ),
     "checking": (

@@ -40,7 +40,7 @@ def list_rules() -> list[Rule]:
             "DELETE": f"NOT {_is_named('REQUESTS', 'OLD.request_id')}",
         },
         "request": {"UPDATE": _changes(*submission), "DELETE": f"NOT {_is_named('REQUESTS', 'OLD.id')}"},
-        **{table: {"UPDATE": "", "DELETE": ""} for table in ("strayresponse", "restore", "tombstone")},
+        **{table: {"UPDATE": "", "DELETE": ""} for table in ("lostresponse", "restore", "tombstone")},
         # People are deactivated, never deleted.
         "user": {"DELETE": ""},
     }

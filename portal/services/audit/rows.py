@@ -44,7 +44,7 @@ KINDS: Mapping[str, Kind] = {
         _declare("credential", models.Credential),
         _declare("database", models.Database),
         _declare("restore", models.Restore),
-        _declare("stray-response", models.StrayResponse),
+        _declare("lost-response", models.LostResponse),
         _declare("person", models.User, lists=("groups", "permissions")),
         Kind(name="group", model=Group, columns=("name",), lists=("permissions",)),
         _declare("notice", models.Notice),

@@ -27,7 +27,7 @@ def keep_response(
         return  # nothing was sent: there is nothing to keep
     account = accounts.get_current_account()
     key = key_lock.lock_key(account=account)
-    lost, is_new = models.StrayResponse.objects.get_or_create(
+    lost, is_new = models.LostResponse.objects.get_or_create(
         token=token,
         defaults={"account": account, "attempt_number": attempt_number, "outcome": outcome, **description},
     )
@@ -37,7 +37,7 @@ def keep_response(
     if workstation is not None:
         rows += _keep_orphan(account=account, workstation=workstation)
     detail = {"outcome": outcome, "workstation": workstation.uid if workstation else None}
-    audit.record(Verb.STRAY_RESPONSE, lost, detail=detail, rows=rows)
+    audit.record(Verb.LOST_RESPONSE, lost, detail=detail, rows=rows)
     database_moved.doubt_database(key=key, what="lost-attempt")
 
 

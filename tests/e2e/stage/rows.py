@@ -314,8 +314,8 @@ def create_record(olga: models.User) -> None:
     tombstones.add_tombstones(tombstones=[tombstone])
     account = accounts.get_current_account()
     models.Restore.objects.create(account=account, lost_since=NOW, lost_since_tick=1, restored_tick=2)
-    models.StrayResponse.objects.create(
-        account=account, attempt_number=9, token=uuid4().hex, outcome="SUCCEEDED", response=b'{"id": "stray"}'
+    models.LostResponse.objects.create(
+        account=account, attempt_number=9, token=uuid4().hex, outcome="SUCCEEDED", response=b'{"id": "lost"}'
     )
     seal()
     write_event(actor_name="mira", verb="sign-in", target="user mira")

@@ -15,6 +15,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RenameModel(old_name='StrayResponse', new_name='LostResponse'),
         migrations.RemoveConstraint(
             model_name='workstation',
             name='workstation_doubt_only_while_live',
@@ -194,7 +195,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='event',
             name='verb',
-            field=models.CharField(choices=[('submit', 'submitted'), ('claim', 'claimed'), ('response', 'responded'), ('late-response', 'responded late'), ('deadline-passed', 'deadline passed'), ('worker-died', 'worker died'), ('give-up', 'waited too long'), ('cancel', 'cancelled'), ('request-cancel', 'cancellation requested'), ('close', 'closed'), ('adopt', 'adopted'), ('not-created', 'resolved: not created'), ('reconcile', 'reconciled'), ('needs-review', 'needs review'), ('refuse-workspace', 'workspace refused'), ('pause', 'key paused'), ('resume', 'key resuming'), ('activate', 'key active again'), ('probe', 'key probed'), ('first-key', 'first key accepted'), ('ask-account', 'asked which account the key belongs to'), ('confirm-key', 'key confirmed'), ('withdraw-key', 'key no longer accepted'), ('note-sharing', 'key is used elsewhere'), ('clear-sharing', 'key is not used elsewhere'), ('baseline-scan', 'first scan'), ('change-types', 'types changed'), ('request-release', 'release requested'), ('released', 'released'), ('open-connection', 'connection opened'), ('end-connection', 'connection ended'), ('share', 'shared'), ('end-share', 'sharing ended'), ('give-workspace', 'workspace given an owner'), ('name-workspace', 'workspace named'), ('ended', 'ended'), ('missing', 'missing'), ('found-again', 'found again'), ('declare-ended', 'declared ended'), ('reopen', 'active again'), ('disown', 'declared not ours'), ('leave-out', 'left out of scans'), ('release-orphan', 'unassigned workstation released'), ('stray-response', 'response of no known attempt'), ('restore', 'backup restored'), ('restored', 'restored'), ('database-changed', 'database changed'), ('confirm-database', 'database confirmed'), ('clock-step', 'clock stepped'), ('settings', 'settings changed'), ('notice', 'API change noticed'), ('sign-in', 'signed in'), ('sign-in-failed', 'sign-in failed'), ('sign-in-blocked', 'sign-in blocked'), ('sign-out', 'signed out'), ('end-sessions', 'sessions ended'), ('set-up', 'set up'), ('change-password', 'password changed'), ('set-time-zone', 'time zone changed'), ('add-person', 'person added'), ('change-person', 'person changed'), ('make-link', 'sign-in link made'), ('use-link', 'sign-in link used'), ('add-group', 'group added'), ('change-group', 'group changed'), ('delete-group', 'group deleted'), ('checked', 'audit log checked'), ('evidence', 'audit bundle downloaded'), ('refused', 'refused'), ('export', 'exported'), ('prune', 'pruned')], max_length=32),
+            field=models.CharField(choices=[('submit', 'submitted'), ('claim', 'claimed'), ('response', 'responded'), ('late-response', 'responded late'), ('deadline-passed', 'deadline passed'), ('worker-died', 'worker died'), ('give-up', 'waited too long'), ('cancel', 'cancelled'), ('request-cancel', 'cancellation requested'), ('close', 'closed'), ('adopt', 'adopted'), ('not-created', 'resolved: not created'), ('reconcile', 'reconciled'), ('needs-review', 'needs review'), ('refuse-workspace', 'workspace refused'), ('pause', 'key paused'), ('resume', 'key resuming'), ('activate', 'key active again'), ('probe', 'key probed'), ('first-key', 'first key accepted'), ('ask-account', 'asked which account the key belongs to'), ('confirm-key', 'key confirmed'), ('withdraw-key', 'key no longer accepted'), ('note-sharing', 'key is used elsewhere'), ('clear-sharing', 'key is not used elsewhere'), ('baseline-scan', 'first scan'), ('change-types', 'types changed'), ('request-release', 'release requested'), ('released', 'released'), ('open-connection', 'connection opened'), ('end-connection', 'connection ended'), ('share', 'shared'), ('end-share', 'sharing ended'), ('give-workspace', 'workspace given an owner'), ('name-workspace', 'workspace named'), ('ended', 'ended'), ('missing', 'missing'), ('found-again', 'found again'), ('declare-ended', 'declared ended'), ('reopen', 'active again'), ('disown', 'declared not ours'), ('leave-out', 'left out of scans'), ('release-orphan', 'unassigned workstation released'), ('lost-response', 'response of no known attempt'), ('restore', 'backup restored'), ('restored', 'restored'), ('database-changed', 'database changed'), ('confirm-database', 'database confirmed'), ('clock-step', 'clock stepped'), ('settings', 'settings changed'), ('notice', 'API change noticed'), ('sign-in', 'signed in'), ('sign-in-failed', 'sign-in failed'), ('sign-in-blocked', 'sign-in blocked'), ('sign-out', 'signed out'), ('end-sessions', 'sessions ended'), ('set-up', 'set up'), ('change-password', 'password changed'), ('set-time-zone', 'time zone changed'), ('add-person', 'person added'), ('change-person', 'person changed'), ('make-link', 'sign-in link made'), ('use-link', 'sign-in link used'), ('add-group', 'group added'), ('change-group', 'group changed'), ('delete-group', 'group deleted'), ('checked', 'audit log checked'), ('evidence', 'audit bundle downloaded'), ('refused', 'refused'), ('export', 'exported'), ('prune', 'pruned')], max_length=32),
         ),
         migrations.AlterField(
             model_name='file',
@@ -462,27 +463,27 @@ class Migration(migrations.Migration):
             field=models.OneToOneField(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='sign_in_link', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AlterField(
-            model_name='strayresponse',
+            model_name='lostresponse',
             name='error',
             field=models.TextField(help_text="AgentStation's own word for the error."),
         ),
         migrations.AlterField(
-            model_name='strayresponse',
+            model_name='lostresponse',
             name='failure',
             field=models.CharField(max_length=32),
         ),
         migrations.AlterField(
-            model_name='strayresponse',
+            model_name='lostresponse',
             name='http_status',
             field=models.PositiveSmallIntegerField(null=True),
         ),
         migrations.AlterField(
-            model_name='strayresponse',
+            model_name='lostresponse',
             name='message',
             field=models.TextField(help_text="AgentStation's own sentence."),
         ),
         migrations.AlterField(
-            model_name='strayresponse',
+            model_name='lostresponse',
             name='response',
             field=models.BinaryField(help_text="The response's body, at most its first 1 MiB.", null=True),
         ),
@@ -659,5 +660,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='workstation',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('missing_since', None), ('missing_tick', None)), models.Q(('ended_at', None), ('missing_since__isnull', False), ('missing_tick__isnull', False)), _connector='OR'), name='workstation_missing_only_while_live'),
+        ),
+        migrations.AlterField(
+            model_name='lostresponse',
+            name='account',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lost_responses', to='portal.account'),
         ),
     ]
