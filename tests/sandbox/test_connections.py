@@ -130,10 +130,6 @@ def test_nothing_more_is_opened_once_it_stops(alice, sandbox):
     assert alice.call("POST", f"/workstations/{uid}/vncwss").status_code == 503
 
 
-def test_a_sandbox_that_never_served_can_be_stopped(clock):
-    server.Sandbox(clock=clock).stop()
-
-
 def test_the_port_can_be_chosen_and_a_taken_one_leaves_nothing_open(clock):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
