@@ -9,34 +9,26 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, database_moved, key_lock
 from portal.services.mirrors import contract_drift, mirror
+from portal.services.requests import dispatch
 
 
-def keep_response(
-    *,
-    attempt_number: int,
-    token: str,
-    outcome: models.Attempt.Outcome,
-    workstation: agentstation.Workstation | None,
-    description: Mapping[str, object],
-) -> None:
+def keep_response(*, call: dispatch.Call, result: dispatch.Result, columns: Mapping[str, object]) -> None:
     """Keep the response in the caller's transaction; its workstation becomes an orphan. Safe to repeat.
 
     That the attempt is missing shows that the database went back, which pauses the key.
     """
-    if outcome == models.Attempt.Outcome.NOT_SENT:
+    if result.outcome == models.Attempt.Outcome.NOT_SENT:
         return  # nothing was sent: there is nothing to keep
-    account = accounts.get_current_account()
+    account, workstation = accounts.get_current_account(), result.value
     key = key_lock.lock_key(account=account)
-    lost, is_new = models.LostResponse.objects.get_or_create(
-        token=token,
-        defaults={"account": account, "attempt_number": attempt_number, "outcome": outcome, **description},
-    )
+    defaults = {"account": account, "attempt_number": call.attempt_id, "outcome": result.outcome, **columns}
+    lost, is_new = models.LostResponse.objects.get_or_create(token=call.token, defaults=defaults)
     if not is_new:
         return
     rows: list[Model] = [lost]
     if workstation is not None:
         rows += _keep_orphan(account=account, workstation=workstation)
-    detail = {"outcome": outcome, "workstation": workstation.uid if workstation else None}
+    detail = {"outcome": result.outcome, "workstation": workstation.uid if workstation else None}
     audit.record(Verb.LOST_RESPONSE, lost, detail=detail, rows=rows)
     database_moved.doubt_database(key=key, what="lost-attempt")
 

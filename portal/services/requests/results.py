@@ -28,44 +28,28 @@ def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result
     """Write what the call ended in, under its account's locked key and in the caller's transaction: all, or nothing."""
     attempt = _lock_attempt(call, key=key, workstation=result.value)
     if attempt is None:
-        _keep_lost(call=call, result=result)
+        lost_responses.keep_response(call=call, result=result, columns=_describe(result, failure=result.failure))
         return
-    portal_request = attempt.request
-    outcome, failure = result.outcome, result.failure
     taken = _find_taken(attempt)
-    if taken is not None:
-        outcome, failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER
-    ours = _end_attempt(attempt, key=key, result=result, outcome=outcome, failure=failure, taken=taken)
+    ours = _end_attempt(attempt, key=key, result=result, taken=taken)
     if result.response is not None:
-        contract_drift.note_deviations(deviations=result.response.deviations, request_number=portal_request.pk)
+        contract_drift.note_deviations(deviations=result.response.deviations, request_number=attempt.request_id)
     if not ours:
         _record_late(attempt=attempt, result=result, taken=taken)
         return
-    before = portal_request.status
+    before = attempt.request.status
     mirrors = _use_result(result, key=key, attempt=attempt, taken=taken)
     # Only now: the event keeps what the rows are after all that followed from the response.
-    _record_outcome(attempt, outcome=outcome, failure=failure, before=before, mirrors=mirrors)
+    text.save_text(number=attempt.request_id, rows=[attempt])
+    detail = {"outcome": attempt.outcome, "failure": attempt.failure, "before": before, "after": attempt.request.status}
+    audit.record(Verb.RESPONSE, attempt, detail=detail, rows=[attempt, attempt.request, *mirrors])
 
 
-@transaction.atomic
 def record_unreadable(*, call: dispatch.Call, result: dispatch.Result) -> None:
     """Keep a response that our own code breaks on: its bytes, and an unknown outcome. Nothing else is made of it."""
-    response = result.response and replace(result.response, error="", message="", retry_after=None)
+    response = result.response and replace(result.response, error="", message="", retry_after=None, deviations=())
     failure = failures.UNREADABLE if response else failures.NO_ANSWER
-    kept = dispatch.Result(failure=failure, response=response)
-    key = _lock_key(call)
-    attempt = _lock_attempt(call, key=key)
-    if attempt is None:
-        _keep_lost(call=call, result=kept)
-        return
-    if not _end_attempt(attempt, key=key, result=kept, outcome=kept.outcome, failure=failure):
-        _record_late(attempt=attempt, result=kept)
-        return
-    portal_request, before = attempt.request, attempt.request.status
-    lifecycle.move_request(
-        portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failure, count_attempt=True
-    )
-    _record_outcome(attempt, outcome=kept.outcome, failure=failure, before=before, mirrors=[])
+    record_result(call=call, result=dispatch.Result(failure=failure, response=response))
 
 
 def _lock_key(call: dispatch.Call) -> models.Key:
@@ -115,64 +99,25 @@ def _lock_attempts(
 
 
 def _end_attempt(
-    attempt: models.Attempt,
-    *,
-    key: models.Key,
-    result: dispatch.Result,
-    outcome: models.Attempt.Outcome,
-    failure: failures.Failure | None,
-    taken: models.Workstation | None = None,
+    attempt: models.Attempt, *, key: models.Key, result: dispatch.Result, taken: models.Workstation | None
 ) -> bool:
-    """Write the outcome where the attempt is still ours, which it is not past its deadline. Returns whether it was."""
+    """Write the outcome where the attempt is still ours, which it is not past its deadline. Returns whether it was.
+
+    Of one that names what is taken it is not known what was made.
+    """
     return attempt.update_where(
         models.Attempt.objects.filter(outcome=models.Attempt.Outcome.SENDING),
-        outcome=outcome,
+        outcome=result.outcome if taken is None else models.Attempt.Outcome.UNKNOWN,
         ended_at=attempt.now,
         ended_tick=key_lock.advance_tick(key=key),
         retry_after=result.retry_after,
         names_taken=taken is not None,
-        **_describe(result, failure=failure),
-    )
-
-
-def _record_outcome(
-    attempt: models.Attempt,
-    *,
-    outcome: models.Attempt.Outcome,
-    failure: failures.Failure | None,
-    before: str,
-    mirrors: list[Model],
-) -> None:
-    text.save_text(number=attempt.request_id, rows=[attempt])
-    audit.record(
-        Verb.RESPONSE,
-        attempt,
-        detail={
-            "outcome": outcome,
-            "failure": failure.code if failure else "",
-            "before": before,
-            "after": attempt.request.status,
-        },
-        rows=[attempt, attempt.request, *mirrors],
-    )
-
-
-def _keep_lost(*, call: dispatch.Call, result: dispatch.Result) -> None:
-    lost_responses.keep_response(
-        attempt_number=call.attempt_id,
-        token=call.token,
-        outcome=result.outcome,
-        workstation=result.value,
-        description=_describe(result, failure=result.failure),
+        **_describe(result, failure=result.failure if taken is None else failures.NO_ANSWER),
     )
 
 
 def _use_result(
-    result: dispatch.Result,
-    *,
-    key: models.Key,
-    attempt: models.Attempt,
-    taken: models.Workstation | None,
+    result: dispatch.Result, *, key: models.Key, attempt: models.Attempt, taken: models.Workstation | None
 ) -> list[Model]:
     """All that follows from a response in time. Returns the mirrors that it changed, as do those that it calls."""
     portal_request = attempt.request
@@ -263,12 +208,7 @@ def _take_named(portal_request: models.Request) -> list[Model]:
     return mirrors
 
 
-def _record_late(
-    *,
-    attempt: models.Attempt,
-    result: dispatch.Result,
-    taken: models.Workstation | None = None,
-) -> None:
+def _record_late(*, attempt: models.Attempt, result: dispatch.Result, taken: models.Workstation | None) -> None:
     """Keep a response that came after the deadline, and use it where that is still possible."""
     portal_request, description = attempt.request, _describe(result, failure=result.failure)
     ended_so = (attempt.outcome, attempt.failure) == (result.outcome, description["failure"])
