@@ -14,7 +14,7 @@ from portal.db import clock
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, key_lock, pace, steady_clock
-from portal.services.runtime import leases, notify
+from portal.services.runtime import notify
 
 logger = logging.getLogger(__name__)
 

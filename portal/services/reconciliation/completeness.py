@@ -34,10 +34,8 @@ def list_left_out(*, account: models.Account) -> QuerySet[models.Workstation]:
     return find_lacking(scan=scan)
 
 
-def check_lacking(
-    *, scan: models.Scan, row: models.Workstation, client: agentstation.Client
-) -> str:
-    """Read one that the scan lacks: it has ended, is missing from now on, or the code says why the scan is not complete.
+def check_lacking(*, scan: models.Scan, row: models.Workstation, client: agentstation.Client) -> str:
+    """Read one that the scan lacks: it has ended, is missing from now on, or why the scan is not complete.
 
     Raises AgentStationError where it cannot be read.
     """

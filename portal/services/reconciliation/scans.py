@@ -183,7 +183,7 @@ def _step(scan: models.Scan, *, client: agentstation.Client) -> bool:
     return True
 
 
-def _save(scan: models.Scan, *) -> None:
+def _save(scan: models.Scan) -> None:
     with leases.transaction():
         scan.save()
 
@@ -211,7 +211,7 @@ def _read_page(scan: models.Scan, *, client: agentstation.Client) -> None:
         _end(scan, problem=problem)
 
 
-def _ask_for_less(scan: models.Scan, *) -> None:
+def _ask_for_less(scan: models.Scan) -> None:
     if scan.page_size > 1:
         scan.page_size //= 2
         _save(scan)
@@ -275,9 +275,7 @@ def _check_next(scan: models.Scan, *, client: agentstation.Client) -> None:
     scan.failures = 0
 
 
-def _end(
-    scan: models.Scan, *, problem: str = "", error: agentstation.AgentStationError | None = None
-) -> None:
+def _end(scan: models.Scan, *, problem: str = "", error: agentstation.AgentStationError | None = None) -> None:
     """Make the scan count: what it lacks, if it is complete, is not there from now on."""
     with key_lock.holding(account=scan.account) as key:
         if not problem and completeness.find_lacking(scan=scan).exists():

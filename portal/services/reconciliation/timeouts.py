@@ -140,7 +140,7 @@ def _give_up(*, request_id: int, account: models.Account) -> bool:
     return True
 
 
-def _cancel_unsendable(*) -> int:
+def _cancel_unsendable() -> int:
     """Cancel what waits for somebody who may not ask for it any more, or for an account that an operator has left: it
     must not be bought with another one's key."""
     waiting = models.Request.objects.filter(status=models.Request.Status.QUEUED).select_related("account")
