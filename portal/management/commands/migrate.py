@@ -1,6 +1,6 @@
 """`manage.py migrate`: Django's, which ends by putting all triggers back.
 
-What it changed about groups is in the audit log. A database of a draft from before the first release is refused.
+What it changed about groups is in the audit log. One from before the first release is refused.
 """
 
 from typing import Any
@@ -10,12 +10,9 @@ from django.core.management.commands import migrate
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
-from portal import models
 from portal.db import triggers
 from portal.services.audit import protection
 from portal.services.people import membership
-
-_FORM = "0014_audit_log"  # the migration that came with the present form of events
 
 
 class Command(migrate.Command):
@@ -26,13 +23,9 @@ class Command(migrate.Command):
         applied = {name for app, name in loader.applied_migrations if app == "portal"}
         if unknown := applied - {name for app, name in loader.disk_migrations if app == "portal"}:
             raise CommandError(
-                f"This database is of a draft of the portal, or of a newer version (it has {min(unknown)}): it cannot"
-                " be migrated. Begin with a new database, or install the version that made this one."
-            )
-        if applied and _FORM not in applied and models.Event.objects.exists():
-            raise CommandError(
-                "This database has audit events in the form of before the first release, which nothing can verify any"
-                " more: set it aside with its audit key, and begin with a new one."
+                f"This database is from before the first release, or of a newer version (it has {min(unknown)}): it"
+                " cannot be migrated. Set it aside with its audit key and begin with a new one, or install the"
+                " version that made it."
             )
         if connection.vendor == "sqlite":
             triggers.remove_triggers()

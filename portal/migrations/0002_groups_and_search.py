@@ -1,4 +1,4 @@
-"""What is not tables of models: the groups of people and the search index.
+"""What is no table of a model: the groups of people, and PostgreSQL's index of search texts.
 
 The triggers are put where they belong whenever `migrate` ends.
 """
@@ -9,15 +9,6 @@ from django.contrib.postgres.operations import TrigramExtension
 from django.db import migrations
 
 from portal.models.groups import PERMISSIONS
-
-SEARCH = {
-    "sqlite": ("CREATE VIRTUAL TABLE portal_searchentry USING fts5(words, tokenize = 'trigram')",),
-    "postgresql": (
-        "CREATE TABLE portal_searchentry (rowid bigint PRIMARY KEY, words text NOT NULL)",
-        # Without a list of pending entries: it would make some writer pay for many, and every reader search it.
-        "CREATE INDEX search_entry_by_words ON portal_searchentry USING gin (words gin_trgm_ops) WITH (fastupdate = off)",
-    ),
-}
 
 
 def make_groups(apps, schema_editor):
@@ -31,15 +22,19 @@ def make_groups(apps, schema_editor):
         group_model.objects.create(name=name).permissions.set(permissions)
 
 
-def make_search(apps, schema_editor):
-    for statement in SEARCH[schema_editor.connection.vendor]:
-        schema_editor.execute(statement)
+def index_words(apps, schema_editor):
+    if schema_editor.connection.vendor == "postgresql":
+        # Without a list of pending entries: it would make some writer pay for many, and every reader search it.
+        schema_editor.execute(
+            "CREATE INDEX search_entry_by_words ON portal_searchentry"
+            " USING gin (words gin_trgm_ops) WITH (fastupdate = off)"
+        )
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0001_initial"), ("auth", "0012_alter_user_first_name_max_length")]
+    dependencies = [("portal", "0001_tables"), ("auth", "0012_alter_user_first_name_max_length")]
     operations = [
         TrigramExtension(),
         migrations.RunPython(make_groups),
-        migrations.RunPython(make_search),
+        migrations.RunPython(index_words),
     ]
