@@ -126,7 +126,7 @@ def test_no_search_is_an_error(alice, browse, anna):
         browse("request", q=query)
     for name, query in itertools.product(rows.create_all(alice), ODD):
         request = RequestFactory().get("/", {"q": query})
-        request.user, request._messages = anna, CookieStorage(request)  # type: ignore[attr-defined]
+        vars(request).update(user=anna, _messages=CookieStorage(request))
         pages = admin.site._registry[apps.get_model("portal", name)]
         assert pages.get_changelist_instance(request).result_list is not None, (name, query)
 

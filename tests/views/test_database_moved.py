@@ -60,7 +60,3 @@ def test_no_answer_and_a_second_response_change_nothing(waiting, olga, sign_in):
     assert "Somebody has already" in again
     waiting.refresh_from_db()
     assert waiting.status == "QUEUED"
-
-
-def test_it_is_asked_for_by_post_alone(olga, sign_in):
-    assert sign_in(olga).get("/key/database/").status_code == 405

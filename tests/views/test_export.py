@@ -196,7 +196,3 @@ def test_a_filter_that_cannot_be_read_leads_to_the_page_that_says_so(sign_in, al
     assert response.redirect_chain[0][0].startswith("/requests/?")
     assert response.context["page"].form.errors
     assert not models.Event.objects.filter(verb="export").exists()
-
-
-def test_who_is_signed_out_gets_none(client, db):
-    assert client.post("/requests/export.csv").url.startswith("/accounts/login/")

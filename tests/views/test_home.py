@@ -55,12 +55,12 @@ def test_what_may_have_been_created_is_not_simply_asked_for_again(sign_in, alice
     assert "again=" not in urgent
 
 
-@pytest.mark.parametrize("become", ["old", "followed by a success"])
-def test_a_failure_that_is_past_asks_for_nothing(sign_in, alice, become):
-    fail(alice, age=timedelta(days=8) if become == "old" else timedelta(0))
-    if become != "old":
-        rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now())
-    assert not read_urgent(sign_in(alice))
+def test_a_failure_that_is_past_asks_for_nothing(sign_in, alice):
+    fail(alice, age=timedelta(days=8))
+    assert not read_urgent(sign_in(alice)), "it is old"
+    fail(alice)
+    rows.create_request(alice, ended_at=timezone.now())
+    assert not read_urgent(sign_in(alice)), "there is a success since"
 
 
 def test_an_unknown_request_that_its_requester_may_settle_asks_for_attention(sign_in, alice):

