@@ -30,8 +30,6 @@ class ConnectionForm(ReasonForm):
 
 
 class ShareForm(forms.Form):
-    """Whom to let in, to do what, for how long."""
-
     person = WholeText(
         label=_("Username"),
         max_length=150,

@@ -60,7 +60,6 @@ class PersonField(WholeText):
 
 
 def choose_person() -> PersonField:
-    """The field of a filter."""
     return PersonField(
         label=_("Person"), required=False, max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
@@ -74,7 +73,6 @@ def choose(label: Any, choices: Any, **values: Any) -> forms.ChoiceField:
 
 
 def choose_day(label: Any) -> forms.DateField:
-    """A day that may be left out."""
     widget = forms.DateInput(attrs={"type": "date"})
     errors = {"invalid": _("This is not a date. Enter year, month and day, such as 2026-01-31.")}
     return forms.DateField(label=label, required=False, error_messages=errors, validators=[_check_near], widget=widget)

@@ -81,6 +81,4 @@ class PersonForm(UsernameForm):
 
 
 class PeopleForm(forms.Form):
-    """Searches for people."""
-
     name = WholeText(label=_("Name contains"), required=False, max_length=150)

@@ -32,8 +32,6 @@ def _make_name_field(label: Any) -> WholeText:
 
 
 class WorkspaceNameForm(forms.Form):
-    """Names a workspace."""
-
     name = _make_name_field(_("Name"))
 
 

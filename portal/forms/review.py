@@ -16,11 +16,7 @@ class DecisionForm(ReasonForm):
 
     decision = forms.ChoiceField(
         label=_("What happened?"),
-        choices=[
-            (ADOPT, _("Link a workstation")),
-            (NOT_CREATED, _("Not created")),
-            (GIVE_UP, _("Mark as failed")),
-        ],
+        choices=[(one, one) for one in (ADOPT, NOT_CREATED, GIVE_UP)],
         widget=forms.RadioSelect,
         error_messages={"required": _("Choose what happened."), "invalid_choice": _("Choose what happened.")},
     )
@@ -61,7 +57,7 @@ class OrphanForm(ReasonForm):
 
     decision = forms.ChoiceField(
         label=_("What should happen to it?"),
-        choices=[(RELEASE, _("Release")), (DISOWN, _("Not ours"))],
+        choices=[(one, one) for one in (RELEASE, DISOWN)],
         widget=forms.RadioSelect,
         error_messages={"required": _("Choose what should happen."), "invalid_choice": _("Choose what should happen.")},
     )

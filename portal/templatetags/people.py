@@ -34,7 +34,6 @@ def person_state(person: models.User) -> SafeString:
 
 @register.filter
 def has_link(person: models.User) -> bool:
-    """Whether a sign-in link of theirs is valid."""
     until = vars(person).get("link_until")
     return until is not None and until > timezone.now()
 

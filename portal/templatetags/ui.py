@@ -129,13 +129,11 @@ def _poll_attributes(url: str, query: Mapping[str, str], pause: int, **more: str
 
 @register.filter
 def request_label(number: int) -> str:
-    """A request's number as people say it."""
     return models.Request(pk=number).label
 
 
 @register.filter
 def lookup[Value](values: Mapping[int, Value], key: int) -> Value | None:
-    """The value of a key."""
     return values.get(key)
 
 
@@ -153,7 +151,6 @@ def type_name(type: str) -> str:
 
 @register.simple_tag
 def request_state(portal_request: models.Request, *, big: bool = False) -> SafeString:
-    """The badge of a request."""
     badge = _NEEDS_REVIEW if portal_request.needs_review else REQUEST_BADGES[portal_request.status]
     return draw_badge(badge, big=big)
 
@@ -165,7 +162,6 @@ def workstation_state(workstation: models.Workstation, *, big: bool = False) -> 
 
 
 def draw_badge(badge: Badge, *, big: bool = False) -> SafeString:
-    """A state as people see it."""
     size = " big" if big else ""
     return format_html(
         '<span class="state t-{}{}">{}<bdi>{}</bdi></span>', badge.tone, size, icon(badge.icon), badge.label
@@ -174,19 +170,16 @@ def draw_badge(badge: Badge, *, big: bool = False) -> SafeString:
 
 @register.filter
 def request_tone(portal_request: models.Request) -> str:
-    """The colour of a request's state."""
     return REQUEST_BADGES[portal_request.status].tone
 
 
 @register.filter
 def workstation_tone(workstation: models.Workstation) -> str:
-    """The colour of a workstation's state."""
     return _workstation_badge(workstation).tone
 
 
 @register.filter
 def workstation_word(workstation: models.Workstation) -> str:
-    """A workstation's state in words."""
     return str(_workstation_badge(workstation).label)
 
 
@@ -273,7 +266,6 @@ def duration(seconds: float | None) -> str:
 
 @register.filter
 def took(portal_request: models.Request) -> str:
-    """How long a request took from its receipt to its end."""
     ended = portal_request.ended_at
     return duration((ended - portal_request.created_at).total_seconds() if ended else None)
 

@@ -14,14 +14,12 @@ from portal.views.http import SignedInRequest
 @require_GET
 @permission_required(("portal.see_all", "portal.view_event"), raise_exception=True)
 def show(request: SignedInRequest) -> HttpResponse:
-    """The result of the last check."""
     return render(request, "audit_log.html", {"check": nightly.read_check(), "most": nightly.MOST_KEPT})
 
 
 @require_POST
 @permission_required(("portal.see_all", "portal.view_event"), raise_exception=True)
 def ask_check(request: SignedInRequest) -> HttpResponse:
-    """Let a worker check it now."""
     nightly.ask_check(actor=request.user)
     messages.success(request, _("Check requested. Its result will be on this page."))
     return redirect("audit_log")

@@ -36,7 +36,6 @@ class HeldConverter(StringConverter):
 
 @require_GET
 def show(request: SignedInRequest, uid: str, kind: models.Connection.Kind) -> HttpResponse:
-    """The page that holds such a connection."""
     try:
         workstation, allowed = _find(request, uid)
     except Http404:
@@ -151,7 +150,6 @@ def scripts(request: SignedInRequest, uid: str) -> HttpResponse:
 
 @require_POST
 def share(request: SignedInRequest, uid: str) -> HttpResponse:
-    """Let somebody into one's own workstation."""
     workstation = _find_own(request, uid)
     form = forms.ShareForm(request.POST)
     if not form.is_valid():
@@ -171,7 +169,6 @@ def share(request: SignedInRequest, uid: str) -> HttpResponse:
 
 @require_POST
 def end_share(request: SignedInRequest, number: int) -> HttpResponse:
-    """Stop sharing one's own workstation with somebody."""
     own = models.Share.objects.filter(workstation__request__requester=request.user)
     found = get_object_or_404(own.select_related("workstation", "person"), pk=number)
     shares.end_share(share=found, by=request.user)

@@ -31,7 +31,6 @@ def download(request: SignedInRequest, form: str) -> HttpResponseBase:
 @require_POST
 @limit_streams
 def download_workstations(request: SignedInRequest) -> HttpResponseBase:
-    """The same of the list of workstations."""
     asked = workstations.read_form(request)
     if not asked.is_valid():
         return redirect(f"{reverse('workstation_list')}?{request.GET.urlencode()}")

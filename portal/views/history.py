@@ -68,7 +68,6 @@ def read_page(*, user: models.User, query: QueryDict) -> Page:
 
 
 def read_form(*, user: models.User, query: QueryDict) -> forms.RequestFilterForm:
-    """The form with what the query says."""
     return forms.RequestFilterForm(query, types=types.list_known_types(), with_person=user.has_perm("portal.see_all"))
 
 

@@ -28,7 +28,6 @@ def show(request: SignedInRequest) -> HttpResponse:
 
 @require_GET
 def live_key(request: SignedInRequest) -> HttpResponse:
-    """The live part of the status page."""
     shown = _show(request)
     if live.is_seen(request, shown["live"].version):
         return HttpResponse(status=204)
@@ -81,7 +80,6 @@ def _find_tried(account: models.Account) -> models.Attempt | None:
 @require_POST
 @permission_required("portal.resume_key", raise_exception=True)
 def pause(request: SignedInRequest) -> HttpResponse:
-    """Pause sending for the whole team, with a reason."""
     form = forms.ReasonForm(request.POST)
     if not form.is_valid():
         return render(request, "key.html", {**_show(request), "reason_form": form, "live": None})
@@ -95,7 +93,6 @@ def pause(request: SignedInRequest) -> HttpResponse:
 @require_POST
 @permission_required("portal.resume_key", raise_exception=True)
 def resume(request: SignedInRequest) -> HttpResponse:
-    """End the pause."""
     with saying_why(request, circuit_breaker.NotPaused):
         circuit_breaker.resume_key(actor=request.user, account=accounts.get_current_account())
         said = _(
@@ -124,7 +121,6 @@ def confirm(request: SignedInRequest, number: int) -> HttpResponse:
 @require_POST
 @permission_required("portal.resume_key", raise_exception=True)
 def clear_sharing(request: SignedInRequest) -> HttpResponse:
-    """Say that nobody else uses the key."""
     with saying_why(request, circuit_breaker.NotPaused):
         key_sharing.clear_sharing(actor=request.user, account=accounts.get_current_account())
         said = _("Noted. The portal links by itself again what certainly was created for a request.")

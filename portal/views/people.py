@@ -80,7 +80,6 @@ def add(request: SignedInRequest) -> HttpResponse:
 @require_GET
 @_confirmed
 def detail(request: SignedInRequest, number: int) -> HttpResponse:
-    """One person, and what can be done about them."""
     return render(request, "people/detail.html", {"person": get_object_or_404(_read_people(), pk=number)})
 
 
@@ -102,7 +101,6 @@ def _show_link(request: SignedInRequest, invitation: invitations.Invitation) -> 
 @require_POST
 @_confirmed
 def set_active(request: SignedInRequest, number: int, *, is_active: bool) -> HttpResponse:
-    """Lock somebody out, or let them in again."""
     person = get_object_or_404(models.User, pk=number)
     with saying_why(request, invitations.NotPossible):
         invitations.set_active(actor=request.user, person=person, is_active=is_active)

@@ -31,7 +31,6 @@ _POLLS_A_SECOND = 50  # of all these pages together: each costs a web process 1 
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("portal.submit_request", raise_exception=True)
 def new(request: SignedInRequest) -> HttpResponse:
-    """The form, and its submission."""
     account = read_key(request).account
     offered = types.list_offered_types(account=account)
     form = (
@@ -89,7 +88,6 @@ def _renew_submission(form: forms.RequestForm) -> None:
 
 @require_GET
 def index(request: SignedInRequest) -> HttpResponse:
-    """The history, a page at a time, filtered as the URL says."""
     page = history.read_page(user=request.user, query=request.GET)
     shown = {"page": page, "presets": links.list_presets(query=page.query), **_show_rows(request, page.requests)}
     return render(request, "requests/history.html", shown)
@@ -121,7 +119,6 @@ def _show_rows(request: SignedInRequest, rows: list[models.Request]) -> dict[str
 
 @require_GET
 def detail(request: SignedInRequest, number: int) -> HttpResponse:
-    """One request."""
     return render(request, "requests/detail.html", _show_one(request, number, _read_version(request, number)))
 
 

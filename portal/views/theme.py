@@ -14,7 +14,6 @@ _A_YEAR = 365 * 24 * 60 * 60
 @login_not_required
 @require_POST
 def choose(request: HttpRequest) -> HttpResponse:
-    """Keep the theme and go back to the page."""
     target = request.POST.get("next", "")
     if not (target.startswith("/") and url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()})):
         target = "/"

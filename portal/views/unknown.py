@@ -31,7 +31,6 @@ def index(request: SignedInRequest) -> HttpResponse:
 @require_POST
 @permission_required("portal.close_request", raise_exception=True)
 def decide(request: SignedInRequest, number: int) -> HttpResponse:
-    """What an operator says of an unknown request."""
     portal_request = get_object_or_404(models.Request.objects.select_related("account"), pk=number)
     label = portal_request.label
     form = review_rows.make_request_form(user=request.user, portal_request=portal_request, data=request.POST)

@@ -21,7 +21,6 @@ def _visible(request: SignedInRequest) -> QuerySet[models.Workspace]:
 
 @require_GET
 def index(request: SignedInRequest) -> HttpResponse:
-    """The workspaces, newest first."""
     form = forms.WorkspaceFilterForm(request.GET)
     rows = _visible(request).only("uid", "name", "status", "owner__username")
     rows = workspace_use.annotate_use(_choose_part(rows, form.shown))
@@ -43,14 +42,12 @@ def _choose_part(rows: QuerySet[models.Workspace], part: str) -> QuerySet[models
 
 @require_GET
 def detail(request: SignedInRequest, uid: str) -> HttpResponse:
-    """One workspace."""
     workspace = paging.find_newest(rows=_visible(request), uid=uid)
     return _show_one(request, workspace, form=forms.WorkspaceNameForm(initial={"name": workspace.name}))
 
 
 @require_POST
 def name(request: SignedInRequest, uid: str) -> HttpResponse:
-    """Name one's own workspace."""
     workspace = paging.find_newest(rows=models.Workspace.objects.filter(owner=request.user), uid=uid)
     form = forms.WorkspaceNameForm(request.POST)
     if not form.is_valid():

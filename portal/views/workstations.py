@@ -34,7 +34,6 @@ def index(request: SignedInRequest) -> HttpResponse:
 
 
 def read_form(request: SignedInRequest) -> forms.WorkstationFilterForm:
-    """The form with what the address says."""
     sees_all = request.user.has_perm("portal.see_all")
     return forms.WorkstationFilterForm(request.GET, types=types.list_known_types(), with_person=sees_all)
 
@@ -102,7 +101,6 @@ def _release_several(request: SignedInRequest) -> HttpResponse:
 
 @require_GET
 def detail(request: SignedInRequest, uid: str) -> HttpResponse:
-    """One workstation with the files and logs of its workspace."""
     return show_one(request, _find(request, uid))
 
 
@@ -118,7 +116,6 @@ def show_one(
 
 @require_GET
 def live_one(request: SignedInRequest, uid: str) -> HttpResponse:
-    """The part of the page that changes."""
     workstation = _find(request, uid)
     part = _read_part(request, workstation)
     if live.is_seen(request, part.version):

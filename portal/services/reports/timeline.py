@@ -35,7 +35,6 @@ class Step:
 
     @property
     def icon(self) -> str:
-        """The picture in the step's dot."""
         return {"done": "check", "ok": "check", "bad": "x", "off": "x", "now": "loader", "warn": "triangle-alert"}.get(
             self.state, ""
         )
@@ -87,7 +86,6 @@ def read_request_history(*, portal_request: models.Request, was_claimed: bool = 
 
 
 def list_steps(*, request_history: RequestHistory) -> list[Step]:
-    """All steps in order."""
     portal_request, attempts = request_history.portal_request, request_history.attempts
     steps = [
         Step(

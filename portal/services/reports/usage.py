@@ -49,7 +49,6 @@ def read_usage(*, since: date, until: date, person: models.User | None) -> dict[
 
 
 def sum_counts(*, counts: Iterable[Numbers]) -> Counts:
-    """Several counts in one."""
     total: Counts = {kind: Counter() for kind in KINDS}
     for one in counts:
         for kind, numbers in one.items():
@@ -152,7 +151,6 @@ def _find_first_day() -> date | None:
 
 
 def list_days(*, since: date, until: date) -> Iterator[date]:
-    """All days from the one to the other."""
     for number in range((until - since).days + 1):
         yield since + timedelta(days=number)
 

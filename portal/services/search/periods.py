@@ -19,7 +19,6 @@ def find_bounds(*, model: type[Model], column: str, since: datetime | None, unti
 
 
 def bound_ids[Rows: QuerySet[Any]](*, rows: Rows, key: str, above: int, below: int) -> Rows:
-    """The rows whose id lies between the two."""
     return rows.filter(**{f"{key}__gt": above, f"{key}__lt": below})
 
 
