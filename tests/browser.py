@@ -19,3 +19,8 @@ class Browser(Client):
     ) -> "_MonkeyPatchedWSGIResponse":
         sent = urlencode(data or {}, doseq=True) if content_type == FORM and not isinstance(data, str) else data
         return super().post(path, sent, content_type, **values)
+
+
+def read(response: "_MonkeyPatchedWSGIResponse") -> str:
+    """A page on one line, whatever the lines of its templates, and with apostrophes."""
+    return " ".join(response.text.replace("&#x27;", "'").split()).replace("<bdi >", "<bdi>")

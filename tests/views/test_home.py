@@ -10,12 +10,9 @@ from portal import models
 from portal.services.mirrors import releases
 from tests import factories
 from tests.admin import rows
+from tests.browser import read
 
 pytestmark = pytest.mark.django_db
-
-
-def read_home(browser) -> str:
-    return " ".join(browser.get("/").content.decode().split())
 
 
 def fail(person, *, code="422", age=timedelta(0), workspace_uid="") -> models.Request:
@@ -26,7 +23,7 @@ def fail(person, *, code="422", age=timedelta(0), workspace_uid="") -> models.Re
 
 
 def read_urgent(browser) -> str:
-    _, _, after = read_home(browser).partition('id="urgent"')
+    _, _, after = read(browser.get("/")).partition('id="urgent"')
     return after.partition("</section>")[0]
 
 
@@ -43,7 +40,7 @@ def test_a_refused_workspace_is_answered_with_a_new_one(sign_in, alice):
 def test_all_that_asks_for_something_is_counted_and_the_rest_is_linked(sign_in, alice):
     for _ in range(5):
         fail(alice)
-    urgent = " ".join(read_urgent(sign_in(alice)).split())
+    urgent = read_urgent(sign_in(alice))
     assert "Needs your attention (5)" in urgent
     assert '2 more are in <a href="/requests/">' in urgent
 
@@ -68,18 +65,18 @@ def test_an_unknown_request_that_its_requester_may_settle_asks_for_attention(sig
     factories.ask_people(asked)
     browser = sign_in(alice)
     assert f'href="/requests/{asked.pk}/"' in read_urgent(browser)
-    assert "You have no running workstations." in read_home(browser)
+    assert "You have no running workstations." in read(browser.get("/"))
 
 
 def test_what_waits_can_be_cancelled_from_there(sign_in, alice):
     waiting = factories.submit(alice)
-    assert f'action="/requests/{waiting.pk}/cancel/"' in read_home(sign_in(alice))
+    assert f'action="/requests/{waiting.pk}/cancel/"' in read(sign_in(alice).get("/"))
 
 
 def test_what_worked_before_is_one_press_away_each_once(sign_in, alice):
     for _ in range(2):
         rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now())
-    page = read_home(sign_in(alice))
+    page = read(sign_in(alice).get("/"))
     assert len(re.findall(r'class="btn slim" href="/requests/new/\?again=', page)) == 1
 
 
@@ -87,7 +84,7 @@ def test_nothing_of_anybody_elses_is_there(sign_in, alice, bob):
     failed, waiting = fail(bob), factories.submit(bob)
     theirs = rows.create_request(bob, status="SUCCEEDED", ended_at=timezone.now())
     running = rows.create_workstation(theirs)
-    page = read_home(sign_in(alice))
+    page = read(sign_in(alice).get("/"))
     for found in (failed.label, waiting.label, running.uid):
         assert found not in page
 
@@ -98,17 +95,17 @@ def test_what_somebody_else_released_is_said_once_with_who_and_why(sign_in, alic
     rows.create_workstation(own := rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now()), uid="own")
     releases.request_release(actor=alice, workstation=own.workstation)
     browser = sign_in(alice)
-    page = read_home(browser)
+    page = read(browser.get("/"))
     section = page.partition('id="released"')[2].partition("</section>")[0]
     assert "<bdi>olga</bdi> released <bdi>Python</bdi>" in section
     assert re.search(rf"{alice_s.label}</a> .*just now</time>: <bdi>Idle since this morning.</bdi>", section)
     assert own.label not in section
     link = re.search(r'action="(/dismiss/[0-9]*/)"', section)
     assert link
-    assert 'id="released"' not in read_home(sign_in(bob))
+    assert 'id="released"' not in read(sign_in(bob).get("/"))
     browser.post(link[1])
-    assert 'id="released"' not in read_home(browser)
-    assert 'id="released"' not in read_home(sign_in(alice))
+    assert 'id="released"' not in read(browser.get("/"))
+    assert 'id="released"' not in read(sign_in(alice).get("/"))
 
 
 def test_a_later_release_is_said_though_an_earlier_one_was_dismissed(sign_in, alice, olga):
@@ -117,7 +114,7 @@ def test_a_later_release_is_said_though_an_earlier_one_was_dismissed(sign_in, al
         rows.create_workstation(one := rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now()), uid=uid)
         releases.request_release(actor=olga, workstation=one.workstation, reason="Idle.")
         browser = sign_in(alice)
-        section = read_home(browser).partition('id="released"')[2].partition("</section>")[0]
+        section = read(browser.get("/")).partition('id="released"')[2].partition("</section>")[0]
         assert one.label in section
         assert not any(f"{label}<" in section for label in dismissed)
         link = re.search(r'action="(/dismiss/[0-9]*/)"', section)

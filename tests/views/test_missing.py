@@ -1,4 +1,4 @@
-"""What a workstation's page says of a missing one and of a refused release, and who may say that it has ended."""
+"""What is said of a workstation that is missing, and of a release that is refused; who may say that it has ended."""
 
 from datetime import timedelta
 

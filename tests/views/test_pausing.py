@@ -8,14 +8,11 @@ from portal import models
 from portal.models.clock import Now
 from portal.services.key import circuit_breaker
 from tests import factories
+from tests.browser import read
 
 pytestmark = pytest.mark.django_db
 
 REASON = "AgentStation upgrades tonight."
-
-
-def read(response) -> str:
-    return " ".join(response.text.split())
 
 
 def test_an_operator_pauses_sending_with_a_reason_that_everybody_sees(sign_in, alice, bob, olga):

@@ -15,6 +15,7 @@ from portal.services.reconciliation import operator_actions, restore, review
 from portal.services.requests import notes
 from tests import factories
 from tests.admin import rows
+from tests.browser import read
 from tests.signing import write_event
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,11 +38,6 @@ def orphan(sandbox) -> models.Workstation:
 
 def decide(browser, portal_request: models.Request, **values: str):
     return browser.post(f"/unknown/{portal_request.pk}/", values, follow=True)
-
-
-def read(response) -> str:
-    """The page's words, as people see them."""
-    return response.text.replace("&#x27;", "'")
 
 
 def find_section(page: str, heading: str) -> str:

@@ -6,7 +6,6 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services.key import accounts
 from tests import factories
 from tests.admin import rows
 
@@ -57,23 +56,6 @@ def test_who_sends_it_again_is_said_to_have_chosen_so(sandbox, sign_in, alice, a
     event = models.Event.objects.get(verb="not-created")
     for path in ("/admin/portal/event/", f"/admin/portal/event/{event.pk}/change/"):
         assert f"alice chose to send {unknown.label} again" in read(sign_in(anna), path)
-
-
-def test_one_that_waits_is_not_several(sign_in, alice, olga):
-    account = accounts.get_current_account()
-    rows.create_request(alice, account=account, status="QUEUED")
-    models.Key.objects.update(state="PAUSED", cause="402", paused_at=Now(), operator_only=True)
-    page = read(sign_in(olga), "/key/")
-    assert "Requests that wait: 1. " in page
-    assert "1 requests" not in page
-
-
-def test_what_takes_no_second_takes_less_than_one(sign_in, alice, olga):
-    account = accounts.get_current_account()
-    for _ in range(20):
-        rows.create_request(alice, account=account, took=0.2, created_at=rows.NOW)
-    page = read(sign_in(olga), "/")
-    assert "Usually ready within less than 1 s" in page
 
 
 def test_to_auditors_what_has_ended_is_not_active(sign_in, anna, released):

@@ -14,6 +14,7 @@ from portal.services.reconciliation import operator_actions
 from portal.services.requests import notes
 from portal.services.runtime import workers
 from tests import factories
+from tests.browser import read
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,15 +64,11 @@ def test_the_question_says_whose_turn_it_is_and_offers_one_way_to_try_again(sign
     assert "Needs your review" in page
     assert "Request another" not in page  # which would be a second request beside this one
     assert "Is it safe" not in page  # the question and its answers say it
-    assert "Needs review by <bdi>alice</bdi> or <bdi>olga</bdi>" in read_words(sign_in(olga).get(path))
+    assert "Needs review by <bdi>alice</bdi> or <bdi>olga</bdi>" in read(sign_in(olga).get(path))
     models.Request.objects.update(operator_note=notes.OTHERS)
-    page = read_words(sign_in(alice).get(path))
+    page = read(sign_in(alice).get(path))
     assert "Needs review by <bdi>olga</bdi>" in page
     assert "Request another (you may pay for two)…" in page
-
-
-def read_words(response) -> str:
-    return " ".join(response.text.split()).replace("<bdi >", "<bdi>")
 
 
 @pytest.mark.parametrize(("owner", "place"), [(None, ", workspace S-1"), ("bob", "")])
@@ -81,7 +78,7 @@ def test_a_requester_who_is_asked_sees_what_the_request_may_have_created(sign_in
     models.Workstation.objects.create(
         account=account, uid="likely", type="python", workspace=space, created_at=Now(), listed_tick=10**6
     )
-    page = read_words(sign_in(alice).get(f"/requests/{unknown.pk}/"))
+    page = read(sign_in(alice).get(f"/requests/{unknown.pk}/"))
     may_be = page.partition("It may have created:")[2].partition("</ul>")[0]
     assert re.search(rf"<bdi>Python, started [^,<]*, [0-9:]* UTC{place}</bdi>", may_be)
 
@@ -112,7 +109,7 @@ def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, sett
     assert "A different API key or base URL has been set" in page
     assert asked.fingerprint not in page
     assert sign_in(anna).post(url, {"account": answer}).status_code == 403
-    assert "Sending can&#x27;t be resumed here" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
+    assert "Sending can't be resumed here" in read(sign_in(olga).post("/key/resume/", follow=True))
     page = sign_in(olga).get("/key/").content.decode()
     assert all(words in page for words in (url, asked.fingerprint, asked.base_url, asked.seen_on))
     assert "Resume sending" not in page

@@ -10,7 +10,7 @@ from portal import models
 from portal.models.clock import Now
 from portal.services.requests import dispatch, results
 from portal.services.runtime import clients
-from tests import factories
+from tests import browser, factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -20,8 +20,7 @@ def read(sign_in, alice, olga):
     """The page of a request as its requester sees it, or as an operator does."""
 
     def read(portal_request: models.Request, *, person: models.User = alice) -> str:
-        text = sign_in(person).get(f"/requests/{portal_request.pk}/").content.decode()
-        return " ".join(text.replace("&#x27;", "'").split())
+        return browser.read(sign_in(person).get(f"/requests/{portal_request.pk}/"))
 
     return read
 
