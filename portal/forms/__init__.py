@@ -4,11 +4,10 @@ from portal.forms.accounts import AccountForm, ConfirmForm, NewPasswordForm, Pas
 from portal.forms.connections import ConnectionForm, ShareForm
 from portal.forms.events import EventFilterForm
 from portal.forms.fields import PortalRenderer
-from portal.forms.filters import PartsForm, RequestFilterForm, UsageForm
+from portal.forms.filters import PartsForm, RequestFilterForm, UsageForm, WorkspaceFilterForm, WorkstationFilterForm
 from portal.forms.people import PeopleForm, PersonForm
 from portal.forms.requests import ReasonForm, RequestForm, WorkspaceNameForm, WorkspaceOwnerForm
 from portal.forms.review import DecisionForm, OrphanForm
-from portal.forms.workstations import WorkspaceFilterForm, WorkstationFilterForm
 
 __all__ = [
     "AccountForm",

@@ -1,4 +1,4 @@
-"""What every page shows: the theme, whether the sandbox is in use, and a pause of the key."""
+"""What every page shows: the bar, the theme, whether the sandbox is in use, and a pause of the key."""
 
 from collections.abc import Iterator
 from functools import cache, partial
@@ -6,15 +6,27 @@ from typing import cast
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext as _
 
 from portal import models
 from portal.services.people import people
+from portal.services.reconciliation import operator_actions
 from portal.services.runtime import workers
-from portal.views.components import live, navigation
+from portal.views.components import live
 from portal.views.http import read_key
 
 THEMES = ("light", "auto", "dark")
+# What lies below an entry of the bar: names of addresses.
+_BELOW = {
+    "request_list": ("request_detail", "request_close"),
+    "workstation_list": ("workstation_detail",),
+    "workspace_list": ("workspace_detail",),
+    "unknown": ("unknown_decide", "orphan_decide"),
+    "admin:index": ("audit_log",),
+    "failure_list": ("failure_detail",),
+}
 
 
 def portal(request: HttpRequest) -> dict[str, object]:
@@ -40,9 +52,14 @@ def _offers_zone(request: HttpRequest) -> bool:
 
 
 def _list_navigation(request: HttpRequest) -> Iterator[tuple[str, str, str, int]]:
-    match = request.resolver_match
-    user = cast(models.User, request.user)  # the template asks only where somebody is signed in
-    return navigation.list_entries(user=user, here=match.url_name or "" if match else "")
+    """The bar's entries, which differ by what somebody is here for. One query more for an operator.
+
+    Words, the link, the value of aria-current ("page" on the page itself, "true" on one below it), and what waits.
+    """
+    here = request.resolver_match.url_name if request.resolver_match else ""
+    for words, name, count in _choose_entries(cast(models.User, request.user)):  # asked only where one is signed in
+        current = "page" if here == name else "true" if here in _BELOW.get(name, ()) else ""
+        yield words, reverse(name), current, count
 
 
 def _read_key(request: HttpRequest) -> dict[str, object]:
@@ -66,3 +83,21 @@ def _read_sending_state(key: models.Key) -> str:
     if not workers.is_worker_alive():
         return "offline"
     return "resuming" if key.is_resuming else "active"
+
+
+def _choose_entries(user: models.User) -> Iterator[tuple[str, str, int]]:
+    """Words, the name of an address, and how much waits there."""
+    sees_all, decides = user.has_perm("portal.see_all"), user.has_perm("portal.close_request")
+    yield (_("Overview") if sees_all else _("Workstations")), "home", 0
+    if sees_all:
+        yield _("Workstations"), "workstation_list", 0
+    yield _("Requests"), "request_list", 0
+    if decides or not sees_all:
+        yield _("Workspaces"), "workspace_list", 0
+    if sees_all:
+        yield _("Usage"), "usage", 0
+    if decides and sees_all:
+        yield _("Needs review"), "unknown", operator_actions.count_open_decisions()
+    elif sees_all:
+        yield _("Audit log"), "admin:index", 0
+    yield _("Help"), "failure_list", 0

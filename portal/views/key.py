@@ -1,5 +1,7 @@
 """The state of the team's key, and the beginning and the end of a pause."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -11,13 +13,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from portal import forms, models
+from portal import failures, forms, models
+from portal.models.event import Verb
 from portal.services.key import accounts, circuit_breaker, credentials, database_moved, key_sharing
 from portal.services.mirrors import releases
 from portal.services.reconciliation import restore
 from portal.services.runtime import workers
-from portal.views.components import live, pauses
+from portal.views.components import live
 from portal.views.http import SignedInRequest, read_key, saying_why
+
+_MOST_PAUSES = 5
+_LOOKED_AT = 50  # events of each verb; few are of other accounts' keys
 
 
 @require_GET
@@ -64,9 +70,9 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
         "database": database_moved.find_doubt() if key.cause == models.DATABASE_MOVED else None,
         "stopping_number": circuit_breaker.find_stopping_request(key=key),
         "tried": _find_tried(account) if key.is_resuming else None,
-        "read_pauses": partial(pauses.read_pauses, key=key),  # called by the one template that shows them
+        "read_pauses": partial(_read_pauses, key=key),  # called by the one template that shows them
         "reason_form": forms.ReasonForm(),
-        "support": pauses.describe_payment(key=key, waiting=counts[models.Request.Status.QUEUED]),
+        "support": _describe_payment(key=key, waiting=counts[models.Request.Status.QUEUED]),
         "live": live.Part(version=version, pause=5, is_awaited=key.state != models.Key.State.ACTIVE),
     }
 
@@ -151,3 +157,43 @@ def _describe_answer(answer: str, *, count: int) -> str:
         "Noted. The portal checks AgentStation's lists for %(count)s requests before it sends them.",
         count,
     ) % {"count": count}
+
+
+def _read_pauses(*, key: models.Key) -> list[dict[str, object]]:
+    """The key's last pauses, newest first. Two queries.
+
+    `event`: its beginning. `ended_at` is empty while it lasts; `ended_by` where nobody but the portal ended it.
+
+    Each by its verb alone: PostgreSQL takes verb and key for independent, and would sort all pauses that ever were.
+    """
+    events = models.Event.objects.order_by("-id")
+    newest = [event for verb in (Verb.PAUSE, Verb.RESUME) for event in events.filter(verb=verb)[:_LOOKED_AT]]
+    own = [event for event in newest if event.target == models.name_target(key)]
+    own.sort(key=lambda event: event.pk, reverse=True)
+    return list(_pair(own, is_paused=key.is_paused))[:_MOST_PAUSES]
+
+
+def _pair(events: Iterable[models.Event], *, is_paused: bool) -> Iterable[dict[str, object]]:
+    """A pause ends at its time, or with an earlier event that resumes sending. Replaced ones are left out."""
+    newer: models.Event | None = None
+    for event in events:
+        if event.verb == Verb.PAUSE and (newer is None or newer.verb == Verb.RESUME):
+            cause = models.Key(state=models.Key.State.PAUSED, cause=event.detail.get("cause", "")).cause_title
+            ends = [(newer.at, newer.actor_name)] if newer else []
+            if (until := event.detail.get("until")) and (newer or not is_paused):
+                ends.append((datetime.fromisoformat(until), ""))
+            ended_at, ended_by = min(ends, default=(None, ""))
+            seconds = round((ended_at - event.at).total_seconds(), 1) if ended_at else None
+            yield {"event": event, "cause": cause, "ended_at": ended_at, "ended_by": ended_by, "seconds": seconds}
+        newer = event
+
+
+def _describe_payment(*, key: models.Key, waiting: int) -> str:
+    """A message to whoever pays for the account, where the pause waits for that; else empty."""
+    if not key.is_paused or key.failure is None or key.failure.actor is not failures.Actor.BUDGET_OWNER:
+        return ""
+    return _(
+        "AgentStation no longer accepts our team's requests: payment is required (%(code)s). The credits are used up, "
+        "or a payment has expired. Please check the billing of our account. Requests that wait: %(waiting)d. They are "
+        "sent once an operator resumes sending in the workstation portal."
+    ) % {"waiting": waiting, "code": key.cause}

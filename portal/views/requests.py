@@ -1,6 +1,7 @@
 """Requests: the form, the history, one request with its live part, cancelling and closing."""
 
 from functools import partial
+from operator import attrgetter
 from typing import Any
 from uuid import uuid4
 
@@ -21,9 +22,10 @@ from portal.services.reports import timeline, typical_duration, version_query
 from portal.services.requests import fair_queue, notes, submissions
 from portal.services.runtime import limits
 from portal.views import failure_pages, history, support
-from portal.views.components import form_choices, links, live, request_panels, review_rows
+from portal.views.components import links, live, request_panels, review_rows, workspace_use
 from portal.views.http import SignedInRequest, keep_key, read_key, saying_why
 
+_MOST_WORKSPACES = 100  # that the form offers
 _SOONEST = 0.3  # seconds between the polls of a page whose request is being sent
 _POLLS_A_SECOND = 50  # of all these pages together: each costs a web process 1 to 2 ms
 
@@ -49,8 +51,8 @@ def new(request: SignedInRequest) -> HttpResponse:
             form.add_error(None, str(error))
     if "submission" in form.errors:
         _renew_submission(form)
-    own = form_choices.read_workspaces(user=request.user, account=account)
-    form.offer(types=form_choices.sort_types(offered), workspaces=own)
+    own = _read_workspaces(user=request.user, account=account)
+    form.offer(types=_sort_types(offered), workspaces=own)
     shown = {
         "form": form,
         "is_rehearsal": failure_pages.is_rehearsal(workspace_uid=form["workspace_id"].value() or ""),
@@ -262,3 +264,16 @@ def close(request: SignedInRequest, number: int) -> HttpResponse:
         said = _("%(label)s is closed. Your reason is in the audit log.")
         messages.success(request, said % {"label": portal_request.label})
     return redirect("request_detail", number)
+
+
+def _sort_types(offered: list[models.WorkstationType]) -> list[models.WorkstationType]:
+    """In the contract's order, others after them."""
+    order = models.Request.Type.values
+    return sorted(offered, key=lambda one: order.index(one.name) if one.name in order else len(order))
+
+
+def _read_workspaces(*, user: models.User, account: models.Account) -> list[models.Workspace]:
+    """The newest, by their last use."""
+    own = models.Workspace.objects.filter(owner=user, account=account).defer("raw")
+    newest = workspace_use.annotate_use(own).order_by("-id")[:_MOST_WORKSPACES]
+    return sorted(newest, key=attrgetter("last_at"), reverse=True)
