@@ -24,14 +24,12 @@ type Data = Mapping[str, object] | None
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One answer. `leads_to`: what follows from it; `obstacle`: why it cannot be chosen now; `id` where it can be."""
+    """One answer. `leads_to`: what follows from it; `obstacle`: why it cannot be chosen now."""
 
     value: str
     label: str
     leads_to: str
     obstacle: str = ""
-    id: str = ""
-    is_chosen: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +40,11 @@ class Decision:
     form: forms.ReasonForm
     options: Sequence[Option]
     asks_workstation: bool = False
-    asks_confirmation: bool = False
+
+    @property
+    def first(self) -> Option | None:
+        """The first that can be chosen: an error links there."""
+        return next((option for option in self.options if not option.obstacle), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,9 +149,8 @@ def _ask_about_request(case: review.Case, *, user: models.User, expectation: str
     return Decision(
         action=reverse("unknown_decide", args=[portal_request.pk]),
         form=form,
-        options=_finish(_list_answers(case, user=user, expectation=expectation), form=form),
+        options=_list_answers(case, user=user, expectation=expectation),
         asks_workstation=bool(case.candidates) or "workstation" in form.errors,
-        asks_confirmation=form.needs_confirmation,
     )
 
 
@@ -235,22 +236,10 @@ def _ask_about_orphan(workstation: models.Workstation, *, refusal: Refusal | Non
             ),
         ),
     ]
-    return Decision(action=action, form=form, options=_finish(options, form=form))
+    return Decision(action=action, form=form, options=options)
 
 
 # --- Both ---
-
-
-def _finish(options: Sequence[Option], *, form: forms.ReasonForm) -> list[Option]:
-    """Number those that can be chosen, the first from 0 on: an error links there."""
-    field = form["decision"]
-    chosen, possible = field.value(), [option for option in options if not option.obstacle]
-    return [
-        option
-        if option.obstacle
-        else replace(option, id=f"{field.auto_id}_{possible.index(option)}", is_chosen=option.value == chosen)
-        for option in options
-    ]
 
 
 def list_possible(portal_request: models.Request) -> list[str]:
