@@ -21,7 +21,7 @@ def request_rows(requests: Iterable[models.Request]) -> list[dict[str, str]]:
     every, now = list(requests), timezone.localtime()
     badges = {(row.status, row.needs_review): row for row in every}
     states = {state: ui.request_state(row) for state, row in badges.items()}
-    types = {name: ui.type_name(name) for name in {row.type for row in every}}
+    types = {name: models.label_type(name) for name in {row.type for row in every}}
     links = {code: reverse("failure_detail", args=[code]) for code in {row.failure for row in every} if code}
     start = reverse("request_list")
     return [
@@ -44,7 +44,7 @@ def request_rows(requests: Iterable[models.Request]) -> list[dict[str, str]]:
 @register.simple_tag(takes_context=True)
 def workstation_name(context: template.Context, row: models.Workstation | models.Request) -> str:
     """Its type, and beside it, for its owner and who sees everything, its request's note or its workspace's name."""
-    name, user = Truncator(ui.type_name(row.type) or gettext("Workstation")).chars(60), context["user"]
+    name, user = Truncator(models.label_type(row.type) or gettext("Workstation")).chars(60), context["user"]
     owned, space = (row, None) if isinstance(row, models.Request) else (row.request, row.workspace)
     if not user.has_perm("portal.see_all"):
         owned = owned if owned and owned.requester_id == user.pk else None

@@ -24,6 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from portal import failures, models
 
 register = template.Library()
+register.filter("type_name", models.label_type)
 
 _MINUTE, _HOUR = 60, 3600  # seconds
 
@@ -141,12 +142,6 @@ def lookup[Value](values: Mapping[int, Value], key: int) -> Value | None:
 def type_icon(type: str) -> str:
     """The name of a type's picture; a type that is not known here has one too."""
     return _TYPE_ICONS.get(type, "server")
-
-
-@register.filter
-def type_name(type: str) -> str:
-    """A type's name for people; one that is not known here as it came."""
-    return models.label_type(type)
 
 
 @register.simple_tag

@@ -108,7 +108,7 @@ def test_the_links_of_the_history_take_its_filters_along(sign_in, alice):
 @pytest.mark.parametrize(
     ("text", "defused"),
     [
-        *(("=1+1", "'=1+1"), ("+1", "'+1"), ("-1", "'-1"), ("@SUM(A1)", "'@SUM(A1)"), (" =1", " '=1")),
+        *(("=1+1", "'=1+1"), ("@SUM(A1)", "'@SUM(A1)"), (" =1", " '=1")),
         *(("\t=1", "'\t'=1"), ("\r=1", "'\r'=1"), ("\n=1", "'\n'=1")),
         *(("x;=1", "x;'=1"), ("x\t@A1", "x\t'@A1"), ("x, -1", "x, '-1"), ('x;"=1"', 'x;"\'=1"'), ("x,y;", "x,y;'")),
         ("to do:\r\n- one\r\n- two", "to do:\r\n'- one\r\n'- two"),

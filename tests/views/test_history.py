@@ -14,6 +14,7 @@ from portal.services.people import people
 from portal.views import history
 from tests import factories
 from tests.admin import rows
+from tests.browser import read
 
 pytestmark = pytest.mark.django_db
 
@@ -60,13 +61,11 @@ def test_words_numbers_and_filters_find_together(browse, alice, bob, anna):
 
 def test_the_usual_lists_are_offered_and_the_one_that_is_shown_is_marked(sign_in, alice):
     rows.create_request(alice, status="FAILED", failure="422")
-    page = sign_in(alice).get("/requests/").content.decode()
-    assert '<a href="/requests/?status=FAILED">Failed</a>' in " ".join(page.split()).replace(" >", ">")
-    shown = sign_in(alice).get("/requests/?status=FAILED").content.decode()
+    link = '<a href="/requests/?status=FAILED"'
+    assert f"{link} >Failed</a>" in read(sign_in(alice).get("/requests/"))
+    shown = read(sign_in(alice).get("/requests/?status=FAILED"))
     assert "Last 7 days" in shown
-    assert '<a href="/requests/?status=FAILED" aria-current="true">Failed</a>' in " ".join(shown.split()).replace(
-        " >", ">"
-    )
+    assert f'{link} aria-current="true" >Failed</a>' in shown
 
 
 def test_a_usual_list_keeps_what_is_looked_for(sign_in, alice):

@@ -120,15 +120,6 @@ def read_file(response) -> str:
     return b"".join(response.streaming_content).decode()
 
 
-def test_usage_counts_a_type_as_it_came_and_leads_to_its_requests(sign_in, alice):
-    offer("default")
-    portal_request = factories.submit(alice, type="default")
-    browser = sign_in(alice)
-    ((name, link, number),) = browser.get("/usage/").context["types"]
-    assert (name, number) == ("default", 1)
-    assert [row.pk for row in browser.get(link).context["page"].requests] == [portal_request.pk]
-
-
 def test_an_odd_type_breaks_no_page(sign_in, alice, olga):
     offer(ODD, "max", description=ODD * 20, software=[ODD] * 20)
     browser = sign_in(alice)

@@ -63,14 +63,6 @@ def test_a_member_sees_their_own_alone(sign_in, alice, bob, query):
     assert not list_shown(sign_in(alice), query) & theirs
 
 
-def test_the_next_page_keeps_the_filters(sign_in, alice, olga):
-    for _ in range(51):
-        create(alice, type="max")
-    page = sign_in(olga).get(f"{LIST}?show=all&type=max").context["page"]
-    assert page.older.startswith("?show=all&type=max&before=")
-    assert page.newest == "?show=all&type=max"
-
-
 def test_several_are_released_after_one_question(sign_in, alice):
     one, two, kept = create(alice), create(alice), create(alice)
     browser = sign_in(alice)
@@ -102,12 +94,6 @@ def test_what_may_not_be_released_is_left_alone(sign_in, alice, bob, anna):
     for person in (alice, anna):
         assert release(sign_in(person), his, ended, confirmed="yes", reason="x").status_code == 302
     assert is_releasing(his, ended) == [False, False]
-
-
-def test_the_part_that_is_shown_is_marked(sign_in, alice):
-    page = " ".join(sign_in(alice).get(f"{LIST}?show=ended").content.decode().split())
-    assert '<a href="?show=ended" aria-current="page" >Ended</a>' in page
-    assert page.count('aria-current="page"') == 1
 
 
 def test_a_filter_that_cannot_be_read_leaves_the_part_that_is_shown(sign_in, olga):
