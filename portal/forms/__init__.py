@@ -8,29 +8,3 @@ from portal.forms.filters import PartsForm, RequestFilterForm, UsageForm, Worksp
 from portal.forms.people import PeopleForm, PersonForm
 from portal.forms.requests import ReasonForm, RequestForm, WorkspaceNameForm, WorkspaceOwnerForm
 from portal.forms.review import DecisionForm, OrphanForm
-
-__all__ = [
-    "AccountForm",
-    "ConfirmForm",
-    "ConnectionForm",
-    "DecisionForm",
-    "EventFilterForm",
-    "NewPasswordForm",
-    "OrphanForm",
-    "PartsForm",
-    "PasswordForm",
-    "PeopleForm",
-    "PersonForm",
-    "PortalRenderer",
-    "ReasonForm",
-    "RequestFilterForm",
-    "RequestForm",
-    "SetupForm",
-    "ShareForm",
-    "SignInForm",
-    "UsageForm",
-    "WorkspaceFilterForm",
-    "WorkspaceNameForm",
-    "WorkspaceOwnerForm",
-    "WorkstationFilterForm",
-]
