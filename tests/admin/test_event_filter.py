@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from portal import models
-from portal.admin.base import event_filter, event_text, sentences
+from portal.admin.base import event_text, sentences
 from portal.models.event import Verb
 from tests import factories
 from tests.admin import rows
@@ -28,17 +28,6 @@ def ask(anna, sign_in):
         return [event.pk for event in response.context["cl"].result_list]
 
     return ask
-
-
-@pytest.fixture
-def complain(anna, sign_in):
-    def complain(**query: object) -> str:
-        """What is said beside a field of the form, where nothing is listed."""
-        response = sign_in(anna).get("/admin/portal/event/", query)
-        assert not list(response.context["cl"].result_list)
-        return " ".join(unescape(text) for text in re.findall(r'class="wrong"[^>]*>([^<]*)<', response.text))
-
-    return complain
 
 
 def at(day: int, hour: int = 12) -> datetime:
@@ -104,17 +93,9 @@ def test_people_are_found_by_their_names_or_the_beginnings_of_these(ask, log, db
     assert ask(person="b", request="R-3730") == [log.other]
 
 
-def test_a_former_name_is_a_name(ask, rename):
-    assert ask(person="eve") == [rename]
-    assert ask(person="mallory") == []
-
-
-@pytest.fixture
-def rename(bob) -> int:
-    """An event of somebody who has another name since."""
-    factories.create_user("mallory")
+def test_a_former_name_is_a_name(ask, bob):
     factories.create_user("evelyn")
-    return rows.create_event(bob, actor_name="eve").pk
+    assert ask(person="eve") == [rows.create_event(bob, actor_name="eve").pk]
 
 
 def test_days_are_those_of_the_persons_zone(anna, ask, log):
@@ -126,14 +107,11 @@ def test_days_are_those_of_the_persons_zone(anna, ask, log):
     anna.time_zone = "Asia/Tokyo"
     anna.save(update_fields=["time_zone"])
     assert ask(since="2026-03-10", until="2026-03-10") == [log.closed, log.early, log.submitted]
-
-
-@pytest.mark.parametrize("day", ["2026-03-29", "2026-10-25"])
-def test_a_day_on_which_clocks_change_is_a_day(day, anna, ask):
     anna.time_zone = "Europe/Berlin"
     anna.save(update_fields=["time_zone"])
-    wanted = rows.create_event(anna, at=datetime.fromisoformat(f"{day}T12:00:00+00:00")).pk
-    assert ask(since=day, until=day) == [wanted]
+    for day in ("2026-03-29", "2026-10-25"):  # on which clocks change
+        wanted = rows.create_event(anna, at=datetime.fromisoformat(f"{day}T12:00:00+00:00")).pk
+        assert ask(since=day, until=day) == [wanted]
 
 
 def test_a_whole_group_of_what_happened_is_chosen(ask, log, bob):
@@ -168,34 +146,28 @@ def test_all_fields_must_fit(ask, log):
 # --- Wrong values ---
 
 
-@pytest.mark.parametrize(
-    ("query", "words"),
-    [
-        ({"person": "olgaa"}, "Nobody has this name. Did you mean olga?"),
-        ({"person": "x" * 200}, "This has 200 characters. Shorten it to 150 or fewer."),
-        ({"request": "R-"}, "Enter a request's number, such as R-1042 or 1042."),
-        ({"request": "'; --"}, "Enter a request's number, such as R-1042 or 1042."),
-        ({"since": "Tuesday"}, "This is not a date. Enter year, month and day, such as 2026-01-31."),
-        ({"until": "9999-12-31"}, "Choose a day from 1970 to 2199."),
-        ({"since": "2026-03-11", "until": "2026-03-10"}, "The end must not be before the beginning."),
-        ({"verb": "dance"}, "This is not in the list. Choose one that is."),
-        ({"verb": "dance", "person": "ol", "q": "test"}, "This is not in the list. Choose one that is."),
-    ],
-)
-def test_what_cannot_be_read_is_said_beside_its_field(query, words, complain, log):
-    assert complain(**query) == words
+WRONG: list[tuple[dict[str, str], str]] = [
+    ({"person": "olgaa"}, "Nobody has this name. Did you mean olga?"),
+    ({"person": "x" * 200}, "This has 200 characters. Shorten it to 150 or fewer."),
+    ({"person": "z"}, "Too many names begin like this. Type more of the name."),
+    ({"request": "R-"}, "Enter a request's number, such as R-1042 or 1042."),
+    ({"request": "'; --"}, "Enter a request's number, such as R-1042 or 1042."),
+    ({"since": "Tuesday"}, "This is not a date. Enter year, month and day, such as 2026-01-31."),
+    ({"until": "9999-12-31"}, "Choose a day from 1970 to 2199."),
+    ({"since": "2026-03-11", "until": "2026-03-10"}, "The end must not be before the beginning."),
+    ({"verb": "dance"}, "This is not in the list. Choose one that is."),
+    ({"verb": "dance", "person": "ol", "q": "test"}, "This is not in the list. Choose one that is."),
+]
 
 
-def test_too_many_people_are_not_looked_for(complain, monkeypatch, log):
+def test_what_cannot_be_read_is_said_beside_its_field_and_nothing_is_listed(anna, sign_in, log, monkeypatch):
     monkeypatch.setattr("portal.forms.events.MOST_PEOPLE", 2)
     for name in ("zoe", "zac", "zora"):
         factories.create_user(name)
-    assert complain(person="z") == "Too many names begin like this. Type more of the name."
-
-
-def test_what_cannot_be_read_gives_an_empty_file(anna, sign_in, log):
-    response = sign_in(anna).post("/admin/portal/event/export.jsonl?since=Tuesday")
-    assert b"".join(response.streaming_content) == b""
+    for query, words in WRONG:
+        response = sign_in(anna).get("/admin/portal/event/", query)
+        assert not list(response.context["cl"].result_list), query
+        assert unescape(" ".join(re.findall(r'class="wrong"[^>]*>([^<]*)<', response.text))) == words
 
 
 def test_a_file_has_what_the_list_has(anna, sign_in, log, monkeypatch):
@@ -203,6 +175,8 @@ def test_a_file_has_what_the_list_has(anna, sign_in, log, monkeypatch):
     for query in ("person=ol&since=2026-03-10", "person=olga&since=2026-03-10", "person=olga&q=&since=2026-03-10"):
         response = sign_in(anna).post(f"/admin/portal/event/export.jsonl?{query}")
         assert b"".join(response.streaming_content).count(b'"actor": "olga"') == 2, query
+    response = sign_in(anna).post("/admin/portal/event/export.jsonl?since=Tuesday")
+    assert b"".join(response.streaming_content) == b"", "what cannot be read gives an empty file"
     response = sign_in(anna).post("/admin/portal/event/export.jsonl?verb=requests")
     found = [json.loads(line)["id"] for line in b"".join(response.streaming_content).splitlines()]
     assert found == [log.other, log.closed, log.submitted]
@@ -232,48 +206,38 @@ def read(event: models.Event) -> str:
     return re.sub("<[^>]*>", "", unescape(event_text.describe_event(event)))
 
 
-_KEY = "key key of https://x"
+KEY = "key key of https://x"
+READ = [
+    ("submit", "request R-5", {}, "alice submitted R-5"),
+    ("submit", "request R-55", {}, "alice submitted R-55 (R-5)"),
+    ("notice", "notice colour", {}, "alice noticed an API change: colour (R-5)"),
+    ("resume", KEY, {}, "alice resumed sending with the key of https://x (R-5)"),
+    ("request-release", "workstation W1", {}, "alice asked to release the workstation W1 (R-5)"),
+    (
+        *("response", "attempt R-5, attempt 2", {"outcome": "FAILED", "failure": "402"}),
+        "alice recorded the outcome of R-5, attempt 2: failed, 402: Payment required",
+    ),
+    ("late-response", "attempt R-5", {"outcome": "UNKNOWN"}, "AgentStation responded late to R-5: checking"),
+    ("pause", KEY, {"cause": "402"}, "alice paused sending with the key of https://x (R-5): 402: Payment required"),
+    ("probe", KEY, {"passed": True}, "alice probed the key of https://x (R-5): accepted"),
+    ("probe", KEY, {"passed": False}, "alice probed the key of https://x (R-5): rejected"),
+    ("reconcile", "request R-5", {"workstation": "W1"}, "alice compared R-5 with AgentStation's lists: found W1"),
+    (
+        *("reconcile", "request R-5", {"decision": "not created"}),
+        "alice compared R-5 with AgentStation's lists: nothing was created",
+    ),
+    ("adopt", "request R-5", {"workstation": "W1"}, "alice linked a workstation to R-5: W1"),
+    ("needs-review", "request R-5", {}, "alice asked for a review of R-5: no longer needed"),
+    ("prune", "tombstone 7", {}, "alice deleted what was old enough, and named it in the deletion record 7 (R-5)"),
+    ("brand-new", "thing R-5", ["odd"], "alice: brand-new, thing R-5"),
+    ("pause", "{who} {0} R-5", "odd", "alice paused sending with the {who} {0} R-5"),
+]
 
 
-@pytest.mark.parametrize(
-    ("verb", "target", "detail", "words"),
-    [
-        ("submit", "request R-5", {}, "alice submitted R-5"),
-        ("submit", "request R-55", {}, "alice submitted R-55 (R-5)"),
-        ("notice", "notice colour", {}, "alice noticed an API change: colour (R-5)"),
-        ("resume", _KEY, {}, "alice resumed sending with the key of https://x (R-5)"),
-        ("request-release", "workstation W1", {}, "alice asked to release the workstation W1 (R-5)"),
-        (
-            *("response", "attempt R-5, attempt 2", {"outcome": "FAILED", "failure": "402"}),
-            "alice recorded the outcome of R-5, attempt 2: failed, 402: Payment required",
-        ),
-        ("late-response", "attempt R-5", {"outcome": "UNKNOWN"}, "AgentStation responded late to R-5: checking"),
-        (
-            "pause",
-            _KEY,
-            {"cause": "402"},
-            "alice paused sending with the key of https://x (R-5): 402: Payment required",
-        ),
-        ("probe", _KEY, {"passed": True}, "alice probed the key of https://x (R-5): accepted"),
-        ("probe", _KEY, {"passed": False}, "alice probed the key of https://x (R-5): rejected"),
-        ("reconcile", "request R-5", {"workstation": "W1"}, "alice compared R-5 with AgentStation's lists: found W1"),
-        (
-            *("reconcile", "request R-5", {"decision": "not created"}),
-            "alice compared R-5 with AgentStation's lists: nothing was created",
-        ),
-        ("adopt", "request R-5", {"workstation": "W1"}, "alice linked a workstation to R-5: W1"),
-        ("needs-review", "request R-5", {}, "alice asked for a review of R-5: no longer needed"),
-        (
-            *("prune", "tombstone 7", {}),
-            "alice deleted what was old enough, and named it in the deletion record 7 (R-5)",
-        ),
-        ("brand-new", "thing R-5", ["odd"], "alice: brand-new, thing R-5"),
-        ("pause", "{who} {0} R-5", "odd", "alice paused sending with the {who} {0} R-5"),
-    ],
-)
-def test_an_event_reads_as_a_sentence_with_its_code(verb, target, detail, words, alice):
-    event = rows.create_event(alice, verb=verb, target=target, detail=detail, request_number=5)
-    assert read(event) == f"{words} {verb}"
+def test_an_event_reads_as_a_sentence_with_its_code(alice):
+    for verb, target, detail, words in READ:
+        event = rows.create_event(alice, verb=verb, target=target, detail=detail, request_number=5)
+        assert read(event) == f"{words} {verb}"
 
 
 def test_what_nobody_did_the_portal_did_or_a_command(alice):
@@ -281,16 +245,12 @@ def test_what_nobody_did_the_portal_did_or_a_command(alice):
         "The portal began to send R-5, attempt 1 claim"
     )
     detail = {"command": "changepassword", "system_user": "ops"}
-    told = read(rows.create_event(None, verb="change-password", target="user alice", detail=detail))
-    assert told == "ops on the server changed the password of alice change-password"
+    shown = read(rows.create_event(None, verb="change-password", target="user alice", detail=detail))
+    assert shown == "ops on the server changed the password of alice change-password"
 
 
 def test_a_sentence_links_its_person_and_its_request_and_is_no_markup(alice):
-    told = event_text.describe_event(rows.create_event(alice, request_number=5, target=f"request R-5 {rows.NASTY}"))
-    assert f'<a href="/admin/portal/user/{alice.pk}/change/">alice</a>' in told
-    assert '<a href="/admin/portal/request/5/change/">R-5</a>' in told
-    assert "<script>" not in told
-
-
-def test_the_forms_presets_are_whole_days():
-    assert [set(days) for _words, days in event_filter.list_days()] == [{"since", "until"}] * 3
+    shown = event_text.describe_event(rows.create_event(alice, request_number=5, target=f"request R-5 {rows.NASTY}"))
+    assert f'<a href="/admin/portal/user/{alice.pk}/change/">alice</a>' in shown
+    assert '<a href="/admin/portal/request/5/change/">R-5</a>' in shown
+    assert "<script>" not in shown

@@ -24,41 +24,21 @@ def test_json_is_laid_out_where_that_changes_nothing_but_white_space():
         (b"\xff\x00caf\xc3\xa9", "\\xff\\x00café"),
         (b"<script>", "&lt;script&gt;"),
         (b"", '<pre class="response" tabindex="0"></pre>'),
-        (b"[" * 200_000, "[[[["),
-        (b"9" * 5000, "9999"),
+        (memoryview(b"as some databases have it"), "as some databases have it"),
+        *((b"[" * 200_000, "[[[["), (b"9" * 5000, "9999")),
         (b'{"a": ' + b"9" * 5000 + b"}", "{&quot;a&quot;: 9"),
         (b"[" * 900 + b",".join([b"1"] * 100_000) + b"]" * 900, "bytes more are not shown"),
         (b'"' + b"x" * 100_000 + b'"', "34,466 bytes more are not shown"),
         (b"x" * (64 * 1024 + 5), "5 bytes more are not shown"),
         ("é".encode() * (64 * 1024 + 5), "10 bytes more are not shown"),
+        (None, "–"),
     ],
-    ids=[
-        "text",
-        "bytes",
-        "markup",
-        "nothing",
-        "deep",
-        "number",
-        "number inside",
-        "deep and wide",
-        "string",
-        "long",
-        "long in bytes",
-    ],
+    ids=range(13),
 )
 def test_anything_at_all_can_be_shown(body, expected):
     shown = str(responses.show_response(body))
-
     assert expected in shown
     assert len(shown) < 1_000_000
-
-
-def test_memory_views_of_a_database_are_bytes_too():
-    assert "ok" in str(responses.show_response(memoryview(b"ok")))
-
-
-def test_no_answer_is_a_dash():
-    assert responses.show_response(None) == responses.show_text("") == "–"
 
 
 @pytest.mark.django_db
@@ -73,51 +53,40 @@ def test_the_pages_of_attempt_and_late_response_show_the_response(alice, anna, s
     assert "&quot;late&quot;" in browser.get(f"/admin/portal/lateresponse/{late.pk}/change/").text
 
 
+def read_pages(browser, name: str, row: Model) -> str:
+    """The list and the row's own page."""
+    return browser.get(f"/admin/portal/{name}/").text + browser.get(f"/admin/portal/{name}/{row.pk}/change/").text
+
+
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    "name", ["request", "attempt", "lateresponse", "workstation", "workspace", "file", "log", "event"]
-)
-def test_markup_from_outside_is_text(name, alice, anna, sign_in):
-    record = _create_nasty(alice)
-    browser = sign_in(anna)
-
-    listed = browser.get(f"/admin/portal/{name}/").content.decode()
-    shown = browser.get(f"/admin/portal/{name}/{record[name].pk}/change/").content.decode()
-
-    assert rows.NASTY not in listed + shown
-    assert "&lt;script&gt;" in listed + shown
-
-
-def _create_nasty(person) -> dict[str, Model]:
-    workspace = rows.create_workspace(person, uid=rows.NASTY, status=rows.NASTY, raw=rows.NASTY)
-    portal_request = rows.create_request(person, workspace_uid=rows.NASTY, note=rows.NASTY)
-    values = {"error": rows.NASTY, "message": rows.NASTY, "response": rows.NASTY.encode()}
+def test_markup_from_outside_is_text(alice, anna, sign_in):
+    nasty, browser = rows.NASTY, sign_in(anna)
+    workspace = rows.create_workspace(alice, uid=nasty, status=nasty, raw=nasty)
+    portal_request = rows.create_request(alice, workspace_uid=nasty, note=nasty)
+    values = {"error": nasty, "message": nasty, "response": nasty.encode()}
     attempt = rows.create_attempt(portal_request, **values)
-    station = {"uid": rows.NASTY, "type": rows.NASTY, "status": rows.NASTY, "raw": rows.NASTY}
-    return {
+    own = {"uid": nasty, "type": nasty, "raw": nasty}
+    record: dict[str, Model] = {
         "request": portal_request,
         "attempt": attempt,
         "lateresponse": rows.create_late_response(attempt, **values),
-        "workstation": rows.create_workstation(portal_request, workspace=workspace, **station),
+        "workstation": rows.create_workstation(portal_request, workspace=workspace, status=nasty, **own),
         "workspace": workspace,
-        "file": rows.create_file(
-            workspace, uid=rows.NASTY, name=rows.NASTY, url=f"https://x/{rows.NASTY}", raw=rows.NASTY
-        ),
-        "log": rows.create_log(
-            workspace, uid=rows.NASTY, type=rows.NASTY, level=rows.NASTY, url=rows.NASTY, raw=rows.NASTY
-        ),
-        "event": rows.create_event(
-            None, actor_name=rows.NASTY, target=rows.NASTY, reason=rows.NASTY, detail={"said": rows.NASTY}
-        ),
+        "file": rows.create_file(workspace, uid=nasty, name=nasty, url=f"https://x/{nasty}", raw=nasty),
+        "log": rows.create_log(workspace, level=nasty, url=nasty, **own),
+        "event": rows.create_event(None, actor_name=nasty, target=nasty, reason=nasty, detail={"said": nasty}),
     }
+    for name, row in record.items():
+        shown = read_pages(browser, name, row)
+        assert nasty not in shown, name
+        assert "&lt;script&gt;" in shown, name
 
 
 ADDRESS = "https://files.example/a?signature=s3cret"
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", ["attempt", "lateresponse", "workstation", "workspace", "file", "log"])
-def test_addresses_of_files_are_not_shown(name, alice, anna, sign_in):
+def test_addresses_of_files_are_not_shown(alice, anna, sign_in):
     raw = json.dumps({"id": "x", "workspace": {"files": {"data": [{"name": "plan.txt", "url": ADDRESS}]}}})
     workspace = rows.create_workspace(alice, raw=raw)
     portal_request = rows.create_request(alice)
@@ -131,13 +100,11 @@ def test_addresses_of_files_are_not_shown(name, alice, anna, sign_in):
         "log": rows.create_log(workspace, url=ADDRESS, raw=raw),
     }
     browser = sign_in(anna)
-
-    listed = browser.get(f"/admin/portal/{name}/").content.decode()
-    shown = browser.get(f"/admin/portal/{name}/{record[name].pk}/change/").content.decode()
-
-    assert "s3cret" not in listed + shown
-    assert "plan.txt" in shown
-    assert "(address not shown)" in shown
+    for name, row in record.items():
+        shown = read_pages(browser, name, row)
+        assert "s3cret" not in shown, name
+        assert "plan.txt" in shown, name
+        assert "(address not shown)" in shown, name
 
 
 @pytest.mark.django_db
@@ -146,5 +113,5 @@ def test_what_is_unknown_here_is_shown_as_it_came(alice, anna, sign_in):
     file = rows.create_file(rows.create_workspace(alice), size=-5, url="", name="")
     browser = sign_in(anna)
 
-    assert "brand-new" in browser.get(f"/admin/portal/attempt/{attempt.pk}/change/").content.decode()
-    assert "-5 B" in browser.get(f"/admin/portal/file/{file.pk}/change/").content.decode()
+    assert "brand-new" in browser.get(f"/admin/portal/attempt/{attempt.pk}/change/").text
+    assert "-5 B" in browser.get(f"/admin/portal/file/{file.pk}/change/").text
