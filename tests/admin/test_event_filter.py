@@ -95,7 +95,8 @@ def test_people_are_found_by_their_names_or_the_beginnings_of_these(ask, log, db
 
 def test_a_former_name_is_a_name(ask, bob):
     factories.create_user("evelyn")
-    assert ask(person="eve") == [rows.create_event(bob, actor_name="eve").pk]
+    event = rows.create_event(bob, actor_name="eve")
+    assert ask(person="eve") == [event.pk]
 
 
 def test_days_are_those_of_the_persons_zone(anna, ask, log):

@@ -1,7 +1,6 @@
 """Whatever somebody does with SQL, past the triggers: verifying finds it, and names it."""
 
 import json
-import random
 from string import Template
 
 import pytest
@@ -15,30 +14,16 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.audit import events, reading, report, seals, signatures, verify
 from tests import factories
-from tests.audit.bits import flip_columns
+from tests.audit.columns import change_columns
 from tests.audit.conftest import find, find_in_chain, tamper
 
 pytestmark = pytest.mark.django_db
 
 
-EVENT = [
-    "at = '2020-02-02 02:02:02.000001'",
-    "actor_id = 4711",
-    "actor_name = 'mallory'",
-    "address = '192.0.2.9'",
-    "verb = 'cancel'",
-    "target = 'request R-0'",
-    "request_number = NULL",
-    "detail = '{}'",
-    "reason = 'none'",
-    "http_request = 'x'",
-    "signature = 'x'",
-    # As if of a key that was lost: the seal was made by who had it.
-    "signature = 'deadbeef:00000000000000000000000000000000'",
-]
-# Other texts of the same time; times that Python does not know.
-TIMES = {
-    "sqlite": ["at = replace(at, ' ', 'T')"],
+EVENT = {
+    # Another text of the same time, and what is no text.
+    "sqlite": ["at = replace(at, ' ', 'T')", "reason = CAST(x'ff' AS TEXT)"],
+    # Times that Python does not know.
     "postgresql": ["at = 'infinity'", "at = at - interval '4052 years'"],
 }
 CHANGE = [
@@ -52,28 +37,6 @@ CHANGE = [
     "INSERT INTO portal_change (event_id, position, kind, row_id, act, columns)"
     " SELECT event_id, 7, kind, row_id, act, columns FROM portal_change WHERE event_id = $submit",
 ]
-SEAL = [
-    "made_at = '2020-02-02 02:02:02.000001'",
-    "first_id = 0",
-    "last_id = 1000000",
-    "count = 1",
-    "ids = '[[1, 2]]'",
-    "ids = '{}'",
-    "signatures = 'x'",
-    "key_id = 'deadbeef'",
-]
-ROW = {
-    "request": [
-        *("note = 'another'", "type = 'max'", "workspace_uid = 'w'", "attempt_count = 7", "operator_note = 'another'"),
-        *("created_at = '2020-02-02 02:02:02.000002'", "ended_at = '2020-02-02 02:02:02.000002'"),
-    ],
-    "attempt": [
-        *("worker = 'another'", "http_status = 201", "response = NULL", "message = 'another'"),
-        *("claimed_at = '2020-02-02 02:02:02.000002'", "key_fingerprint = 'another'"),
-    ],
-    "workstation": ["request_id = NULL", "request_id = $request", "uid = 'another'", "is_foreign = true"],
-    "workspace": ["owner_id = NULL", "name = 'another'"],
-}
 PERSON = [
     "UPDATE portal_user SET is_superuser = NOT is_superuser WHERE id = $person",
     "UPDATE portal_user SET username = 'mallory' WHERE id = $person",
@@ -89,7 +52,11 @@ COLUMNS = ", ".join(str(field.column) for field in models.Event._meta.concrete_f
 COPY = f"INSERT INTO portal_event (id, {COLUMNS}) SELECT $number, {COLUMNS} FROM portal_event WHERE id = $event"
 # Statements, and what verifying finds then.
 ATTACKS: list[tuple[str, ...]] = [
-    *((f"UPDATE portal_event SET {values} WHERE id = $event", "changed event $event") for values in EVENT),
+    # As if of a key that was lost: the seal was made by who had it.
+    (
+        "UPDATE portal_event SET signature = 'deadbeef:00000000000000000000000000000000' WHERE id = $event",
+        "changed event $event",
+    ),
     *((sql, "changed event $submit") for sql in CHANGE),
     ("DELETE FROM portal_event WHERE id = $event", "removed event $event"),
     ("DELETE FROM portal_event WHERE id = $first", "removed event $first"),
@@ -103,9 +70,8 @@ ATTACKS: list[tuple[str, ...]] = [
         "UPDATE portal_event SET id = $second WHERE id = -1",
         *("changed event $first", "changed event $second"),
     ),
-    *((f"UPDATE portal_seal SET {values} WHERE number = 2", "seal seal 2") for values in SEAL),
-    ("UPDATE portal_seal SET previous = 'x' WHERE number = 2", "seal seal 2", "seal seal 2"),
-    ("UPDATE portal_seal SET digest = 'x' WHERE number = 2", "seal seal 2", "seal seal 3"),
+    ("UPDATE portal_seal SET last_id = 1000000 WHERE number = 2", "seal seal 2"),
+    ("UPDATE portal_seal SET ids = '{}' WHERE number = 2", "seal seal 2"),
     ("DELETE FROM portal_seal WHERE number = 1", "seal seal 1"),
     ("DELETE FROM portal_seal WHERE number = 2", "seal seal 2"),
     (
@@ -113,10 +79,9 @@ ATTACKS: list[tuple[str, ...]] = [
         "DELETE FROM portal_change WHERE event_id BETWEEN $from AND $to",
         "seal seal 2",
     ),
-    *(
-        (f"UPDATE portal_{table} SET {values} WHERE id = ${table}", f"row changed {table} ${table}")
-        for table, assignments in ROW.items()
-        for values in assignments
+    (
+        "UPDATE portal_workstation SET request_id = $request WHERE id = $workstation",
+        "row changed workstation $workstation",
     ),
     *((sql, "row changed person $person") for sql in PERSON),
     (INSERT_PERSON.replace("$number", "-1"), "row inserted person -1"),
@@ -147,12 +112,11 @@ def test_each_attack_is_found_and_named(record, cast, alice):
         "request": without.pk,
         "attempt": without.attempts.get().pk,
         "workstation": models.Workstation.objects.latest("id").pk,
-        "workspace": models.Workspace.objects.latest("id").pk,
         "person": alice.pk,
         "group": Group.objects.get(name="Members").pk,
     }
-    times = TIMES[connection.vendor]
-    more = [(f"UPDATE portal_event SET {values} WHERE id = $event", "changed event $event") for values in times]
+    own = EVENT[connection.vendor]
+    more = [(f"UPDATE portal_event SET {values} WHERE id = $event", "changed event $event") for values in own]
     for sql, *expected in [*ATTACKS, *more]:
         with transaction.atomic():
             for statement in sql.split(";"):
@@ -340,13 +304,12 @@ def test_what_is_signed_is_all_of_an_event(record):
     assert event.signature.startswith(signatures.get_key().id)
 
 
-# --- A hundred single bits ---
-
-
-@pytest.mark.parametrize(("model", "kinds"), [(models.Event, {"changed"}), (models.Seal, {"seal", "key"})])
-def test_a_hundred_random_bits_are_found(record, model, kinds):
-    for number in flip_columns(model, random.Random(5)):
+@pytest.mark.parametrize(("model", "kind"), [(models.Event, "changed"), (models.Seal, "seal")])
+def test_a_change_of_each_column_is_found(record, model, kind):
+    key, number = model._meta.pk.attname, record[1].pk if model is models.Event else 2
+    names = [field.attname for field in model._meta.concrete_fields if field.attname != key]
+    for name in change_columns(model, number, names):
         found = find_in_chain()
-        assert {kind for kind, _ in found} <= kinds
-        assert f"{model._meta.object_name.lower()} {number}" in {what for _, what in found}
+        assert found[0] == (kind, f"{model._meta.model_name} {number}"), name
+        assert {kind for kind, _ in found} == {kind}, name
     assert find_in_chain() == []
