@@ -36,7 +36,7 @@ from tests.services.reconciling import make_orphan, make_unknown, scan
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ADDRESS = "203.0.113.9"
+ADDRESS, REASON = "203.0.113.9", "It is so."
 NOTE = ("operator_note",)
 TIMES = ("created_at", "claimed_at", "deadline_at", "ended_at")  # of rows that a test lets time pass for
 
@@ -82,7 +82,7 @@ class Act:
     do: Callable[[Stage], object]
     by: str = ""
     has_change: bool = False  # then the event tells before and after
-    reason: str = ""
+    has_reason: bool = False  # then it is REASON
     staged: tuple[str, ...] = ()  # audited columns that the act itself changes outside the portal
 
 
@@ -151,7 +151,7 @@ def decide(decision: str) -> Callable[[Stage], None]:
     def act(stage: Stage) -> None:
         portal_request, orphan = make_unknown(stage.sandbox, stage.alice), make_orphan()
         factories.ask_people(portal_request)
-        values = {"decision": decision, "workstation": orphan.uid, "confirmed": "on", "reason": "It is so."}
+        values = {"decision": decision, "workstation": orphan.uid, "confirmed": "on", "reason": REASON}
         stage.post(stage.olga, f"/unknown/{portal_request.pk}/", **values)
 
     return act
@@ -211,7 +211,7 @@ def need_review(stage: Stage) -> None:
 
 
 def request_release(stage: Stage) -> None:
-    stage.post(stage.olga, f"/workstations/{send(stage).workstation.uid}/release/", reason="It is idle.")
+    stage.post(stage.olga, f"/workstations/{send(stage).workstation.uid}/release/", reason=REASON)
 
 
 def name_workspace(stage: Stage) -> None:
@@ -222,11 +222,11 @@ def name_workspace(stage: Stage) -> None:
 def give_workspace(stage: Stage) -> None:
     space = factories.get_workspace(send(stage).workstation)
     models.Workspace.objects.filter(pk=space.pk).update(owner=None, is_contested=True)
-    said = {"owner": str(stage.alice.pk), "reason": "It is hers."}
+    said = {"owner": str(stage.alice.pk), "reason": REASON}
     stage.post(stage.olga, f"/workspaces/{space.uid}/owner/", **said)
 
 
-def open_connection(stage: Stage, *, by: str = "olga", reason: str = "She asked.") -> None:
+def open_connection(stage: Stage, *, by: str = "olga", reason: str = REASON) -> None:
     workstation = send(stage).workstation
     address = {"url": "ws://127.0.0.1:9/secret"}
     stage.sandbox.script({"on": "POST /workstations/{id}/sandbox/pty", "status": 200, "body": address})
@@ -279,29 +279,16 @@ def miss_and_find(stage: Stage) -> None:
 def declare_ended(stage: Stage) -> None:
     stored = miss(stage)
     models.Workstation.objects.update(missing_since=Now() - timedelta(days=2))
-    stage.post(stage.olga, f"/workstations/{stored.uid}/ended/", reason="Its console says so.")
+    stage.post(stage.olga, f"/workstations/{stored.uid}/ended/", reason=REASON)
 
 
-def scan_as(status: str, *, lost: bool = False, ended: bool = False) -> Callable[[Stage], None]:
-    """A scan that shows a workstation of which something else is on record."""
-
-    def act(stage: Stage) -> None:
-        stored = send(stage).workstation
-        hour_ago = Now() - timedelta(hours=1)
-        models.Workstation.objects.filter(pk=stored.pk).update(
-            first_seen_at=hour_ago,
-            missing_since=hour_ago if lost else None,
-            missing_tick=0 if lost else None,
-            ended_at=hour_ago if ended else None,
-        )
-        entry = {"id": stored.uid, "type": stored.type, "status": status}
-        page = {"data": [entry] if status else [], "next_cursor": None}
-        stage.sandbox.script({"on": "GET /workstations", "status": 200, "body": page})
-        if not status:
-            stage.sandbox.script({"on": "GET /workstations/{id}", "status": 422})
-        scanning.advance(factories.acquire_lease(name="reconcile"))
-
-    return act
+def reopen(stage: Stage) -> None:
+    stored = send(stage).workstation
+    hour_ago = Now() - timedelta(hours=1)
+    models.Workstation.objects.filter(pk=stored.pk).update(first_seen_at=hour_ago, ended_at=hour_ago)
+    page = {"data": [{"id": stored.uid, "type": stored.type, "status": "active"}], "next_cursor": None}
+    stage.sandbox.script({"on": "GET /workstations", "status": 200, "body": page})
+    scanning.advance(factories.acquire_lease(name="reconcile"))
 
 
 def end(stage: Stage) -> None:
@@ -313,11 +300,11 @@ def end(stage: Stage) -> None:
 
 
 def release_orphan(stage: Stage) -> None:
-    stage.post(stage.olga, f"/unknown/orphans/{make_orphan().uid}/release/", reason="Nobody wants it.")
+    stage.post(stage.olga, f"/unknown/orphans/{make_orphan().uid}/release/", reason=REASON)
 
 
 def disown(stage: Stage) -> None:
-    stage.post(stage.olga, f"/unknown/orphans/{make_orphan().uid}/disown/", reason="It is another team's.")
+    stage.post(stage.olga, f"/unknown/orphans/{make_orphan().uid}/disown/", reason=REASON)
 
 
 def leave_out(stage: Stage) -> None:
@@ -326,7 +313,7 @@ def leave_out(stage: Stage) -> None:
     stage.sandbox.set_faults({"omit": [uid]})
     models.Workstation.objects.update(first_seen_at=Now() - timedelta(hours=1))
     scan(factories.acquire_lease(name="reconcile"))
-    stage.post(stage.olga, f"/unknown/orphans/{uid}/disown/", reason="It runs.")
+    stage.post(stage.olga, f"/unknown/orphans/{uid}/disown/", reason=REASON)
 
 
 def refuse_workspace(stage: Stage) -> None:
@@ -472,30 +459,9 @@ ACTS = [
     Act(verbs=(Verb.GIVE_UP,), do=wait_too_long, has_change=True),
     Act(verbs=(Verb.CANCEL,), do=cancel, by="alice", has_change=True),
     Act(verbs=(Verb.REQUEST_CANCEL,), do=wish_cancel, by="alice", has_change=True),
-    Act(
-        verbs=(Verb.CLOSE,),
-        do=decide("give-up"),
-        by="olga",
-        has_change=True,
-        reason="It is so.",
-        staged=("operator_note",),
-    ),
-    Act(
-        verbs=(Verb.ADOPT,),
-        do=decide("adopt"),
-        by="olga",
-        has_change=True,
-        reason="It is so.",
-        staged=("operator_note",),
-    ),
-    Act(
-        verbs=(Verb.NOT_CREATED,),
-        do=decide("not-created"),
-        by="olga",
-        has_change=True,
-        reason="It is so.",
-        staged=("operator_note",),
-    ),
+    Act(verbs=(Verb.CLOSE,), do=decide("give-up"), by="olga", has_change=True, has_reason=True, staged=NOTE),
+    Act(verbs=(Verb.ADOPT,), do=decide("adopt"), by="olga", has_change=True, has_reason=True, staged=NOTE),
+    Act(verbs=(Verb.NOT_CREATED,), do=decide("not-created"), by="olga", has_change=True, has_reason=True, staged=NOTE),
     Act(verbs=(Verb.PAUSE,), do=Stage.pause_key, has_change=True),
     Act(verbs=(Verb.RESUME,), do=resume, by="olga", has_change=True),
     Act(verbs=(Verb.ACTIVATE,), do=open_key, has_change=True),
@@ -506,21 +472,21 @@ ACTS = [
     Act(verbs=(Verb.WITHDRAW_KEY,), do=withdraw_key, has_change=True, staged=("is_sandbox", "accepted_at")),
     Act(verbs=(Verb.BASELINE_SCAN,), do=look_first, has_change=True),
     Act(verbs=(Verb.CHANGE_TYPES,), do=change_types, has_change=True),
-    Act(verbs=(Verb.DISOWN,), do=disown, by="olga", has_change=True, reason="It is another team's."),
-    Act(verbs=(Verb.LEAVE_OUT,), do=leave_out, by="olga", has_change=True, reason="It runs.", staged=TIMES),
+    Act(verbs=(Verb.DISOWN,), do=disown, by="olga", has_change=True, has_reason=True),
+    Act(verbs=(Verb.LEAVE_OUT,), do=leave_out, by="olga", has_change=True, has_reason=True, staged=TIMES),
     Act(verbs=(Verb.REFUSE_WORKSPACE,), do=refuse_workspace, has_change=True, staged=("owner_id",)),
     Act(verbs=(Verb.NOTE_SHARING,), do=note_sharing, has_change=True),
     Act(verbs=(Verb.CLEAR_SHARING,), do=clear_sharing, by="olga", has_change=True),
     Act(verbs=(Verb.RECONCILE,), do=reconcile_one, has_change=True, staged=TIMES),
     Act(verbs=(Verb.NEEDS_REVIEW,), do=need_review, has_change=True),
-    Act(verbs=(Verb.REQUEST_RELEASE,), do=request_release, by="olga", has_change=True, reason="It is idle."),
+    Act(verbs=(Verb.REQUEST_RELEASE,), do=request_release, by="olga", has_change=True, has_reason=True),
     Act(verbs=(Verb.RELEASED,), do=release, has_change=True),
     Act(verbs=(Verb.ENDED,), do=end, has_change=True),
     Act(verbs=(Verb.MISSING,), do=miss, has_change=True),
     Act(verbs=(Verb.FOUND_AGAIN,), do=miss_and_find, has_change=True),
-    Act(verbs=(Verb.DECLARE_ENDED,), do=declare_ended, by="olga", has_change=True, reason="Its console says so."),
-    Act(verbs=(Verb.REOPEN,), do=scan_as("active", ended=True), has_change=True, staged=("ended_at",)),
-    Act(verbs=(Verb.RELEASE_ORPHAN,), do=release_orphan, by="olga", has_change=True, reason="Nobody wants it."),
+    Act(verbs=(Verb.DECLARE_ENDED,), do=declare_ended, by="olga", has_change=True, has_reason=True),
+    Act(verbs=(Verb.REOPEN,), do=reopen, has_change=True, staged=("ended_at",)),
+    Act(verbs=(Verb.RELEASE_ORPHAN,), do=release_orphan, by="olga", has_change=True, has_reason=True),
     Act(verbs=(Verb.RESTORE, Verb.RESTORED), do=restore),
     Act(verbs=(Verb.DATABASE_CHANGED,), do=move_database, has_change=True),
     Act(verbs=(Verb.CONFIRM_DATABASE,), do=confirm_database, by="olga", has_change=True),
@@ -544,15 +510,9 @@ ACTS = [
         by="alice",
         has_change=True,
     ),
-    Act(
-        verbs=(Verb.GIVE_WORKSPACE,),
-        do=give_workspace,
-        by="olga",
-        reason="It is hers.",
-        staged=("owner_id",),
-    ),
+    Act(verbs=(Verb.GIVE_WORKSPACE,), do=give_workspace, by="olga", has_reason=True, staged=("owner_id",)),
     Act(verbs=(Verb.NAME_WORKSPACE,), do=name_workspace, by="alice"),
-    Act(verbs=(Verb.OPEN_CONNECTION,), do=open_connection, by="olga", reason="She asked."),
+    Act(verbs=(Verb.OPEN_CONNECTION,), do=open_connection, by="olga", has_reason=True),
     Act(verbs=(Verb.END_CONNECTION,), do=end_connection, by="alice"),
     Act(verbs=(Verb.SHARE,), do=share, by="alice"),
     Act(verbs=(Verb.END_SHARE,), do=end_share, by="alice"),
@@ -586,7 +546,7 @@ def test_an_act_is_an_event(act, sandbox, settings, alice, olga, root):
         assert began < event.at < timezone.now() + timedelta(seconds=1)
         assert event.actor_name == act.by
         assert (event.actor_id is None) == (act.by == "")
-        assert event.reason == act.reason or not act.by
+        assert event.reason == (REASON if act.has_reason else "") or not act.by
         assert event.target
         if act.by:
             assert event.address == ADDRESS
@@ -595,10 +555,10 @@ def test_an_act_is_an_event(act, sandbox, settings, alice, olga, root):
             assert event.detail["before"] != event.detail["after"]
         if event.target.startswith("request "):
             assert event.target == f"request R-{event.request_number}"
-    assert find_untold(act) == []
+    assert find_unrecorded(act) == []
 
 
-def find_untold(act: Act) -> list[str]:
+def find_unrecorded(act: Act) -> list[str]:
     """What a service has written that its event does not tell."""
     staged = tuple(f"{word} {column} " for column in act.staged for word in ("has", "had"))
     found = [finding for finding in verify.verify_log(rows=True).findings if not finding.words.startswith(staged)]
