@@ -86,7 +86,7 @@ def _ask_again(request: HttpRequest) -> HttpResponse | None:
     return redirect(f"{reverse('confirm')}?{query}")
 
 
-class RecordedMixin(history.HistoryMixin, changelist.OfferedLookupsMixin):
+class RecordedMixin(history.HistoryMixin, changelist.AllowedLookupsMixin):
     """Every change is an event, beside Django's own log, which an administrator could edit."""
 
     def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

@@ -98,22 +98,25 @@ def find_position() -> int:
 # --- Each kind of destination ---
 
 
-def test_a_file_gets_each_sealed_event_once_as_a_cloud_event(log, send, alice, tmp_path):
+def test_a_file_gets_each_sealed_event_once_as_a_cloud_event(log, send, alice, tmp_path, capfd):
     factories.submit(alice, note="for the demo")
     file, numbers = tmp_path / "log", log(10)
     with transaction.atomic():
         audit.record(Verb.PROBE, "not sealed yet")
     send(f"file://{file}")
     send()
+    assert file.stat().st_mode & 0o777 == 0o600
     events = [json.loads(line) for line in file.read_text().splitlines()]
     assert [int(event["id"]) for event in events] == numbers
-    assert file.stat().st_mode & 0o777 == 0o600
     submitted = next(event for event in events if event["type"] == "workstation-portal.submit")
     assert submitted["specversion"] == "1.0"
     assert submitted["source"] == f"workstation-portal/{models.Database.objects.get().identity}"
     assert submitted["time"] == submitted["data"]["at"].replace(" ", "T") + "Z"
     assert submitted["data"]["signature"] == models.Event.objects.get(pk=submitted["id"]).signature
     assert submitted["data"]["changes"][0]["kind"] == "request"
+    models.StreamPosition.objects.update(last_id=0)
+    send("stdout:")
+    assert read_ids(capfd.readouterr().out) == numbers
 
 
 def test_a_line_that_was_torn_is_ended_before_the_next(log, send, tmp_path):
@@ -121,12 +124,6 @@ def test_a_line_that_was_torn_is_ended_before_the_next(log, send, tmp_path):
     file.write_text('{"half a li')
     send(f"file://{file}")
     assert read_ids(file.read_text().partition("\n")[2]) == numbers
-
-
-def test_standard_output_gets_them_too(log, send, capfd):
-    numbers = log(3)
-    send("stdout:")
-    assert read_ids(capfd.readouterr().out) == numbers
 
 
 def test_of_what_does_not_fit_the_digest_is_sent(log, send, tmp_path, capsys):

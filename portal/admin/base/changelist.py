@@ -61,7 +61,7 @@ class UncountedChangeList(ChangeList):
             raise IncorrectLookupParameters
 
 
-class OfferedLookupsMixin:
+class AllowedLookupsMixin:
     """Of a list's address only what its filters ask for: Django takes every lookup of every field, and a `note__regex`
     keeps a database busy for minutes."""
 

@@ -12,7 +12,7 @@ from portal.models.event import Verb
 
 type Shown = SafeString | str
 
-# Kinds whose names say what they are; of others the kind is told too.
+# Kinds whose names say what they are; of others the kind is named too.
 _PLAIN = ("request", "attempt", "user", "notice")
 _DOUBLED = ("key", "restore", "lost response")  # whose names begin with the kind
 _OTHERWISE = {"tombstone": gettext_lazy("deletion record")}  # what pages call a kind

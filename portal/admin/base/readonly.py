@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
-from django.contrib.admin import utils
 from django.contrib.admin.views.main import PAGE_VAR
 from django.contrib.admin.views.main import ChangeList as AnyChangeList
 from django.db.models import Q, QuerySet
@@ -18,7 +17,7 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 
-class ReadOnlyAdmin(history.HistoryMixin, changelist.OfferedLookupsMixin, _ModelAdmin):
+class ReadOnlyAdmin(history.HistoryMixin, changelist.AllowedLookupsMixin, _ModelAdmin):
     """A list, newest first, and pages of which each field is shown as its type asks for.
 
     Nobody adds, changes or deletes; whoever has Django's permission to view the model reads.
@@ -49,9 +48,6 @@ class ReadOnlyAdmin(history.HistoryMixin, changelist.OfferedLookupsMixin, _Model
             tuple(map(self._find_column, line)) if isinstance(line, tuple) else self._find_column(line)
             for line in self.fields or every
         ]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return utils.flatten(self.get_fields(request, obj))
 
     def _find_column(self, column: Any, *, is_list: bool = False) -> Any:
         is_field = isinstance(column, str) and (column == "__str__" or not hasattr(type(self), column))

@@ -65,8 +65,9 @@ def describe(*, kind: Kind, values: Mapping[str, Any]) -> Columns:
     described = {}
     for name in kind.columns:
         if name in values:
-            value = kind.model._meta.get_field(name).to_python(values[name])
-            described[name] = hide(kind=kind, column=name, value=canonical.convert_value(value=value))
+            field: Any = kind.model._meta.get_field(name)
+            value = canonical.convert_value(value=field.to_python(values[name]))
+            described[name] = hide(kind=kind, column=name, value=value)
     return described
 
 
