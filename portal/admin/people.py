@@ -46,10 +46,7 @@ _SINGLE: Any = (
         "description": _("Beside those of the groups. Seldom needed."),
     },
 )
-_LAST_LOGIN = columns.make_column(
-    lambda row: columns.show_time(row.last_login), field="last_login", label=_("last sign-in")
-)
-_TIMES = (_LAST_LOGIN, columns.make_column(lambda row: columns.show_time(row.date_joined), field="date_joined"))
+_TIMES = tuple(columns.find_column(models.User, name, is_list=False) for name in ("last_login", "date_joined"))
 _DATES: Any = (_("Important dates"), {"fields": _TIMES})
 
 
@@ -118,14 +115,8 @@ class UserAdmin(ConfirmedMixin, RecordedMixin, _UserAdmin):
     """A person. `is_staff` is not shown: it means nothing here."""
 
     list_display = (
-        "username",
-        columns.make_column(_name_groups, field="groups", label=_("groups")),
-        "first_name",
-        "last_name",
-        "email",
-        "is_active",
-        "is_superuser",
-        _LAST_LOGIN,
+        *("username", columns.make_column(_name_groups, field="groups", label=_("groups"))),
+        *("first_name", "last_name", "email", "is_active", "is_superuser", _TIMES[0]),
     )
     list_filter = ("is_active", "is_superuser", "groups")
     fieldsets = ((None, {"fields": ("username", "password")}), _PERSONAL, _PERMISSIONS, _SINGLE, _DATES)

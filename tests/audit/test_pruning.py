@@ -116,8 +116,8 @@ def test_nothing_young_goes_and_nothing_unless_it_is_asked_for(old, settings):
 
 def test_rounds_are_short_and_go_on(old, monkeypatch):
     monkeypatch.setattr(prunerequests, "BATCH", 2)
-    monkeypatch.setattr(prune, "REQUEST_BATCHES", 1)
-    monkeypatch.setattr(prune, "EVENT_BATCHES", 1)
+    monkeypatch.setattr(prunerequests, "BATCHES", 1)
+    monkeypatch.setattr(pruneevents, "BATCHES", 1)
     monkeypatch.setattr(pruneevents, "BATCH", 6)
     while factories.acquire_lease(name="usage").run(usage.count_days):
         pass

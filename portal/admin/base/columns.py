@@ -37,6 +37,7 @@ _LABELS = {
     "verb": "act",
     "is_complete": "complete",
     "missing_since": "not found since",
+    "last_login": "last sign-in",
 }
 
 

@@ -25,13 +25,7 @@ class Origin:
     is_counted: bool = False  # by the limit for acts of one person
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Entry:
-    """An event that has no number yet, and what it says of rows."""
-
-    event: models.Event
-    described: list[models.Change]
-
+type _Entry = tuple[models.Event, list[models.Change]]  # an event that has no number yet, and what it says of rows
 
 # What needs a right, whoever does it to what, and what needs one only for what is somebody else's.
 _ALWAYS = {
@@ -87,11 +81,10 @@ def record(
     )
     if by and source.http_request and not source.is_counted:
         source.is_counted = _count_act(event, person=by)
-    collected, entry = _COLLECTED.get(), _Entry(event=event, described=described)
-    if collected is None:
-        _write([entry])
+    if (collected := _COLLECTED.get()) is None:
+        _write([(event, described)])
     else:
-        collected.append(entry)
+        collected.append((event, described))
 
 
 @contextmanager
@@ -124,11 +117,11 @@ def collect_events() -> Iterator[None]:
 
 def _write(entries: Sequence[_Entry]) -> None:
     taken, at = numbers.take_event_numbers(count=len(entries))
-    for number, entry in zip(taken, entries, strict=True):
-        entry.event.pk, entry.event.at = number, at
-        sign_event(event=entry.event, described=entry.described)
-    models.Event.objects.bulk_create([entry.event for entry in entries])
-    models.Change.objects.bulk_create([change for entry in entries for change in entry.described])
+    for number, (event, described) in zip(taken, entries, strict=True):
+        event.pk, event.at = number, at
+        sign_event(event=event, described=described)
+    models.Event.objects.bulk_create([event for event, _ in entries])
+    models.Change.objects.bulk_create([change for _, described in entries for change in described])
 
 
 def sign_event(*, event: models.Event, described: Sequence[models.Change]) -> None:

@@ -15,12 +15,13 @@ from portal.services.audit import ranges, tombstones
 from portal.services.runtime import leases
 
 BATCH = 2000  # events that go in one transaction, unless one seal has more
+BATCHES = 20  # in one round, so that a worker that is told to stop need not wait long
 
 
-def prune_events(*, before: datetime, most: int) -> int:
-    """Prune seals that were made before then, in at most so many batches. Returns how many events went."""
+def prune_events(*, before: datetime) -> int:
+    """Prune seals that were made before then, in some batches. Returns how many events went."""
     total = 0
-    for _ in range(most):
+    for _ in range(BATCHES):
         chosen = _choose_seals(before=before)
         total += _prune(chosen)
         if not chosen:

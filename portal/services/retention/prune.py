@@ -14,9 +14,6 @@ from portal.services.retention import events, requests
 
 logger = logging.getLogger(__name__)
 
-# In one round, so that a worker that is told to stop need not wait long.
-REQUEST_BATCHES, EVENT_BATCHES = 100, 20
-
 
 def prune_old() -> int:
     """Prune some batches of what is old enough, each in a transaction of its own. Returns how many rows were named.
@@ -29,9 +26,9 @@ def prune_old() -> int:
     zone = timezone.get_default_timezone()
     day = clock.read_clock().astimezone(zone).date() - timedelta(days=settings.PORTAL_KEEP_DAYS)
     before = datetime.combine(day, time.min, tzinfo=zone)
-    count = requests.prune_requests(before=before, most=REQUEST_BATCHES)
+    count = requests.prune_requests(before=before)
     # Events go after their requests: to look for some while there are requests left is to look through all.
-    more = 0 if count else events.prune_events(before=before, most=EVENT_BATCHES)
+    more = 0 if count else events.prune_events(before=before)
     if count or more:
         logger.info("Pruned %d requests and %d events from before %s.", count, more, before.date())
     return count + more

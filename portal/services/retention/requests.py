@@ -18,6 +18,7 @@ from portal.services.reports import usage
 from portal.services.runtime import leases
 
 BATCH = 50  # requests that go in one transaction at most
+BATCHES = 100  # in one round, so that a worker that is told to stop need not wait long
 _FINAL = [status for status, following in models.request.TRANSITIONS.items() if not following]
 # In the order in which they go: what refers to a row goes before it.
 _KINDS = ("late-response", "attempt", "share", "workstation", "request")
@@ -25,15 +26,15 @@ _KINDS = ("late-response", "attempt", "share", "workstation", "request")
 type Numbers = Sequence[int]
 
 
-def prune_requests(*, before: datetime, most: int) -> int:
-    """Prune requests of which nothing is younger than `before`, in at most so many batches. Returns how many went."""
+def prune_requests(*, before: datetime) -> int:
+    """Prune requests of which nothing is younger than `before`, in some batches. Returns how many went."""
     total = batches = 0
     for page in _walk(before=before):
         going = _choose(page, before=before)
         if going:
             _prune(going)
             total, batches = total + len(going), batches + 1
-        if batches == most:
+        if batches == BATCHES:
             break
     return total
 
