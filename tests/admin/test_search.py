@@ -105,7 +105,7 @@ def test_files_and_logs_are_found(alice, bob, browse):
 
 def test_events_are_found_by_person_target_and_reason(alice, bob, browse):
     first = rows.create_event(alice, verb="sign-in", target="user alice")
-    second = rows.create_event(bob, verb="release-orphan", target="workstation WsQ81", reason="Nobody knew it.")
+    second = rows.create_event(bob, verb="request-release", target="workstation WsQ81", reason="Nobody knew it.")
     third = rows.create_event(alice, verb="adopt", target="request R-7", request_number=7, reason="It's 100% hers_")
     fourth = rows.create_event(None, verb="pause", target="key key of https://provider.example/v1")
     for query, expected in [

@@ -484,9 +484,9 @@ ACTS = [
     Act(verbs=(Verb.ENDED,), do=end, has_change=True),
     Act(verbs=(Verb.MISSING,), do=miss, has_change=True),
     Act(verbs=(Verb.FOUND_AGAIN,), do=miss_and_find, has_change=True),
-    Act(verbs=(Verb.DECLARE_ENDED,), do=declare_ended, by="olga", has_change=True, has_reason=True),
+    Act(verbs=(Verb.ENDED,), do=declare_ended, by="olga", has_change=True, has_reason=True),
     Act(verbs=(Verb.REOPEN,), do=reopen, has_change=True, staged=("ended_at",)),
-    Act(verbs=(Verb.RELEASE_ORPHAN,), do=release_orphan, by="olga", has_change=True, has_reason=True),
+    Act(verbs=(Verb.REQUEST_RELEASE,), do=release_orphan, by="olga", has_change=True, has_reason=True),
     Act(verbs=(Verb.RESTORE, Verb.RESTORED), do=restore),
     Act(verbs=(Verb.DATABASE_CHANGED,), do=move_database, has_change=True),
     Act(verbs=(Verb.CONFIRM_DATABASE,), do=confirm_database, by="olga", has_change=True),
@@ -536,7 +536,7 @@ ACTS = [
 ]
 
 
-@pytest.mark.parametrize("act", ACTS, ids=lambda act: act.verbs[0])
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: f"{act.verbs[0]}-{ACTS.index(act)}")
 def test_an_act_is_an_event(act, sandbox, settings, alice, olga, root):
     began = timezone.now() - timedelta(seconds=1)
     act.do(Stage(alice=alice, olga=olga, root=root, sandbox=sandbox, settings=settings))

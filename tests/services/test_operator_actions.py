@@ -133,7 +133,7 @@ def test_an_operator_gives_an_orphan_back_once(sandbox, alice, olga):
     orphan.refresh_from_db()
     assert not orphan.is_live
     assert sandbox.record()["workstations"][0]["status"] == "completed"
-    event = get_event("release-orphan")
+    event = get_event("request-release")
     assert (event.actor_name, event.target, event.reason) == ("olga", f"workstation {orphan.uid}", "Nobody needs it.")
     with pytest.raises(submissions.NotPossible):
         operator_actions.release_orphan(actor=olga, workstation=orphan, reason="It has ended.")
@@ -150,7 +150,7 @@ def test_what_has_an_owner_or_was_there_before_us_is_no_orphan_to_give_back(sand
             operator_actions.release_orphan(actor=olga, workstation=workstation, reason="No.")
         workstation.refresh_from_db()
         assert workstation.release_requested_at is None
-    assert not models.Event.objects.filter(verb="release-orphan").exists()
+    assert not models.Event.objects.filter(verb="request-release").exists()
 
 
 def test_deciding_leaves_the_key_as_it_was(sandbox, alice, olga):

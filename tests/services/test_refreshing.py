@@ -30,7 +30,7 @@ def refresh(lease: leases.Lease) -> int:
 
 
 def list_verbs() -> list[str]:
-    watched = ("missing", "found-again", "ended", "released", "declare-ended")
+    watched = ("missing", "found-again", "ended", "released")
     return list(models.Event.objects.filter(verb__in=watched).order_by("id").values_list("verb", flat=True))
 
 
@@ -299,7 +299,7 @@ def test_only_after_a_missing_day_a_person_may_say_that_it_has_ended(sandbox, un
 
     workstation.refresh_from_db()
     assert not workstation.is_live
-    assert list_verbs() == ["missing", "declare-ended"]
+    assert list_verbs() == ["missing", "ended"]
 
 
 def test_reads_that_lag_behind_the_post_end_nothing(sandbox, unlisted, alice, lease):

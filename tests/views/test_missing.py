@@ -62,7 +62,7 @@ def test_an_operator_says_it_with_a_reason(sign_in, workstation, olga, is_orphan
     assert workstation.is_live
     sign_in(olga).post(ENDED, {"reason": "The console says so."})
     workstation.refresh_from_db()
-    event = models.Event.objects.get(verb="declare-ended")
+    event = models.Event.objects.get(verb="ended")
     assert (event.actor_name, event.reason, event.request_number, workstation.is_live) == (
         *("olga", "The console says so.", workstation.request_id),
         False,

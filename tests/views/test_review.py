@@ -81,7 +81,7 @@ def test_one_whose_id_cannot_be_kept_is_listed_and_marked_as_ended(sign_in, orph
     assert models.Workstation.objects.get().release_requested_at is None
     said = read(browser.post("/workstations/sha256:0123/ended/", {"reason": "Released there."}, follow=True))
     assert "this workstation has ended" in said
-    assert models.Event.objects.get(verb="declare-ended").reason == "Released there."
+    assert models.Event.objects.get(verb="ended").reason == "Released there."
     assert models.Workstation.objects.get().ended_at is not None
 
 
@@ -366,7 +366,7 @@ def test_an_orphan_is_released_with_a_reason(sign_in, orphan, olga, path):
     assert "Releasing" in page
     again = browser.post(path, {**release, "reason": "Again."}, follow=True)
     assert "orphan-1: This workstation has ended, has an owner" in read(again)
-    assert models.Event.objects.get(verb="release-orphan").reason == "Nobody's."
+    assert models.Event.objects.get(verb="request-release").reason == "Nobody's."
 
 
 @pytest.mark.parametrize("path", ["/unknown/orphans/orphan-1/", "/unknown/orphans/orphan-1/disown/"])
@@ -407,7 +407,7 @@ def test_an_error_about_an_orphan_says_which_and_keeps_what_was_typed(sign_in, o
     assert page.count('value="Keep this."') == ("reason" in values)
     assert len(re.findall(r"<details[^>]*\bopen\b", page)) == 1
     assert f'id="workstation-{other.pk}-reason"' in page
-    assert not models.Event.objects.filter(verb__in=("disown", "release-orphan")).exists()
+    assert not models.Event.objects.filter(verb__in=("disown", "request-release")).exists()
 
 
 def test_an_id_that_no_address_can_have_is_shown_without_a_question(sign_in, sandbox, olga):

@@ -30,10 +30,10 @@ type _Entry = tuple[models.Event, list[models.Change]]  # an event that has no n
 # What needs a right, whoever does it to what, and what needs one only for what is somebody else's.
 _ALWAYS = {
     *(Verb.SUBMIT, Verb.PAUSE, Verb.RESUME, Verb.CONFIRM_KEY, Verb.CONFIRM_DATABASE, Verb.CLEAR_SHARING, Verb.CLOSE),
-    *(Verb.ADOPT, Verb.DISOWN, Verb.LEAVE_OUT, Verb.EVIDENCE, Verb.GIVE_WORKSPACE, Verb.RELEASE_ORPHAN),
+    *(Verb.ADOPT, Verb.DISOWN, Verb.LEAVE_OUT, Verb.EVIDENCE, Verb.GIVE_WORKSPACE),
     *(Verb.ADD_PERSON, Verb.CHANGE_PERSON, Verb.MAKE_LINK, Verb.ADD_GROUP, Verb.CHANGE_GROUP, Verb.DELETE_GROUP),
 }
-_OF_OTHERS = {Verb.CANCEL, Verb.REQUEST_CANCEL, Verb.NOT_CREATED, Verb.REQUEST_RELEASE, Verb.DECLARE_ENDED}
+_OF_OTHERS = {Verb.CANCEL, Verb.REQUEST_CANCEL, Verb.NOT_CREATED, Verb.REQUEST_RELEASE, Verb.ENDED}
 # What has a limit of its own, and the end of what was counted when it began.
 _ASIDE = {Verb.OPEN_CONNECTION, Verb.END_CONNECTION, Verb.END_SESSIONS, Verb.SIGN_OUT, Verb.REFUSED}
 # A stranger at an open browser can do none of these, and must not keep its owner from them.

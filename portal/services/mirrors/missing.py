@@ -79,7 +79,7 @@ def declare_ended(*, actor: models.User, workstation: models.Workstation, reason
     mirror.end_workstation(stored=stored)
     stored.refresh_from_db(fields=["ended_at"])
     audit.record(
-        Verb.DECLARE_ENDED,
+        Verb.ENDED,
         stored,
         by=actor,
         reason=reason,

@@ -116,4 +116,4 @@ def release_orphan(*, actor: models.User, workstation: models.Workstation, reaso
     if not releases.mark_release_requested(workstation=workstation, rows=orphans, actor=actor):
         raise submissions.NotPossible(_("This workstation has ended, has an owner, or is already being released."))
     change = audit.describe_moment(row=workstation, column="release_requested_at")
-    audit.record(Verb.RELEASE_ORPHAN, workstation, by=actor, detail=change, reason=reason)
+    audit.record(Verb.REQUEST_RELEASE, workstation, by=actor, detail=change, reason=reason)
