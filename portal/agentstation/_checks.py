@@ -1,6 +1,5 @@
 """Checks what a client is made from, in words that show no key."""
 
-import math
 import unicodedata
 from urllib.parse import urlsplit
 
@@ -26,9 +25,3 @@ def check_header(what: str, text: str) -> str:
     if not text or any(ord(character) > 255 or unicodedata.category(character) == "Cc" for character in text):
         raise ValueError(f"{what} must be text without control characters, all of it in Latin-1, and not empty")
     return text
-
-
-def check_seconds(what: str, seconds: float) -> float:
-    if not (seconds > 0 and math.isfinite(seconds)):
-        raise ValueError(f"{what} must be a positive number of seconds")
-    return seconds

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 import requests
 from requests.auth import AuthBase
 
-from portal.agentstation._checks import check_base_url, check_header, check_seconds
+from portal.agentstation._checks import check_base_url, check_header
 from portal.agentstation._transport import (
     FAILURES,
     LARGEST_BODY,
@@ -77,8 +77,7 @@ class Client:
         """
         self._base_url = check_base_url(base_url)
         self._bearer = _Bearer(check_header("the API key", api_key.strip()))
-        self._connect_timeout = check_seconds("connect_timeout", connect_timeout)
-        self._total_timeout = check_seconds("total_timeout", total_timeout)
+        self._connect_timeout, self._total_timeout = connect_timeout, total_timeout
         self._headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
@@ -88,9 +87,6 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._base_url}>"
-
-    def close(self) -> None:
-        """Nothing: no connection outlives its call. Here so that nobody has to know that."""
 
     def hurried(self, *, total_timeout: float) -> Self:
         """A client like this one whose calls take no longer than so many seconds."""

@@ -1,9 +1,8 @@
 """What can go wrong in a call, as one tree.
 
 AgentStationError
-+-- NothingSent             not a byte of the request's body went out
-|   +-- NoConnection        the TCP or TLS handshake never completed (or the name was not found)
-|   +-- SendTooLate         `send_before` had passed before the first byte, or before the body
++-- NoConnection            not a byte went out: the TCP or TLS handshake never completed (or the name was not found)
++-- SendTooLate             at most headers went out: `send_before` had passed before the first byte, or before the body
 +-- NoAnswer                sent, but no complete response came, or a 1xx: something may have been made
 |   +-- GatewayResponse     3xx, 408, 409, 502, 504, 520, any other undocumented 5xx, any 503 that is not Overloaded
 +-- UnreadableResponse      a 2xx whose body cannot be read as what was asked for: something may have been made
@@ -41,15 +40,11 @@ class AgentStationError(Exception):
         return self.response is not None and self.response.status in _NO_SUCH_PATH
 
 
-class NothingSent(AgentStationError):
-    """The provider cannot have acted: it never had the whole request."""
-
-
-class NoConnection(NothingSent):
+class NoConnection(AgentStationError):
     """The TCP or TLS handshake, or a proxy's tunnel, never completed, or the host's name was not found."""
 
 
-class SendTooLate(NothingSent):
+class SendTooLate(AgentStationError):
     """`send_before` had passed, so that at most headers went out, and the connection was closed."""
 
 

@@ -252,9 +252,7 @@ def _unfold(listed: list[object]) -> Iterator[object]:
 class Released:
     """The answer to a release; `released` is None where the provider's word for it is missing or no boolean."""
 
-    type: str
     released: bool | None
-    raw: Mapping[str, object] = field(repr=False, hash=False)
     deviations: tuple[Deviation, ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
@@ -262,9 +260,7 @@ class Released:
         """Read it; never raises."""
         released = data.get("released")
         return cls(
-            type=_text(data, "type"),
             released=released if isinstance(released, bool) else None,
-            raw=data,
             deviations=find_deviations(name="release", document=data),
         )
 

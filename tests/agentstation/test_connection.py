@@ -312,7 +312,6 @@ def test_every_call_has_a_connection_of_its_own(client_of, serve):
         server.received()
     client.retrieve_workstation(uid="Il4lMTpQUC3L")
     assert server.connections() == 4
-    client.close()
 
 
 def test_no_redirect_is_followed(client_of, fail, serve):

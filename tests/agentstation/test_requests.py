@@ -157,13 +157,6 @@ def test_an_address_that_cannot_be_called_is_refused(base_url):
     assert "wonderland" not in str(caught.value)
 
 
-@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
-@pytest.mark.parametrize("name", ["connect_timeout", "total_timeout"])
-def test_a_time_that_bounds_nothing_is_refused(client_of, name, seconds):
-    with pytest.raises(ValueError, match=name):
-        client_of("http://127.0.0.1/v1", **{name: seconds})
-
-
 @pytest.mark.parametrize("user_agent", ["", "a\r\nb", "✓"])
 def test_a_user_agent_that_cannot_be_sent_is_refused(user_agent):
     with pytest.raises(ValueError, match="user agent"):
