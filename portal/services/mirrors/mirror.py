@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Model, Subquery
+from django.db.models import Model
 
 from portal import agentstation, models
 from portal.models.clock import Now
@@ -52,25 +52,6 @@ def store_response(
     if workspace is None or workspace.owner_id in (None, requester_id):
         workspace = _store_workspace(account=account, workspace=entry)
     return _store(account=account, workstation=workstation, workspace=workspace, known=known)
-
-
-def find_uids(*, workstation: agentstation.Workstation | None) -> tuple[str, str]:
-    """Under which uids the workstation and its workspace are kept; empty where nothing is."""
-    return _find_uid(workstation), _find_uid(workstation.workspace if workstation else None)
-
-
-def _find_uid(entry: agentstation.Workstation | agentstation.Workspace | None) -> str:
-    return entry.uid if entry is not None and sanitize.is_storable(uid=entry.uid) else ""
-
-
-def describe_stored(*, account_id: int, workstation: str, workspace: str) -> dict[str, Subquery]:
-    """The ids of what is stored under these uids, to be read with another row."""
-    stations = models.Workstation.objects.filter(account=account_id, uid=workstation)
-    spaces = models.Workspace.objects.filter(account=account_id, uid=workspace)
-    return {
-        "stored_workstation": Subquery(stations.values("pk")),
-        "stored_workspace": Subquery(spaces.values("pk")),
-    }
 
 
 def adopt_response(*, attempt: models.Attempt, workstation: agentstation.Workstation) -> list[Model]:
@@ -151,18 +132,13 @@ def store_listed(
 
     Nobody's yet, they have no files and logs; those come when they are refreshed.
     """
-    spaces = {entry.workspace.uid: entry.workspace for entry in entries.values() if entry.workspace}
+    shown = (entry.workspace for entry in entries.values() if entry.workspace)
+    spaces = {workspace.uid: workspace for workspace in shown if sanitize.is_storable(uid=workspace.uid)}
     models.Workspace.objects.bulk_create(
-        [
-            models.Workspace(account=account, uid=uid, **_describe_workspace(workspace))
-            for uid, workspace in spaces.items()
-            if sanitize.is_storable(uid=uid)
-        ],
+        [models.Workspace(account=account, uid=uid, **_describe_workspace(one)) for uid, one in spaces.items()],
         ignore_conflicts=True,
     )
-    known = models.Workspace.objects.filter(
-        account=account, uid__in=[uid for uid in spaces if sanitize.is_storable(uid=uid)]
-    )
+    known = models.Workspace.objects.filter(account=account, uid__in=spaces)
     ids = dict(known.values_list("uid", "pk"))
     models.Workstation.objects.bulk_create(
         [

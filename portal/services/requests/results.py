@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from django.db import transaction
-from django.db.models import BigIntegerField, CharField, Model, Q, QuerySet
+from django.db.models import BigIntegerField, CharField, Model, Q, QuerySet, Subquery
 
 from portal import agentstation, failures, models
 from portal.models.clock import Now
@@ -67,19 +67,23 @@ def _lock_attempt(
 
     None where the database has gone back since the claim, and the id may be another attempt's.
     """
-    uid, workspace_uid = mirror.find_uids(workstation=workstation)
     found = _lock_attempts(
         attempt_id=call.attempt_id,
         token=call.token,
         account_id=key.account_id,
-        workstation=uid,
-        workspace=workspace_uid,
+        workstation=_find_uid(workstation),
+        workspace=_find_uid(workstation.workspace if workstation else None),
     )
     if not found:
         return None
     # With this instance comes the locked key, as it is now.
     found[0].request.account = key.account
     return found[0]
+
+
+def _find_uid(entry: agentstation.Workstation | agentstation.Workspace | None) -> str:
+    """Under which uid it is kept; empty where it is not."""
+    return entry.uid if entry is not None and sanitize.is_storable(uid=entry.uid) else ""
 
 
 @compiled(
@@ -93,8 +97,9 @@ def _lock_attempts(
     *, attempt_id: int, token: str, account_id: int, workstation: str, workspace: str
 ) -> QuerySet[models.Attempt]:
     rows = models.Attempt.objects.select_related("request__requester").select_for_update(of=("self", "request"))
-    stored = mirror.describe_stored(account_id=account_id, workstation=workstation, workspace=workspace)
-    rows = rows.annotate(now=Now(), **stored)  # type: ignore[no-redef]
+    stations = models.Workstation.objects.filter(account=account_id, uid=workstation).values("pk")
+    spaces = models.Workspace.objects.filter(account=account_id, uid=workspace).values("pk")
+    rows = rows.annotate(now=Now(), stored_workstation=Subquery(stations), stored_workspace=Subquery(spaces))  # type: ignore[no-redef]
     return rows.filter(pk=attempt_id, token=token, request__account=account_id)
 
 
