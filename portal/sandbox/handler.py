@@ -18,15 +18,9 @@ from portal.sandbox.responses import How, Reply, reply_error
 logger = logging.getLogger("portal.sandbox")
 
 MOST_BYTES = 1024 * 1024
-# More than this is not read to its end, even to be refused in peace.
-MOST_DROPPED = 16 * MOST_BYTES
 DRIP_EVERY = 1.0
 # Answers that by HTTP's own rules have no body.
 BODILESS = frozenset({204, 304})
-
-
-class _GoneError(OSError):
-    """The client left in the middle of its request."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -98,23 +92,17 @@ class Handler(BaseHTTPRequestHandler):
         """The body, and a refusal if it cannot be had."""
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers:
-            return self._refuse_body(411)
-        if not (length.isascii() and length.isdigit() and len(length) < 18):
-            return self._refuse_body(400)
-        if int(length) > MOST_BYTES:
-            # A client that is still sending would not read the refusal.
-            left = min(int(length), MOST_DROPPED)
-            while left > 0 and (chunk := self.rfile.read(min(left, MOST_BYTES))):
-                left -= len(chunk)
-            return self._refuse_body(413)
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):
-            raise _GoneError
-        return body, None
-
-    def _refuse_body(self, status: int) -> tuple[bytes, Reply]:
-        # Where the next request begins is not known.
-        self.close_connection = True
+            status = 411
+        elif not (length.isascii() and length.isdigit() and len(length) < 18):
+            status = 400
+        elif int(length) > MOST_BYTES:
+            status = 413
+        else:
+            body = self.rfile.read(int(length))
+            if len(body) < int(length):
+                raise ConnectionAbortedError  # the client left in the middle of its request
+            return body, None
+        self.close_connection = True  # where the next request begins is not known
         return b"", reply_error(status)
 
     # --- Writing ---
