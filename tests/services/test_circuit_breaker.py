@@ -141,24 +141,16 @@ def test_who_meets_the_same_pause_while_it_resumes_goes_back_behind_the_others(s
     assert newer.status == "SUCCEEDED"
 
 
-def test_a_response_to_an_attempt_from_before_the_pause_ended_does_not_pause_again(sandbox, alice, olga):
+@pytest.mark.parametrize(("response", "becomes"), [({"name": "fail-401"}, ("QUEUED", 0)), (None, ("SUCCEEDED", 0))])
+def test_a_response_to_an_attempt_from_before_the_pause_ended_says_nothing_of_the_key(
+    sandbox, alice, olga, response, becomes
+):
     first, second = call_all(sandbox, alice, 2)
     finish(sandbox, first, {"name": "fail-401"})
     resume(olga)
-
-    other = finish(sandbox, second, {"name": "fail-401"})
-
+    other = finish(sandbox, second, response)
     assert state() == ("RESUMING", "401")
-    assert (other.status, other.attempt_count) == ("QUEUED", 0)
-
-
-def test_a_success_from_before_the_pause_ended_does_not_open_the_key(sandbox, alice, olga):
-    first, second = call_all(sandbox, alice, 2)
-    finish(sandbox, first, {"name": "fail-402"})
-    resume(olga)
-
-    assert finish(sandbox, second).status == "SUCCEEDED"
-    assert state() == ("RESUMING", "402")
+    assert (other.status, other.attempt_count) == becomes
 
 
 def test_a_response_to_the_former_key_says_nothing_of_the_new_one(sandbox, settings, alice, olga):
@@ -433,23 +425,19 @@ def test_a_refusal_that_is_not_documented_fails_three_requests_and_no_more(sandb
     assert waiting.status == "QUEUED"
 
 
-def test_a_refusal_that_meets_another_person_too_pauses_until_an_operator_resumes(sandbox, alice, bob, olga):
+@pytest.mark.parametrize(("who", "type"), [("bob", "python"), ("alice", "golang")])
+def test_a_refusal_that_meets_another_person_or_type_too_pauses_until_an_operator_resumes(
+    sandbox, alice, bob, olga, who, type
+):
     refuse_in_a_row(sandbox, [alice, alice, alice])
     end_pause()
-    ask(sandbox, bob, {"status": 403})
+    factories.submit({"alice": alice, "bob": bob}[who], type=type)
+    sandbox.script({"status": 403})
+    factories.send_once()
     assert (*state(), get_key().operator_only, get_key().paused_until) == ("PAUSED", "other", True, None)
     resume(olga)
     assert ask(sandbox, alice).status == "SUCCEEDED"
     assert state() == ("ACTIVE", "")
-
-
-def test_a_refusal_that_meets_another_type_too_pauses_until_an_operator_resumes(sandbox, alice):
-    refuse_in_a_row(sandbox, [alice, alice, alice])
-    end_pause()
-    factories.submit(alice, type="golang")
-    sandbox.script({"status": 403})
-    factories.send_once()
-    assert get_key().operator_only
 
 
 def test_a_refusal_of_one_person_and_type_alone_only_lengthens_the_pause(sandbox, settings, alice):
@@ -528,58 +516,34 @@ def resume_with_one_in_flight(alice: models.User, operator: models.User) -> disp
     return call
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "fail-400",
-        "fail-401",
-        "fail-402",
-        "fail-418",
-        "fail-422",
-        "fail-429",
-        "fail-500",
-        "fail-500-made",
-        "fail-502",
-        "fail-503",
-        "fail-503-html",
-        "garbage",
-        "reset",
-        "reset-made",
-        "truncate",
-    ],
-)
-def test_whatever_that_attempt_ends_in_the_key_can_still_be_opened(sandbox, alice, olga, name):
-    finish(sandbox, resume_with_one_in_flight(alice, olga), {"name": name})
+ENDS = [
+    *(
+        f"fail-{code}"
+        for code in ("400", "401", "402", "418", "422", "429", "500", "500-made", "502", "503", "503-html")
+    ),
+    *("garbage", "reset", "reset-made", "truncate", "not-sent", "made"),
+]
 
-    is_for_good = name in ("fail-401", "fail-402")
-    is_timed = name == "fail-429"
-    assert get_key().state == ("PAUSED" if is_for_good or is_timed else "RESUMING")
+
+@pytest.mark.parametrize("name", ENDS)
+def test_whatever_that_attempt_ends_in_the_key_can_still_be_opened(sandbox, alice, olga, name):
+    call = resume_with_one_in_flight(alice, olga)
+    if name == "not-sent":
+        results.record_result(call=call, result=dispatch.Result())
+    else:
+        finish(sandbox, call, None if name == "made" else {"name": name})
+
+    is_for_good, is_timed = name in ("fail-401", "fail-402"), name == "fail-429"
+    assert get_key().state == ("PAUSED" if is_for_good or is_timed else "ACTIVE" if name == "made" else "RESUMING")
     if is_for_good:
         resume(olga)
     elif is_timed:
         end_pause()
     assert factories.send_once().value is not None
     assert state() == ("ACTIVE", "")
-
-
-def test_a_success_of_that_attempt_opens_the_key(sandbox, alice, olga):
-    finish(sandbox, resume_with_one_in_flight(alice, olga))
-    assert state() == ("ACTIVE", "")
-    assert [
-        event.verb for event in models.Event.objects.filter(verb__in=["pause", "resume", "activate"]).order_by("id")
-    ] == [
-        "pause",
-        "resume",
-        "activate",
-    ]
-
-
-def test_an_attempt_given_back_lets_the_next_try(sandbox, alice, olga):
-    call = resume_with_one_in_flight(alice, olga)
-    results.record_result(call=call, result=dispatch.Result())
-    assert state() == ("RESUMING", "402")
-    assert factories.send_once().value is not None
-    assert state() == ("ACTIVE", "")
+    verbs = models.Event.objects.filter(verb__in=["pause", "resume", "activate"]).order_by("id")
+    again = ["pause", "resume"] if is_for_good or is_timed else []
+    assert list(verbs.values_list("verb", flat=True)) == ["pause", "resume", *again, "activate"]
 
 
 @pytest.mark.parametrize("is_recovered", [True, False], ids=["recovered", "recover-is-late"])

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -117,47 +118,48 @@ def test_a_workstation_that_ended_before_we_looked_is_adopted_and_not_live(sandb
     assert (portal_request.workstation.is_live, portal_request.workstation.status) == (False, "completed")
 
 
-@pytest.mark.parametrize("clock_off", [-3600, 3600])
-def test_a_provider_whose_clock_is_an_hour_off_is_believed_all_the_same(sandbox, alice, lease, clock_off):
-    sandbox.set_faults({"clock_off": clock_off})
-    portal_request = ask(sandbox, alice, "reset-made")
-    scan(lease)
-    assert statuses(portal_request) == ["SUCCEEDED"]
-
-
-@pytest.mark.parametrize("times_off", [7200, -18_000])
-def test_a_provider_that_writes_local_times_is_understood_by_what_it_has_answered(sandbox, alice, lease, times_off):
-    sandbox.set_faults({"times_off": times_off})
+@pytest.mark.parametrize(
+    "faults", [{"clock_off": -3600}, {"clock_off": 3600}, {"times_off": 7200}, {"times_off": -18_000}]
+)
+def test_a_provider_whose_clock_is_off_or_that_writes_local_times_is_understood(sandbox, alice, lease, faults):
+    sandbox.set_faults(faults)
     make_witness(alice)
     portal_request = ask(sandbox, alice, "reset-made")
     scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["SUCCEEDED"], "")
-    assert accounts.get_current_account().started_offset == pytest.approx(times_off, abs=60)
+    if times_off := faults.get("times_off"):
+        assert accounts.get_current_account().started_offset == pytest.approx(times_off, abs=60)
 
 
-@pytest.mark.parametrize("times", [{"startedAt": None}, {"startedAt": "soon"}, {"startedAt": 7}])
-def test_one_without_a_readable_time_is_for_a_person(sandbox, alice, lease, times):
-    portal_request = ask(sandbox, alice, "reset")
-    script_list(sandbox, entry("W1", workspace="S1", **times))
+@pytest.mark.parametrize(
+    ("mine", "shown"),
+    [
+        *(({}, {"workspace": "S1", "startedAt": time}) for time in (None, "soon", 7)),
+        ({}, {}),
+        ({"workspace_uid": "reset"}, {}),
+        ({"workspace_uid": "reset"}, {"workspace": "S1"}),
+        ({"workspace_uid": "reset"}, {"workspace": "reset-made"}),
+    ],
+)
+def test_what_does_not_fit_exactly_is_for_a_person(sandbox, alice, lease, mine, shown):
+    portal_request = ask(sandbox, alice, "reset", **mine)
+    script_list(sandbox, entry("W1", **shown))
     scan(lease)
-    assert statuses(portal_request) == ["UNKNOWN"]
-    assert portal_request.operator_note == notes.NEWCOMER
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NEWCOMER)
+    assert models.Event.objects.get(verb="needs-review").reason == notes.NEWCOMER
+    assert models.Workstation.objects.orphans().get().uid == "W1"
 
 
-def test_one_without_a_workspace_is_for_a_person(sandbox, alice, lease):
-    portal_request = ask(sandbox, alice, "reset")
-    script_list(sandbox, entry("W1"))
-    scan(lease)
-    assert statuses(portal_request) == ["UNKNOWN"]
-    assert portal_request.operator_note == notes.NEWCOMER
-
-
-def test_a_wish_to_cancel_does_not_leave_what_was_made_without_an_owner(sandbox, alice, lease):
-    portal_request = ask(sandbox, alice, "reset-made")
+@pytest.mark.parametrize(("name", "becomes"), [("reset-made", "SUCCEEDED"), ("reset", "CANCELLED")])
+def test_a_wish_to_cancel_is_granted_where_nothing_was_created_and_else_leaves_it_an_owner(
+    sandbox, alice, bob, lease, name, becomes
+):
+    portal_request = ask(sandbox, alice, name)
     submissions.cancel_request(actor=alice, portal_request=portal_request)
-    scan(lease)
-    assert statuses(portal_request) == ["SUCCEEDED"]
-    assert portal_request.workstation.uid == made(sandbox)[0]
+    make_witness(bob)
+    deny(lease)
+    assert statuses(portal_request) == [becomes]
+    assert factories.claim_next(worker="w") is None
 
 
 # --- Not created ---
@@ -261,15 +263,6 @@ def test_after_four_tries_it_has_failed_for_good(sandbox, alice, bob, lease, nam
     assert len([post for post in sandbox.record()["posts"] if name in post["body"]]) == 4
 
 
-def test_a_wish_to_cancel_is_granted_where_nothing_was_created(sandbox, alice, bob, lease):
-    portal_request = ask(sandbox, alice, "reset")
-    submissions.cancel_request(actor=alice, portal_request=portal_request)
-    make_witness(bob)
-    deny(lease)
-    assert statuses(portal_request) == ["CANCELLED"]
-    assert factories.claim_next(worker="w") is None
-
-
 def test_a_requester_who_is_asked_may_cancel_at_once(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, "reset")
     deny(lease)
@@ -345,17 +338,9 @@ def test_two_go_to_two_requests_and_a_third_stays_an_orphan(sandbox, alice, bob,
     assert list(models.Workstation.objects.orphans().values_list("uid", flat=True)) == ["W3"]
 
 
-@pytest.mark.parametrize(
-    ("mine", "shown"),
-    [
-        ({"type": "python"}, {"type": "max", "workspace": "S1"}),
-        ({"workspace_uid": "reset"}, {"workspace": "S1"}),
-        ({"workspace_uid": "reset"}, {"workspace": "reset-made"}),
-    ],
-)
-def test_a_group_does_not_take_what_another_asked_for(sandbox, alice, lease, mine, shown):
-    portal_request = ask(sandbox, alice, "reset", **mine)
-    script_list(sandbox, entry("W1", **shown))
+def test_what_has_another_type_is_not_taken(sandbox, alice, lease):
+    portal_request = ask(sandbox, alice, "reset")
+    script_list(sandbox, entry("W1", type="max", workspace="S1"))
     scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert models.Workstation.objects.orphans().get().uid == "W1"
@@ -480,29 +465,23 @@ def left(sandbox, alice, bob, lease) -> list[models.Request]:
     return portal_requests
 
 
-def test_once_an_operator_has_linked_it_to_one_the_other_goes_on(olga, lease, left):
-    newcomer = models.Workstation.objects.get(uid="Q1")
-    operator_actions.adopt_workstation(
-        actor=olga, portal_request=left[1], workstation=newcomer, reason="Her note says so."
-    )
+def link(left: list[models.Request], **values: Any) -> None:
+    operator_actions.adopt_workstation(portal_request=left[1], **values)
+
+
+@pytest.mark.parametrize(
+    ("say", "becomes"),
+    [
+        (link, "SUCCEEDED"),
+        (lambda left, **values: operator_actions.release_orphan(**values), "QUEUED"),
+        (lambda left, **values: operator_actions.disown_workstation(**values), "QUEUED"),
+    ],
+    ids=["linked", "released", "disowned"],
+)
+def test_once_an_operator_has_said_whose_it_is_all_go_on(olga, lease, left, say, becomes):
+    say(left, actor=olga, workstation=models.Workstation.objects.get(uid="Q1"), reason="Her note says so.")
     scan(lease)
-    assert statuses(*left) == ["QUEUED", "SUCCEEDED"]
-    assert left[0].operator_note == ""
-
-
-def test_once_an_operator_releases_it_all_go_on(olga, lease, left):
-    newcomer = models.Workstation.objects.get(uid="Q1")
-    operator_actions.release_orphan(actor=olga, workstation=newcomer, reason="Nobody knows it.")
-    scan(lease)
-    assert statuses(*left) == ["QUEUED", "QUEUED"]
-
-
-def test_once_an_operator_says_that_it_is_not_ours_all_go_on(olga, lease, left):
-    newcomer = models.Workstation.objects.get(uid="Q1")
-    operator_actions.disown_workstation(actor=olga, workstation=newcomer, reason="It is another team's.")
-    scan(lease)
-    assert statuses(*left) == ["QUEUED", "QUEUED"]
-    assert not models.Workstation.objects.orphans().exists()
+    assert (statuses(*left), left[0].operator_note) == (["QUEUED", becomes], "")
 
 
 def test_what_the_lists_leave_out_is_named_and_scans_are_complete_once_an_operator_leaves_it_out_too(
@@ -540,16 +519,6 @@ def test_people_are_asked_once(lease, left):
     assert models.Event.objects.filter(verb="needs-review").count() == 2
 
 
-def test_one_without_a_workspace_where_one_was_named_is_for_a_person(sandbox, alice, lease):
-    portal_request = ask(sandbox, alice, workspace_uid="reset")
-    script_list(sandbox, entry("W1"))
-    scan(lease)
-    assert statuses(portal_request) == ["UNKNOWN"]
-    assert portal_request.operator_note == notes.NEWCOMER
-    event = models.Event.objects.get(verb="needs-review", request_number=portal_request.pk)
-    assert event.reason == notes.NEWCOMER
-
-
 def test_a_stranger_makes_operators_confirm_from_then_on(sandbox, alice, lease):
     factories.mark_baseline_scan()
     script_list(sandbox, entry("X1", workspace="S-x"))
@@ -575,24 +544,22 @@ def test_what_an_unknown_attempt_may_have_made_is_no_stranger(sandbox, alice, le
     assert accounts.get_current_account().shared_at is None
 
 
-def test_a_note_lapses_when_the_next_scan_says_otherwise(sandbox, alice, bob, lease):
+@pytest.mark.parametrize("had_lists", [False, True])
+def test_one_404_asks_nobody_where_there_were_lists_and_its_note_lapses_with_the_next_scan(
+    sandbox, alice, lease, had_lists
+):
+    if had_lists:
+        factories.mark_baseline_scan()
+        scan(lease)
     portal_request = ask(sandbox, alice, "reset")
     sandbox.script({"on": ACTIVE, "status": 404})
     scan(lease)
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_LISTS)
+    assert (statuses(portal_request), portal_request.operator_note) == (
+        ["UNKNOWN"],
+        "" if had_lists else notes.NO_LISTS,
+    )
     scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], "")
-
-
-def test_one_404_after_scans_that_were_whole_asks_nobody(sandbox, alice, lease):
-    factories.mark_baseline_scan()
-    scan(lease)
-    portal_request = ask(sandbox, alice, "reset-made")
-    sandbox.script({"on": ACTIVE, "status": 404})
-    scan(lease)
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], "")
-    scan(lease)
-    assert statuses(portal_request) == ["SUCCEEDED"]
 
 
 @pytest.mark.parametrize("status", [404, 501])
@@ -701,26 +668,14 @@ def test_a_late_refusal_of_an_earlier_attempt_does_not_decide_a_later_one(sandbo
     assert statuses(portal_request) == ["SUCCEEDED"]
 
 
-def give_back_late(requester, recovering) -> tuple[models.Request, dispatch.Call]:
-    portal_request = factories.submit(requester)
-    call = factories.claim()
-    factories.make_overdue(call)
-    factories.recover_requests(lease=recovering)
-    return portal_request, call
-
-
-def test_a_request_given_back_late_queues_again(sandbox, alice, recovering):
-    portal_request, call = give_back_late(alice, recovering)
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_a_request_given_back_late_queues_again_unless_nobody_wants_it_any_more(sandbox, alice, recovering, is_wanted):
+    portal_request, call, _ = send_late(sandbox, alice, recovering)
+    if not is_wanted:
+        submissions.cancel_request(actor=alice, portal_request=models.Request.objects.get(pk=portal_request.pk))
     results.record_result(call=call, result=dispatch.Result())
-    assert statuses(portal_request) == ["QUEUED"]
+    assert statuses(portal_request) == ["QUEUED" if is_wanted else "CANCELLED"]
     assert models.LateResponse.objects.get().outcome == "NOT_SENT"
-
-
-def test_a_request_given_back_late_that_nobody_wants_any_more_is_cancelled(sandbox, alice, recovering):
-    portal_request, call = give_back_late(alice, recovering)
-    submissions.cancel_request(actor=alice, portal_request=models.Request.objects.get(pk=portal_request.pk))
-    results.record_result(call=call, result=dispatch.Result())
-    assert statuses(portal_request) == ["CANCELLED"]
 
 
 # --- Whose rows ---
