@@ -95,24 +95,18 @@ def test_while_all_of_ours_are_missing_a_scan_must_show_something_else_of_ours(l
     assert scan(lease).is_complete
 
 
-def test_it_is_found_again_when_a_later_scan_shows_it_as_active(lists, alice, lease):
+@pytest.mark.parametrize(("history", "live", "verb"), [(False, {"a", "b"}, "found-again"), (True, {"b"}, "ended")])
+def test_one_that_is_missing_is_found_again_when_a_later_scan_shows_it(lists, alice, lease, history, live, verb):
     own(alice, "a", "b")
     lists.active = [entry("b")]
     scan(lease)
-    lists.active = [entry("a"), entry("b")]
+    if history:
+        lists.history = [entry("a", status="completed")]
+    else:
+        lists.active = [entry("a"), entry("b")]
     assert scan(lease).is_complete
-    assert stations(ended_at=None, missing_since=None) == {"a", "b"}
-    assert models.Event.objects.filter(verb="found-again").count() == 1
-
-
-def test_a_missing_one_ends_when_the_history_shows_it(lists, alice, lease):
-    own(alice, "a", "b")
-    lists.active = [entry("b")]
-    scan(lease)
-    lists.history = [entry("a", status="completed")]
-    scan(lease)
-    assert stations(ended_at=None) == {"b"}
-    assert models.Event.objects.filter(verb="ended").count() == 1
+    assert stations(ended_at=None, missing_since=None) == live
+    assert models.Event.objects.filter(verb=verb).count() == 1
 
 
 # --- Lists that contradict themselves, and ids that come again ---

@@ -37,6 +37,14 @@ def _a_real_key(settings) -> None:
     settings.USING_SANDBOX = False
 
 
+@pytest.fixture
+def waiting(sandbox, alice) -> models.Request:
+    """A request that waits, behind one that was sent."""
+    factories.submit(alice)
+    factories.send_once()
+    return factories.submit(alice)
+
+
 def claim() -> dispatch.Call | None:
     return factories.claim_next(worker="w")
 
@@ -233,10 +241,7 @@ def test_the_file_knows_of_the_last_claim_however_quiet_it_is_since(sandbox, ali
 
 
 @on_sqlite
-def test_without_the_file_beside_it_nothing_is_sent(sandbox, alice):
-    factories.submit(alice)
-    factories.send_once()
-    factories.submit(alice)
+def test_without_the_file_beside_it_nothing_is_sent(waiting):
     places.remove_file()
     MEMORY.forget()
     assert claim() is None
@@ -245,10 +250,7 @@ def test_without_the_file_beside_it_nothing_is_sent(sandbox, alice):
 
 @on_sqlite
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"identity": "another"}'])
-def test_a_file_of_another_database_or_of_none_is_a_change(sandbox, alice, content):
-    factories.submit(alice)
-    factories.send_once()
-    factories.submit(alice)
+def test_a_file_of_another_database_or_of_none_is_a_change(waiting, content):
     file = Path(f"{connection.settings_dict['NAME']}-identity")
     file.write_bytes(content)
     MEMORY.forget()
@@ -256,19 +258,13 @@ def test_a_file_of_another_database_or_of_none_is_a_change(sandbox, alice, conte
     assert_is_paused(for_="identity")
 
 
-def test_a_lower_tick_than_this_process_has_seen_pauses(sandbox, alice):
-    factories.submit(alice)
-    factories.send_once()
-    factories.submit(alice)
+def test_a_lower_tick_than_this_process_has_seen_pauses(waiting):
     models.Key.objects.update(tick=0)
     assert claim() is None
     assert_is_paused(for_="tick")
 
 
-def test_a_claim_that_is_rolled_back_is_not_remembered(sandbox, alice):
-    factories.submit(alice)
-    factories.send_once()
-    factories.submit(alice)
+def test_a_claim_that_is_rolled_back_is_not_remembered(waiting):
     with transaction.atomic():
         factories.claim()
         transaction.set_rollback(True)
@@ -290,42 +286,28 @@ def test_against_the_sandbox_a_change_is_an_event_and_no_pause(settings, sandbox
 # --- PostgreSQL's timelines ---
 
 
-def promote_earlier() -> None:
-    """As if the row had been written before a replica took over."""
-    models.Database.objects.update(timeline=0)
-
-
 @on_postgresql
-def test_a_promotion_that_lost_nothing_is_an_event(sandbox, alice):
-    factories.submit(alice)
-    factories.send_once()
-    promote_earlier()
+def test_a_promotion_that_lost_nothing_is_an_event(waiting):
+    models.Database.objects.update(timeline=0)  # as if written before a replica took over
     MEMORY.timeline = 0
-    factories.submit(alice)
     assert factories.send_once().value is not None
     assert list_changes() == ["promotion"]
     assert models.Database.objects.get().timeline > 0
 
 
 @on_postgresql
-def test_a_promotion_that_nobody_saw_pauses(sandbox, alice):
-    factories.submit(alice)
-    factories.send_once()
-    promote_earlier()
+def test_a_promotion_that_nobody_saw_pauses(waiting):
+    models.Database.objects.update(timeline=0)  # as if written before a replica took over
     MEMORY.forget()
-    factories.submit(alice)
     assert claim() is None
     assert_is_paused(for_="timeline")
 
 
 @on_postgresql
-def test_who_saw_more_than_the_worker_that_took_the_promotion_pauses(sandbox, alice):
+def test_who_saw_more_than_the_worker_that_took_the_promotion_pauses(waiting):
     """The replica lacked the last commits of one worker; another, which had seen less, has claimed since."""
-    factories.submit(alice)
-    factories.send_once()
     MEMORY.timeline = 0
     models.Database.objects.update(timeline_tick=0)
-    factories.submit(alice)
     assert claim() is None
     assert_is_paused(for_="tick")
 
@@ -401,11 +383,8 @@ def test_a_database_on_a_network_disk_is_warned_of(tmp_path, path, kind):
 
 
 @pytest.fixture
-def doubted(sandbox, alice) -> models.Request:
+def doubted(waiting) -> models.Request:
     """A request that waits, in a database that changed."""
-    factories.submit(alice)
-    factories.send_once()
-    waiting = factories.submit(alice)
     models.Database.objects.update(place="elsewhere")
     assert claim() is None
     return waiting
@@ -420,6 +399,8 @@ def test_a_database_that_was_moved_goes_on(sandbox, doubted, olga):
     assert factories.send_until_settled(doubted).status == "SUCCEEDED"
     event = models.Event.objects.get(verb="confirm-database")
     assert (event.actor_name, event.detail) == ("olga", {"before": "place", "after": "moved"})
+    with pytest.raises(circuit_breaker.NotPaused):
+        confirm(olga, was_put_back=True)
     assert list_changes() == ["place"]
     assert verify.verify_log(rows=True).findings == []
 
@@ -450,13 +431,6 @@ def test_nothing_else_ends_the_pause(sandbox, doubted, olga):
     assert_is_paused(for_="place")
 
 
-def test_where_nobody_asks_nothing_is_answered(sandbox, alice, olga):
-    factories.submit(alice)
-    factories.send_once()
-    with pytest.raises(circuit_breaker.NotPaused):
-        confirm(olga, was_put_back=True)
-
-
 def test_numbers_are_skipped_as_soon_as_the_change_is_seen(sandbox, doubted, alice):
     assert factories.submit(alice).pk > doubted.pk + 1_000
 
@@ -483,26 +457,19 @@ def buy():
     return clients.make_client().request_workstation(type="python").value
 
 
-def test_one_person_s_request_never_gets_another_s_workstation(sandbox, alice):
+@pytest.mark.parametrize("number", [None, 999_999], ids=["of another's attempt", "of none"])
+def test_one_person_s_request_never_gets_another_s_workstation(sandbox, alice, number):
     call, result = make_lost(alice)
+    call = replace(call, attempt_id=number or call.attempt_id)
     results.record_result(call=call, result=result)
     results.record_result(call=call, result=result)
 
-    portal_request = models.Request.objects.get()
-    assert portal_request.status == "SENDING"
+    assert models.Request.objects.get().status == "SENDING"
     lost = models.LostResponse.objects.get()
     assert (lost.attempt_number, lost.token, lost.outcome) == (call.attempt_id, "lost", "SUCCEEDED")
     orphan = models.Workstation.objects.get()
     assert (orphan.uid, orphan.request, orphan.made_for) == (factories.get_named(result).uid, None, None)
     assert models.Event.objects.filter(verb="lost-response").count() == 1
-    assert_is_paused(for_="lost-attempt")
-
-
-def test_a_response_to_an_id_that_is_not_there_is_kept_too(sandbox, alice):
-    factories.submit(alice)
-    call = replace(factories.claim(), attempt_id=999_999)
-    results.record_result(call=call, result=dispatch.Result(value=buy()))
-    assert models.LostResponse.objects.get().attempt_number == 999_999
     assert_is_paused(for_="lost-attempt")
 
 
@@ -538,18 +505,14 @@ def make_unknown(call: dispatch.Call) -> None:
     assert factories.recover_requests(lease=lease) == 1
 
 
-def move_deadline(call: dispatch.Call) -> None:
-    """As if the machine had slept for all the time that the call had, and its own clocks with it."""
-    factories.make_overdue(call)
-
-
 def pause_for_database(call: dispatch.Call) -> None:
     with transaction.atomic():
         key = key_lock.lock_key(account=accounts.get_current_account())
         database_moved.doubt_database(key=key, what="place")
 
 
-@pytest.mark.parametrize("happen", [make_unknown, move_deadline, pause_for_database])
+# The second: as if the machine had slept for all the time that the call had, and its own clocks with it.
+@pytest.mark.parametrize("happen", [make_unknown, factories.make_overdue, pause_for_database])
 def test_what_is_no_longer_ours_to_send_is_not_sent(sandbox, alice, happen):
     portal_request = factories.submit(alice)
     call = factories.claim()
@@ -560,15 +523,13 @@ def test_what_is_no_longer_ours_to_send_is_not_sent(sandbox, alice, happen):
     assert sandbox.record()["posts"] == []
 
 
-def test_an_attempt_with_another_s_token_is_not_sent(sandbox, alice):
-    factories.submit(alice)
-    assert send(replace(factories.claim(), token="lost")) == dispatch.Result()
-    assert sandbox.record()["posts"] == []
-
-
-def test_without_a_response_of_the_database_in_time_nothing_is_sent(settings, sandbox, alice):
+@pytest.mark.parametrize("margin", [None, 0.0], ids=["another's token", "no response of the database in time"])
+def test_what_the_database_does_not_confirm_in_time_is_not_sent(settings, sandbox, alice, margin):
     factories.submit(alice)
     call = factories.claim()
-    settings.PORTAL_SEND_MARGIN = 0.0
+    if margin is None:
+        call = replace(call, token="lost")
+    else:
+        settings.PORTAL_SEND_MARGIN = margin
     assert send(call) == dispatch.Result()
     assert sandbox.record()["posts"] == []

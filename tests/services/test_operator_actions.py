@@ -4,11 +4,10 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services.key import accounts, circuit_breaker
 from portal.services.reconciliation import operator_actions
 from portal.services.requests import submissions
 from tests import factories
-from tests.services.reconciling import make_orphan, make_unknown
+from tests.services.reconciling import make_orphan, make_unknown, statuses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,45 +66,40 @@ def test_a_request_that_has_moved_on_adopts_nothing(sandbox, alice, olga, status
     assert not models.Event.objects.filter(verb="adopt").exists()
 
 
-def test_a_workstation_that_somebody_owns_is_not_given_away(sandbox, alice, bob, olga):
-    owned = factories.create_workstation(bob)
+@pytest.mark.parametrize("kind", ["owned", "nameless", "of another account"])
+def test_what_is_nobodys_to_give_is_not_adopted(sandbox, settings, alice, bob, olga, kind):
     portal_request = make_unknown(sandbox, alice)
+    if kind == "owned":
+        workstation = factories.create_workstation(bob)
+    elif kind == "nameless":
+        workstation = make_orphan(is_nameless=True)
+    else:
+        settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
+        factories.present_key()
+        workstation = make_orphan()
     with pytest.raises(submissions.NotPossible):
-        adopt(olga, portal_request, owned)
-    portal_request.refresh_from_db()
-    assert portal_request.status == "UNKNOWN"
-
-
-def test_a_workstation_of_another_account_is_not_adopted(sandbox, settings, alice, olga):
-    portal_request = make_unknown(sandbox, alice)
-    settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
-    factories.present_key()
-    foreign = make_orphan()
-    with pytest.raises(submissions.NotPossible):
-        adopt(olga, portal_request, foreign)
+        adopt(olga, portal_request, workstation)
+    assert statuses(portal_request) == ["UNKNOWN"]
 
 
 # --- Not created ---
 
 
-def test_an_operator_says_that_nothing_was_made_and_it_is_sent_again(sandbox, alice, olga):
+@pytest.mark.parametrize(("is_wanted", "becomes"), [(True, "QUEUED"), (False, "CANCELLED")])
+def test_an_operator_says_that_nothing_was_made_and_it_is_sent_again_where_it_is_wanted(
+    sandbox, alice, olga, is_wanted, becomes
+):
     portal_request = make_unknown(sandbox, alice)
+    if not is_wanted:
+        submissions.cancel_request(actor=alice, portal_request=portal_request)
     factories.ask_people(portal_request)
+    before = models.Key.objects.values().get()
     operator_actions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
-    portal_request.refresh_from_db()
-    assert (portal_request.status, portal_request.failure) == ("QUEUED", "")
+    assert (statuses(portal_request), portal_request.failure) == ([becomes], "")
+    assert models.Key.objects.values().get() == before
     event = get_event("not-created")
     assert (event.actor_name, event.request_number, event.reason) == ("olga", portal_request.pk, "Asked the provider.")
-    assert factories.send_until_settled(portal_request).status == "SUCCEEDED"
-
-
-def test_where_it_was_no_longer_wanted_nothing_made_means_cancelled(sandbox, alice, olga):
-    portal_request = make_unknown(sandbox, alice)
-    submissions.cancel_request(actor=alice, portal_request=portal_request)
-    factories.ask_people(portal_request)
-    operator_actions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
-    portal_request.refresh_from_db()
-    assert portal_request.status == "CANCELLED"
+    assert not is_wanted or factories.send_until_settled(portal_request).status == "SUCCEEDED"
 
 
 @pytest.mark.parametrize("status", ["QUEUED", "SENDING", "SUCCEEDED", "CANCELLED"])
@@ -151,21 +145,3 @@ def test_what_has_an_owner_or_was_there_before_us_is_no_orphan_to_give_back(sand
         workstation.refresh_from_db()
         assert workstation.release_requested_at is None
     assert not models.Event.objects.filter(verb="request-release").exists()
-
-
-def test_deciding_leaves_the_key_as_it_was(sandbox, alice, olga):
-    portal_request = make_unknown(sandbox, alice)
-    factories.ask_people(portal_request)
-    before = models.Key.objects.values().get()
-    operator_actions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
-    assert models.Key.objects.values().get() == before
-    assert circuit_breaker.get_key(account=accounts.get_current_account()).state == "ACTIVE"
-
-
-def test_a_workstation_whose_id_cannot_be_kept_is_linked_to_nothing(sandbox, alice, olga):
-    portal_request, nameless = make_unknown(sandbox, alice), make_orphan()
-    models.Workstation.objects.filter(pk=nameless.pk).update(is_nameless=True)
-    with pytest.raises(submissions.NotPossible):
-        adopt(olga, portal_request, nameless)
-    portal_request.refresh_from_db()
-    assert portal_request.status == "UNKNOWN"

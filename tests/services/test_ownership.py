@@ -84,13 +84,6 @@ def test_a_response_that_names_anothers_workstation_changes_nothing_of_it(sandbo
     assert models.Workstation.objects.filter(pk=owned.pk).values().get() == before
     assert not models.File.objects.filter(name="mine").exists()
     assert portal_request.attempt_count == 1
-
-
-def test_a_response_that_names_anothers_workstation_is_for_an_operator(sandbox, alice, bob, olga):
-    owned = factories.create_workstation(alice)
-    portal_request = factories.submit(bob)
-    sandbox.script({"status": 200, "body": make_entry(owned.uid)})
-    factories.send_once()
     assert portal_request.attempts.get().names_taken
 
 

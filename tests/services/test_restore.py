@@ -10,15 +10,11 @@ from portal.services.audit import verify
 from portal.services.key import accounts, circuit_breaker, key_sharing
 from portal.services.reconciliation import operator_actions, restore
 from portal.services.requests import notes, submissions
-from portal.services.runtime import clients, leases
+from portal.services.runtime import clients
 from tests import factories
-from tests.services.reconciling import UNTIL_SURE, entry, make_unknown, script_list
+from tests.services.reconciling import UNTIL_SURE, entry, make_unknown, script_list, statuses
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scan_in_every_round")]
-
-
-def look(lease: leases.Lease) -> None:
-    factories.reconcile_once(lease)
 
 
 def buy_elsewhere(requester: models.User, workspace_uid: str = "") -> str:
@@ -33,10 +29,9 @@ def test_what_was_sent_after_the_backup_is_linked_and_not_bought_again(sandbox, 
     call_command("restore", verbosity=0)
     assert factories.claim_next(worker="w") is None
 
-    look(lease)
+    factories.reconcile_once(lease)
 
-    portal_request.refresh_from_db()
-    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", notes.CONFIRM)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.CONFIRM)
     stored = models.Workstation.objects.get(uid=uid)
     operator_actions.adopt_workstation(actor=olga, portal_request=portal_request, workstation=stored, reason="It fits.")
     portal_request.refresh_from_db()
@@ -50,9 +45,8 @@ def test_what_the_lists_do_not_show_is_sent_again_only_when_a_person_says_so(san
     factories.pass_time(UNTIL_SURE)
     factories.create_workstation(bob, type="max")
     for _ in range(3):
-        look(lease)
-    portal_request.refresh_from_db()
-    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", notes.RESTORED)
+        factories.reconcile_once(lease)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.RESTORED)
     assert models.Event.objects.filter(verb="needs-review").count() == 1
     assert factories.claim_next(worker="w") is None
 
@@ -66,12 +60,11 @@ def test_what_appears_after_the_question_is_put_before_a_person(sandbox, alice, 
     portal_request = factories.submit(alice)
     restore.restore_requests()
     factories.pass_time(UNTIL_SURE)
-    look(lease)
-    look(lease)
+    factories.reconcile_once(lease)
+    factories.reconcile_once(lease)
     buy_elsewhere(alice)
-    look(lease)
-    portal_request.refresh_from_db()
-    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", notes.NEWCOMER)
+    factories.reconcile_once(lease)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NEWCOMER)
 
 
 def test_who_no_longer_wants_it_is_asked_nothing(sandbox, alice, lease):
@@ -79,10 +72,9 @@ def test_who_no_longer_wants_it_is_asked_nothing(sandbox, alice, lease):
     restore.restore_requests()
     submissions.cancel_request(actor=alice, portal_request=portal_request)
     factories.pass_time(UNTIL_SURE)
-    look(lease)
-    look(lease)
-    portal_request.refresh_from_db()
-    assert portal_request.status == "CANCELLED"
+    factories.reconcile_once(lease)
+    factories.reconcile_once(lease)
+    assert statuses(portal_request) == ["CANCELLED"]
 
 
 def test_what_has_ended_stays_as_it_is_and_all_is_in_the_record(sandbox, alice, olga):
@@ -144,20 +136,20 @@ def test_what_a_restore_lost_is_no_sign_that_others_use_the_key(sandbox, alice, 
     for _ in range(2):
         buy_elsewhere(alice)
     restore.restore_requests()
-    look(lease)
+    factories.reconcile_once(lease)
     assert models.Workstation.objects.orphans().count() == 2
     assert accounts.get_current_account().shared_at is None
 
     factories.pass_time(3 * 3600)
     list_stranger(sandbox, "X1")
-    look(lease)
+    factories.reconcile_once(lease)
     assert accounts.get_current_account().shared_at is not None
 
 
 def test_an_operator_takes_back_that_others_use_the_key_until_something_new_shows_it(sandbox, alice, olga, lease):
     factories.mark_baseline_scan()
     list_stranger(sandbox, "X1")
-    look(lease)
+    factories.reconcile_once(lease)
     account = accounts.get_current_account()
     key_sharing.clear_sharing(actor=olga, account=account)
     with pytest.raises(circuit_breaker.NotPaused):
@@ -165,11 +157,11 @@ def test_an_operator_takes_back_that_others_use_the_key_until_something_new_show
     event = models.Event.objects.get(verb="clear-sharing")
     assert (event.actor_name, event.target) == ("olga", f"account {account}")
     list_stranger(sandbox, "X1")
-    look(lease)
+    factories.reconcile_once(lease)
     assert accounts.get_current_account().shared_at is None, "it was known"
 
     list_stranger(sandbox, "X2")
-    look(lease)
+    factories.reconcile_once(lease)
     assert accounts.get_current_account().shared_at is not None
 
 
