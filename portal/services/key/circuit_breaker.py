@@ -21,10 +21,8 @@ logger = logging.getLogger(__name__)
 FAILURE_THRESHOLD = 3  # failures in a row, where the catalogue says "several"
 _LONGEST_PAUSE = 300.0  # seconds; the first lasts two retry delays, each next in a row twice as long
 _FIRST_PROBE, _LONGEST_PROBE = 10.0, 600.0  # seconds between probes, which double too
-_PAUSE_LEFT, _PROBE_LEFT = (
-    steady_clock.Countdown(),
-    steady_clock.Countdown(),
-)  # of this process: no step of a clock moves them
+# Of this process: no step of a clock moves them.
+_PAUSE_LEFT, _PROBE_LEFT = steady_clock.Countdown(), steady_clock.Countdown()
 
 
 class NotPaused(Exception):

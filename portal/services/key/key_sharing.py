@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from portal import models
@@ -22,7 +21,9 @@ def note_sharing(*, account: models.Account, lag: timedelta) -> None:
     """
     if account.shared_at is not None:
         return
-    stranger = next((row for row in _list_orphans(account) if not (_is_lost(row, lag=lag) or _is_explained(row))), None)
+    orphans = models.Workstation.objects.orphans().filter(account=account, listed_tick__gt=account.unshared_tick)
+    found = orphans.filter(made_for=None).select_related("account").order_by("id")
+    stranger = next((row for row in found if not (_is_lost(row, lag=lag) or _is_explained(row))), None)
     if stranger is None:
         return
     with transaction.atomic():
@@ -48,12 +49,6 @@ def clear_sharing(*, actor: models.User, account: models.Account) -> None:
     models.Account.objects.filter(pk=account.pk).update(shared_at=None, unshared_tick=tick)
     change = {"before": {"shared_at": before.isoformat()}, "after": {"shared_at": None}}
     audit.record(Verb.CLEAR_SHARING, key.account, by=actor, detail=change)
-
-
-def _list_orphans(account: models.Account) -> QuerySet[models.Workstation]:
-    """Those that were listed since an operator said that nobody else uses the key."""
-    orphans = models.Workstation.objects.orphans().filter(account=account, made_for=None)
-    return orphans.filter(listed_tick__gt=account.unshared_tick).select_related("account").order_by("id")
 
 
 def _is_lost(stranger: models.Workstation, *, lag: timedelta) -> bool:

@@ -29,7 +29,6 @@ class SteadyClock:
         self._token: int | None = None
         self._least_ahead, self._most_ahead = -inf, inf
         self._steady_since = self._observed_at = 0.0
-        self._now: datetime | None = None
         self.step = 0.0  # seconds by which the clock stepped between the last two observations
         self.interval = 0.0  # seconds between these, at most
         self._ahead: set[int] = set()  # attempts that were claimed in the future
@@ -45,16 +44,10 @@ class SteadyClock:
         if step or token != self._token or ahead - self._ahead:
             self._steady_since = after
         self._ahead = ahead
-        self._now, self._observed_at, self._token = now, before, token
+        self._observed_at, self._token = before, token
         if step:
             _record_step(seconds=step)
         return now
-
-    def measure(self, *, since: datetime) -> float:
-        """Seconds that had certainly passed since then at the last observation."""
-        if self._now is None:
-            return 0.0
-        return max(0.0, min((self._now - since).total_seconds(), self.steady_seconds))
 
     @property
     def steady_seconds(self) -> float:

@@ -206,18 +206,15 @@ def _is_possible(unresolved: Unresolved, *, newcomer: Newcomer, state: AccountSt
 
 def _fits(unresolved: Unresolved, *, newcomer: Newcomer, state: AccountState) -> bool:
     """Whether the workstation is of the request, or of one that is just like it, and of no other."""
-    if (
-        newcomer.is_in_flight
-        or newcomer.is_nameless
-        or newcomer.type != unresolved.type
-        or newcomer.workspace_uid is None
-    ):
-        return False
-    if unresolved.workspace_uid and newcomer.workspace_uid != unresolved.workspace_uid:
-        return False
-    if not unresolved.workspace_uid and newcomer.is_workspace_taken:
-        return False
-    return any(_fits_attempt(unresolved, sent=sent, newcomer=newcomer, state=state) for sent in unresolved.attempts)
+    uid = newcomer.workspace_uid
+    is_known = uid is not None and not (newcomer.is_in_flight or newcomer.is_nameless)
+    is_in_place = uid == unresolved.workspace_uid if unresolved.workspace_uid else not newcomer.is_workspace_taken
+    return (
+        is_known
+        and is_in_place
+        and newcomer.type == unresolved.type
+        and any(_fits_attempt(unresolved, sent=sent, newcomer=newcomer, state=state) for sent in unresolved.attempts)
+    )
 
 
 def _fits_attempt(unresolved: Unresolved, *, sent: SentAttempt, newcomer: Newcomer, state: AccountState) -> bool:

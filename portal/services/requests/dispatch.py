@@ -92,7 +92,8 @@ def claim_with_key(*, key: models.Key, worker: str, most: int, boottime: float) 
         database_moved.pause_if_moved(key=key)
         return []
     state = claimable[0]
-    _check_database(key=key, state=state)
+    row = models.Database(**state.database) if state.database else None
+    database_moved.pause_if_moved(key=key, row=row, place=places.read_place(row=state.place))
     oldest: Sequence[models.Request] = claimable
     claimed, room = list[Call](), min(most, _count_room(key=key, state=state))
     while (left := room - len(claimed)) > 0:
@@ -160,11 +161,6 @@ def _list_in_flight(account_id: int, margin: timedelta) -> QuerySet[models.Attem
     )
 
 
-def _check_database(*, key: models.Key, state: _Claimable) -> None:
-    row = models.Database(**state.database) if state.database else None
-    database_moved.pause_if_moved(key=key, row=row, place=places.read_place(row=state.place))
-
-
 def _count_room(*, key: models.Key, state: _Claimable) -> int:
     """How many attempts the key may be used for now, within the team's caps. While it resumes, for one at a time."""
     is_scan_wanted = key.account.baseline_scan == models.Account.BaselineScan.WANTED
@@ -219,27 +215,9 @@ def _begin_sending(portal_requests: Sequence[models.Request]) -> None:
 def _record_claims(attempts: Sequence[models.Attempt]) -> None:
     with audit.collect_events():
         for attempt in attempts:
-            audit.record(
-                Verb.CLAIM,
-                attempt,
-                detail={
-                    "worker": attempt.worker,
-                    "before": models.Request.Status.QUEUED,
-                    "after": attempt.request.status,
-                },
-                rows=[attempt, attempt.request],
-            )
-
-
-def _make_call(attempt: models.Attempt, *, send_before: float) -> Call:
-    return Call(
-        attempt_id=attempt.pk,
-        account_id=attempt.request.account_id,
-        token=attempt.token,
-        type=attempt.request.type,
-        workspace_uid=attempt.request.workspace_uid,
-        send_before=send_before,
-    )
+            change = {"before": models.Request.Status.QUEUED, "after": attempt.request.status}
+            detail = {"worker": attempt.worker, **change}
+            audit.record(Verb.CLAIM, attempt, detail=detail, rows=[attempt, attempt.request])
 
 
 def send_call(*, call: Call, client: agentstation.Client) -> Result:

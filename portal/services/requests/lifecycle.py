@@ -9,6 +9,11 @@ from portal.models.clock import Now, Seconds
 
 type Change = dict[str, object]
 
+_MOVED = (
+    *("status", "was_unknown", "failure", "attempt_count", "next_attempt_at"),
+    *("ended_at", "took", "operator_note", "queued_at", "paused_seconds_before"),
+)
+
 
 def move_request(
     *,
@@ -41,18 +46,5 @@ def move_request(
         portal_request.paused_seconds_before = portal_request.account.key.paused_seconds
     if count_attempt:
         portal_request.attempt_count = F("attempt_count") + 1
-    portal_request.save(
-        update_fields=[
-            "status",
-            "was_unknown",
-            "failure",
-            "attempt_count",
-            "next_attempt_at",
-            "ended_at",
-            "took",
-            "operator_note",
-            "queued_at",
-            "paused_seconds_before",
-        ]
-    )
+    portal_request.save(update_fields=_MOVED)
     return change
