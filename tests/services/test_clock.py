@@ -1,6 +1,5 @@
 """What is proven with a clock that may step: on the database's own clock, moved for this connection."""
 
-
 import pytest
 
 from portal import agentstation, models

@@ -200,7 +200,17 @@ def _create_attempts(
     key.change(tick=key.tick + len(attempts))
     _record_claims(attempts)
     send_before = boottime + calls.get_send_seconds()
-    return [_make_call(attempt, send_before=send_before) for attempt in attempts]
+    return [
+        Call(
+            attempt_id=attempt.pk,
+            account_id=key.account_id,
+            token=attempt.token,
+            type=attempt.request.type,
+            workspace_uid=attempt.request.workspace_uid,
+            send_before=send_before,
+        )
+        for attempt in attempts
+    ]
 
 
 def _begin_sending(portal_requests: Sequence[models.Request]) -> None:
