@@ -16,11 +16,24 @@ from tests.admin import rows
 pytestmark = pytest.mark.django_db
 
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
-# Of forms, lists and live parts; of the admin's lists.
-PORTAL_NAMES = (
-    *("q", "status", "type", "failure", "person", "unknown", "longer", "since", "until", "zone", "sort", "days"),
-    *("show", "name", "before", "after", "again", "workspace_id", "numbers", "seen", "next", "\x00"),
+# What each page reads of its address; of the admin's lists what any of them does.
+_FILTERS = (
+    *("q", "status", "type", "failure", "person", "unknown", "longer", "since", "until", "zone", "sort"),
+    *("before", "after", "\x00"),
 )
+PORTAL_NAMES = {
+    **dict.fromkeys(("/requests/", "/requests/export.csv"), _FILTERS),
+    **dict.fromkeys(
+        ("/workstations/", "/workstations/export.csv"), ("show", "type", "person", "since", "until", "before")
+    ),
+    "/requests/live/": ("numbers", "seen"),
+    "/requests/new/": ("again", "workspace_id"),
+    "/usage/": ("days", "since", "until"),
+    "/workspaces/": ("show", "before"),
+    "/people/": ("name", "before"),
+    **dict.fromkeys(("/live/", "/key/", "/key/live/", "/key/banner/"), ("seen",)),
+    "/accounts/login/": ("next",),
+}
 ADMIN_NAMES = (
     *("q", "since", "until", "person", "type", "status", "failure", "next", "note", "\x00"),
     *("o", "p", "e", "all", "_facets", "_popup", "_to_field", "_changelist_filters", "_source_model", "term"),
@@ -93,22 +106,19 @@ def test_what_the_admin_reads_as_nul(browser, record, key):
 
 
 def test_every_page_with_all_of_the_queries(browser, record):
-    query = urlencode(dict.fromkeys((*PORTAL_NAMES, *ADMIN_NAMES), "a\x00b"))
+    query = urlencode(dict.fromkeys((*itertools.chain(*PORTAL_NAMES.values()), *ADMIN_NAMES), "a\x00b"))
     for route in ROUTES:
         assert browser.get(f"{fill(route, **record)}?{query}").status_code != 500, route
 
 
 def test_each_query_by_itself(browser, record):
-    portal_paths = (
-        *("/requests/", "/requests/live/", "/requests/new/", "/requests/export.csv", "/usage/", "/workstations/"),
-        *("/workstations/export.csv", "/workspaces/", "/people/", "/live/", "/key/", "/unknown/", "/accounts/login/"),
-    )
     admin_paths = (
         *("/admin/login/", "/admin/autocomplete/", "/admin/portal/request/", "/admin/portal/request/export.csv"),
         *("/admin/portal/event/", "/admin/portal/event/export.jsonl"),
         *("/admin/portal/user/", "/admin/portal/log/", "/admin/auth/group/"),
     )
-    asked = *itertools.product(portal_paths, PORTAL_NAMES), *itertools.product(admin_paths, ADMIN_NAMES)
+    asked = [(path, name) for path, names in PORTAL_NAMES.items() for name in names]
+    asked += itertools.product(admin_paths, ADMIN_NAMES)
     for path, name in asked:
         send = browser.post if "export" in path else browser.get
         response = send(f"{path}?{name}=%00")
