@@ -21,7 +21,7 @@ from portal.services.reconciliation import completeness, operator_actions
 from portal.services.reports import timeline, typical_duration, version_query
 from portal.services.requests import fair_queue, notes, submissions
 from portal.services.runtime import limits
-from portal.views import failure_pages, history, support
+from portal.views import failure_pages, history
 from portal.views.components import links, live, request_panels, review_rows, workspace_use
 from portal.views.http import SignedInRequest, keep_key, read_key, saying_why
 
@@ -171,7 +171,7 @@ def _show_one(request: SignedInRequest, number: int, found: version_query.Reques
         "now": timezone.now(),
         "page": page,
         "ending": past.ending,
-        "support": support.describe_request(portal_request=portal_request, attempts=past.attempts) if failure else "",
+        "support": request_panels.describe_for_support(past),
         "is_own": is_own,
         "may_decide": may_decide,
         "left_out": _find_left_out(request, portal_request),
