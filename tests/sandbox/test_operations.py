@@ -46,6 +46,26 @@ def test_a_workspace_shows_its_newest_files_only(alice, clock, sandbox):
     assert [file["name"] for file in workspace["files"]["data"]] == list(contents.FILES["python"][-2:])
 
 
+@pytest.mark.parametrize("key", ["", "Bearer", "Bearer wrong", "Basic sandbox", "bearer sandbox", "Bearer s\xe9"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/workstations"),
+        ("GET", "/workstations"),
+        ("GET", "/workstations/history"),
+        ("GET", "/workstations/x"),
+        ("DELETE", "/workstations/x/release"),
+    ],
+)
+def test_without_the_key_every_operation_is_refused(alice, sandbox, method, path, key):
+    headers = {"Authorization": key.encode("latin-1")}
+    answer = requests.request(method, sandbox.base_url + path, headers=headers, json={"type": "max"}, timeout=30)
+
+    assert answer.status_code == 401
+    assert answer.json()["message"] == "Unauthorized - missing or invalid API key."
+    assert alice.uids() == []
+
+
 @pytest.mark.parametrize(
     "body",
     [
