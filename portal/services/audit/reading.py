@@ -87,7 +87,7 @@ def walk_events(*, after: int, until: int | None = None) -> Iterator[StoredEvent
     while page := canonical.read_rows(rows=found.filter(id__gt=after)[:_PAGE], names=_EVENT):
         after, by_event = page[-1][0], _read_changes(first=page[0][0], last=page[-1][0])
         for row in page:
-            yield StoredEvent(*row, changes=by_event.get(row[0], []))
+            yield StoredEvent(*(*row, by_event.get(row[0], [])))
 
 
 def _read_changes(*, first: int, last: int) -> dict[int, list[StoredChange]]:
