@@ -24,22 +24,6 @@ type Filter = type[admin.SimpleListFilter]
 _MOST_REQUESTS = 1_000  # of one workspace; the newest
 
 
-class _Filter(admin.SimpleListFilter):
-    """Rows by one value: one of those offered, or any other that a link has chosen, which is shown then alone."""
-
-    offer: Callable[[], Choices]
-    narrow: Callable[[Rows, str], Rows]
-    name_value: Callable[[str], str]
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        value, offered = self.value(), dict(self.offer())
-        return [*(offered | ({} if value is None or value in offered else {value: self.name_value(value)})).items()]
-
-    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
-        value = self.value()
-        return queryset if value is None else self.narrow(queryset, value)
-
-
 def make_filter(
     parameter: str,
     *,
@@ -48,15 +32,25 @@ def make_filter(
     narrow: Callable[[Rows, str], Rows] | None = None,
     name_value: Callable[[str], str] = str,
 ) -> Filter:
-    """A filter by the parameter of an address, which is the field too where nothing else narrows the rows."""
-    parts = {
-        "parameter_name": parameter,
-        "title": title or parameter,
-        "offer": staticmethod(offer),
-        "narrow": staticmethod(narrow or (lambda rows, value: filter_value(rows, field=parameter, value=value))),
-        "name_value": staticmethod(name_value),
-    }
-    return type("Filter", (_Filter,), parts)
+    """A filter by the parameter of an address, which is the field too where nothing else narrows the rows.
+
+    It shows the values that are offered, or any other that a link has chosen, which is shown then alone.
+    """
+
+    class Filter(admin.SimpleListFilter):
+        parameter_name = parameter
+
+        def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+            value, offered = self.value(), dict(offer())
+            return [*(offered | ({} if value is None or value in offered else {value: name_value(value)})).items()]
+
+        def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
+            if (value := self.value()) is None:
+                return queryset
+            return narrow(queryset, value) if narrow else filter_value(queryset, field=parameter, value=value)
+
+    Filter.title = title or parameter
+    return Filter
 
 
 def filter_value(rows: Rows, *, field: str, value: str) -> Rows:
