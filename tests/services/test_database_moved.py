@@ -104,9 +104,9 @@ def test_the_first_claim_makes_the_identity_and_later_ones_find_it_unchanged(san
 
 
 def test_a_worker_that_starts_and_has_nothing_to_send_looks_too(sandbox):
-    assert database_moved.check_now() == []
+    assert database_moved.is_unchanged()
     models.Database.objects.update(place="elsewhere")
-    database_moved.check_now()
+    assert not database_moved.is_unchanged()
     assert_is_paused(for_="place")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from portal.db import places
 from portal.services.audit import protection, seals
 from portal.services.key import credentials, database_moved
 from portal.services.reports import configuration
@@ -34,7 +35,8 @@ class Command(BaseCommand):
             raise CommandError(fault)
         configuration.note_settings()
         workers.prune_workers()
-        for warning in [*database_moved.check_now(), *credentials.find_warnings()]:
+        database_moved.is_unchanged()
+        for warning in [*places.find_warnings(), *credentials.find_warnings()]:
             self.stderr.write(self.style.WARNING(warning))
         worker = process.Process(sender_count=options["threads"])
         worker.stop_on_signals()

@@ -26,12 +26,6 @@ _TICK_GAP = 1_000_000_000
 _NUMBER_GAP = 1_000
 
 
-def check_now() -> list[str]:
-    """Look before anything is done, whether anything waits or not. Returns what is unsafe, as sentences."""
-    is_unchanged()
-    return places.find_warnings()
-
-
 @transaction.atomic
 def is_unchanged() -> bool:
     """Look, whether anything waits or not: False where an operator has to say what became of the database."""

@@ -9,10 +9,11 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Model, QuerySet
+from django.db.models import Max, QuerySet
 
 from portal import agentstation, failures, models
 from portal.db import clock, is_unable
@@ -52,7 +53,7 @@ def reconcile_requests(*, client: agentstation.Client, steady: steady_clock.Stea
     key_sharing.note_sharing(account=account, lag=lag.choose_grace(account=account, now=now))
     decisions = _decide_all(account=account, this_round=this_round)
     if decisions:
-        database_moved.check_now()
+        database_moved.is_unchanged()
     # What one request is about to be given is no question about another: people are asked once all has been given.
     giving = [number for number, verdict in decisions.items() if verdict is not matching.Verdict.ASK]
     done = {number for number in giving if _reconcile([number], account=account, this_round=this_round, may_ask=False)}
@@ -96,7 +97,7 @@ def _decide_all(*, account: models.Account, this_round: Round) -> dict[int, matc
     decided = {}
     for facts in _read_facts(_list_unknown(account), account=account, this_round=this_round):
         decision = facts.decide()
-        if _has_something_to_do(facts.portal_request, decision=decision):
+        if _changes_something(facts.portal_request, decision=decision):
             decided[facts.portal_request.pk] = decision.verdict
     return decided
 
@@ -114,8 +115,7 @@ def _read_facts(
     return sorted((facts for facts in found if facts.attempts), key=lambda facts: facts.attempts[0].claimed_tick)
 
 
-def _has_something_to_do(portal_request: models.Request, *, decision: matching.Decision) -> bool:
-    """Whether the decision changes anything, as `_carry_out` does it."""
+def _changes_something(portal_request: models.Request, *, decision: matching.Decision) -> bool:
     if decision.verdict not in (matching.Verdict.WAIT, matching.Verdict.ASK):
         return True
     return decision.note != portal_request.operator_note or _is_unwanted(portal_request, decision=decision)
@@ -138,13 +138,14 @@ def _reconcile(numbers: Collection[int], *, account: models.Account, this_round:
         is_question = decision.verdict is matching.Verdict.ASK
         if is_question and decision.note != portal_request.operator_note and not may_ask:
             return False
-        _carry_out(portal_request, decision=decision, evidence=_describe_evidence(facts))
+        if _changes_something(portal_request, decision=decision):
+            _carry_out(portal_request, decision=decision, evidence=_describe_evidence(facts))
         if not is_question and decision.verdict is not matching.Verdict.WAIT:
             break
     return True
 
 
-def _describe_evidence(facts: unresolved.Facts) -> dict[str, object]:
+def _describe_evidence(facts: unresolved.Facts) -> dict[str, Any]:
     """What the decision goes by: the newest complete scan, and what it showed that nobody owns."""
     attempt, newest = facts.attempts[-1], next(iter(facts.state.scans), None)
     return {
@@ -159,7 +160,9 @@ def _describe_evidence(facts: unresolved.Facts) -> dict[str, object]:
     }
 
 
-def _carry_out(portal_request: models.Request, *, decision: matching.Decision, evidence: dict[str, object]) -> None:
+def _carry_out(portal_request: models.Request, *, decision: matching.Decision, evidence: dict[str, Any]) -> None:
+    # An event names it: it is kept from being pruned.
+    models.Scan.objects.filter(pk=evidence["scan"], is_evidence=False).update(is_evidence=True)
     match decision.verdict:
         case matching.Verdict.FOUND if decision.newcomer is not None:
             _adopt(portal_request, workstation_id=decision.newcomer.id, evidence=evidence)
@@ -174,22 +177,16 @@ def _is_unwanted(portal_request: models.Request, *, decision: matching.Decision)
     return portal_request.cancel_requested_at is not None and decision.note in (notes.NO_WITNESS, notes.RESTORED)
 
 
-def _adopt(portal_request: models.Request, *, workstation_id: int, evidence: dict[str, object]) -> None:
+def _adopt(portal_request: models.Request, *, workstation_id: int, evidence: dict[str, Any]) -> None:
     rows = models.Workstation.objects.select_related("workspace__owner").select_for_update(of=("self",))
     stored = rows.get(pk=workstation_id)
     mirrors = mirror.assign_workstation(stored=stored, portal_request=portal_request)
     change = lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
     detail = {"decision": "found", "workstation": stored.uid, **evidence, **change}
-    _record(portal_request, detail=detail, rows=[portal_request, *mirrors])
+    audit.record(Verb.RECONCILE, portal_request, detail=detail, rows=[portal_request, *mirrors])
 
 
-def _keep_scan(evidence: dict[str, object]) -> None:
-    """Keep the scan that an event names from being pruned."""
-    if isinstance(number := evidence["scan"], int):
-        models.Scan.objects.filter(pk=number, is_evidence=False).update(is_evidence=True)
-
-
-def _move_on(portal_request: models.Request, *, evidence: dict[str, object]) -> None:
+def _move_on(portal_request: models.Request, *, evidence: dict[str, Any]) -> None:
     """Nothing was created: cancel it where that is wanted, let it fail for good, or send it again at once."""
     states = models.Request.Status
     if portal_request.cancel_requested_at is not None:
@@ -200,24 +197,13 @@ def _move_on(portal_request: models.Request, *, evidence: dict[str, object]) -> 
     else:
         change = lifecycle.move_request(portal_request=portal_request, status=states.QUEUED)
         notify.wake_workers()
-    _record(
-        portal_request,
-        detail={"decision": "not created", "workstation": None, **evidence, **change},
-        rows=[portal_request],
-    )
+    detail = {"decision": "not created", "workstation": None, **evidence, **change}
+    audit.record(Verb.RECONCILE, portal_request, detail=detail)
 
 
-def _record(portal_request: models.Request, *, detail: dict[str, object], rows: list[Model]) -> None:
-    audit.record(Verb.RECONCILE, portal_request, detail=detail, rows=rows)
-    _keep_scan(detail)
-
-
-def _note_review(portal_request: models.Request, *, note: str, evidence: dict[str, object]) -> None:
+def _note_review(portal_request: models.Request, *, note: str, evidence: dict[str, Any]) -> None:
     """Ask a person, or no longer: what was said of the lists lapses when the next scan says otherwise."""
-    if portal_request.operator_note == note:
-        return
     change = {"before": {"operator_note": portal_request.operator_note}, "after": {"operator_note": note}}
     portal_request.operator_note = note
     portal_request.save(update_fields=["operator_note"])
     audit.record(Verb.NEEDS_REVIEW, portal_request, detail={**evidence, **change}, reason=note)
-    _keep_scan(evidence)
