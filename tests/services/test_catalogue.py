@@ -4,8 +4,6 @@ import pytest
 
 from portal import agentstation, failures, models
 from portal.services.key import accounts
-from portal.services.requests import dispatch, results
-from portal.services.runtime import clients
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -123,21 +121,6 @@ def test_where_nothing_can_be_reached_nothing_was_sent_and_it_is_tried_again(san
     account = models.Account.objects.get()
     models.Credential.objects.update(fingerprint=accounts.fingerprint_key(account=account))
     assert factories.send_until_settled(portal_request).status == "SUCCEEDED"
-
-
-def test_only_the_request_that_stopped_the_key_fails_with_a_402(sandbox, alice, bob):
-    first, second = factories.submit(alice, workspace_uid="fail-402"), factories.submit(bob, workspace_uid="fail-402")
-    client = clients.make_client()
-    calls = [factories.claim(), factories.claim()]
-    for call in calls:
-        result = dispatch.send_call(call=call, client=client)
-        results.record_result(call=call, result=result)
-
-    first.refresh_from_db()
-    second.refresh_from_db()
-    assert (first.status, first.failure, first.attempt_count) == ("FAILED", "402", 1)
-    assert (second.status, second.failure, second.attempt_count) == ("QUEUED", "", 0)
-    assert factories.claim_next(worker="w") is None
 
 
 def test_every_row_has_words_for_the_person():
