@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal import failures, forms, models
 from portal.models.event import Verb
-from portal.services.key import accounts, circuit_breaker, credentials, database_moved, key_sharing
+from portal.services.key import accounts, circuit_breaker, credentials, database_moved, sharing
 from portal.services.mirrors import releases
 from portal.services.reconciliation import restore
 from portal.services.runtime import workers
@@ -128,7 +128,7 @@ def confirm(request: SignedInRequest, number: int) -> HttpResponse:
 @permission_required("portal.resume_key", raise_exception=True)
 def clear_sharing(request: SignedInRequest) -> HttpResponse:
     with saying_why(request, circuit_breaker.NotPaused):
-        key_sharing.clear_sharing(actor=request.user, account=accounts.get_current_account())
+        sharing.clear_sharing(actor=request.user, account=accounts.get_current_account())
         said = _("Noted. The portal links by itself again what certainly was created for a request.")
         messages.success(request, said)
     return redirect("key")

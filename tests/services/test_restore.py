@@ -7,7 +7,7 @@ from django.core.management import call_command
 
 from portal import models
 from portal.services.audit import verify
-from portal.services.key import accounts, circuit_breaker, key_sharing
+from portal.services.key import accounts, circuit_breaker, sharing
 from portal.services.reconciliation import operator_actions, restore
 from portal.services.requests import notes, submissions
 from portal.services.runtime import clients
@@ -151,9 +151,9 @@ def test_an_operator_takes_back_that_others_use_the_key_until_something_new_show
     list_stranger(sandbox, "X1")
     factories.reconcile_once(lease)
     account = accounts.get_current_account()
-    key_sharing.clear_sharing(actor=olga, account=account)
+    sharing.clear_sharing(actor=olga, account=account)
     with pytest.raises(circuit_breaker.NotPaused):
-        key_sharing.clear_sharing(actor=olga, account=account)
+        sharing.clear_sharing(actor=olga, account=account)
     event = models.Event.objects.get(verb="clear-sharing")
     assert (event.actor_name, event.target) == ("olga", f"account {account}")
     list_stranger(sandbox, "X1")

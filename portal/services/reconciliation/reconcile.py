@@ -19,7 +19,7 @@ from portal import agentstation, failures, models
 from portal.db import clock, is_unable
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, database_moved, key_lock, key_sharing, steady_clock
+from portal.services.key import accounts, circuit_breaker, database_moved, key_lock, sharing, steady_clock
 from portal.services.mirrors import mirror
 from portal.services.reconciliation import lag, matching, scans, unresolved
 from portal.services.requests import lifecycle, notes, retry_policy
@@ -50,7 +50,7 @@ def reconcile_requests(*, client: agentstation.Client, steady: steady_clock.Stea
     now = steady.observe(token=leases.get_lease().token)
     lag.measure_lags(account=account, now=now)
     this_round = Round(now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
-    key_sharing.note_sharing(account=account, lag=lag.choose_grace(account=account, now=now))
+    sharing.note_sharing(account=account, lag=lag.choose_grace(account=account, now=now))
     decisions = _decide_all(account=account, this_round=this_round)
     if decisions:
         database_moved.is_unchanged()
