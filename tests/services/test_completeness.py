@@ -49,7 +49,7 @@ def test_one_that_a_single_read_does_not_find_is_missing_and_not_asked_again(lis
 @pytest.mark.parametrize(
     "single", [(500, {}), (401, {}), (404, {}), (200, entry("another")), (200, {}), (302, {})], ids=str
 )
-def test_any_other_response_to_a_single_read_leaves_the_scan_not_whole(lists, alice, lease, single):
+def test_any_other_response_to_a_single_read_leaves_the_scan_incomplete(lists, alice, lease, single):
     own(alice, "a", "b")
     lists.active, lists.single = [entry("b")], {"a": single}
     done = scan(lease)
