@@ -31,7 +31,7 @@ def stop(sentence: str) -> NoReturn:
 
 
 def warn(sentence: str) -> None:
-    """Tell the operator on standard error, and go on."""
+    """Warn the operator on standard error, and go on."""
     print(f"portal: {sentence}", file=sys.stderr, flush=True)  # noqa: T201
 
 

@@ -174,11 +174,11 @@ def ask_whose_key() -> models.Credential:
     return models.Credential.objects.asked().latest("pk")
 
 
-def recover_requests(*, lease: leases.Lease) -> int:
+def expire_overdue(*, lease: leases.Lease) -> int:
     """The second round of the job that ends what nobody ends any more: it has just begun to watch the clock."""
     watched = steady_clock.SteadyClock()
     watched.observe(token=lease.token)
-    return lease.run(timeouts.recover_requests, watched=watched)
+    return lease.run(timeouts.expire_overdue, watched=watched)
 
 
 def create_workstation(requester: models.User, **values: Any) -> models.Workstation:

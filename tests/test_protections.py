@@ -62,7 +62,7 @@ class Scene:
 
     def do_duties(self, *, after: float) -> None:
         self.pass_time(after)
-        factories.recover_requests(lease=self.lease)
+        factories.expire_overdue(lease=self.lease)
         factories.reconcile_once(self.lease)
 
     def finish(self) -> None:
@@ -164,7 +164,7 @@ def response_is_recorded_after_its_deadline(scene: Scene) -> None:
     assert call is not None
     result = scene.call(call)
     factories.make_overdue(call)
-    factories.recover_requests(lease=scene.lease)
+    factories.expire_overdue(lease=scene.lease)
     results.record_result(call=call, result=result)
     scene.finish()
 
@@ -220,7 +220,7 @@ def write_attempt_after_the_call(monkeypatch) -> None:
         record_result(call=written, result=result)
 
     monkeypatch.setattr(dispatch, "_create_attempts", create_nothing)
-    monkeypatch.setattr(dispatch, "_is_ours", lambda call, *, seconds: True)
+    monkeypatch.setattr(dispatch, "_may_still_send", lambda call, *, seconds: True)
     monkeypatch.setattr(results, "record_result", create_and_record)
 
 

@@ -86,7 +86,7 @@ class Call:
     def check_may_send(self) -> None:
         """Raise TooLateError where `send_before` has passed, or where `may_send` says no.
 
-        That is asked once, when the connection stands: what a proxy is sent before tells it nothing of the call.
+        That is asked once, when the connection stands: what a proxy is sent before says nothing of the call.
         """
         self._check_time()
         if self.connected and self._may_send is not None:

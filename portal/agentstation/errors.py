@@ -54,7 +54,7 @@ class NoAnswer(AgentStationError):
 
 class GatewayResponse(NoAnswer):
     """A response that leaves open what the provider did: something between us may have given it, or something was made
-    and is told of elsewhere (a redirect), or had been made before (409)."""
+    and is described elsewhere (a redirect), or had been made before (409)."""
 
 
 class UnreadableResponse(AgentStationError):

@@ -1,4 +1,4 @@
-"""Where the database is: what tells it from a copy of it, and from itself as it was before a backup was put back."""
+"""Where the database is: what distinguishes it from a copy, and from itself before a backup was put back."""
 
 import contextlib
 import functools
@@ -11,12 +11,12 @@ from typing import Any
 
 from django.db import NotSupportedError, ProgrammingError, connection, transaction
 
-# The table's own oid tells a dump that was loaded again into the same database.
+# The table's own oid shows a dump that was loaded again into the same database.
 _NAMES = (
     "current_database(), (SELECT oid FROM pg_database WHERE datname = current_database()),"
     " 'portal_database'::regclass::oid"
 )
-# Of the WAL file, for the control file tells a new timeline only after the next checkpoint.
+# Of the WAL file, for the control file has a new timeline only after the next checkpoint.
 _TIMELINE = "('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int"
 _SYSTEM = "(SELECT system_identifier FROM pg_control_system())"
 _FILE_SIZE = 4096
@@ -133,7 +133,7 @@ def find_warnings() -> list[str]:
 
 
 def describe_disk(*, path: Path, mounts: Path = _MOUNTS) -> str:
-    """A warning where the path is on a network disk; empty where it is not, or the system does not tell."""
+    """A warning where the path is on a network disk; empty where it is not, or the system does not say."""
     wanted, found = path.resolve(), ("", "")
     with contextlib.suppress(OSError):
         for line in mounts.read_text().splitlines():

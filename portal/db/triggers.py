@@ -8,7 +8,7 @@ from django.db import connection, transaction
 _PREFIX = "portal_"  # of all our own, and of those that former versions made
 _READ = {
     "sqlite": "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'",
-    # Whether it fires at all tells before the body.
+    # Whether it fires at all stands before the body.
     "postgresql": """
         SELECT tgname, tgrelid::regclass::text, concat_ws(' ', tgenabled, tgqual, prosrc)
         FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal
@@ -50,7 +50,7 @@ class Rule:
         return f"{self.act} of {self.table} is refused: the audit log is append-only"
 
     def describe(self) -> str:
-        """What the database tells of its trigger while that is as it must be."""
+        """What the database holds of its trigger while that is as it must be."""
         return self.write()[0] if connection.vendor == "sqlite" else f"O {self._write_body()}"
 
 
@@ -88,7 +88,7 @@ def find_faults(*, rules: Iterable[Rule]) -> list[str]:
 
 
 def _read_present() -> dict[tuple[str, str], str]:
-    """What the database tells of each that is there, by its name and table."""
+    """What the database holds of each that is there, by its name and table."""
     with connection.cursor() as cursor:
         cursor.execute(_READ[connection.vendor])
         return {(name, table): description for name, table, description in cursor.fetchall()}

@@ -34,7 +34,7 @@ class SignInForm(auth_forms.AuthenticationForm):
         widget=forms.TextInput(attrs={"autofocus": True}),
     )
     password = _make_password_field(_("Password"), required=_("Type your password."), autocomplete="current-password")
-    # Whether it is the name or the password, or the account is locked, is not told to somebody who guesses.
+    # Whether it is the name or the password, or the account is locked, is not said to somebody who guesses.
     error_messages = {
         "invalid_login": _(
             "The username or password is incorrect. Upper and lower case matter in both. Try again, or ask an "
@@ -55,7 +55,7 @@ class ConfirmForm(forms.Form):
 
     def clean_password(self) -> str:
         password = str(self.cleaned_data["password"])
-        # Not the person's own method: that may store the password hashed anew, which no event would tell.
+        # Not the person's own method: that may store the password hashed anew, which no event would have.
         if not check_password(password, self._person.password):
             raise forms.ValidationError(_("This is not your password. Upper and lower case matter. Try again."))
         return password

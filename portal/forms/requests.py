@@ -91,7 +91,7 @@ class RequestForm(forms.Form):
 
     def offer(self, *, types: Sequence[models.WorkstationType], workspaces: Sequence[models.Workspace]) -> None:
         """Show these types, in this order, and the person's own workspaces. Each is its own label, so that its choice
-        can tell more than its name."""
+        can show more than its name."""
         self.fields["type"].choices = [(one.name, one) for one in types]  # type: ignore[attr-defined]
         own: dict[str, Any] = {one.uid: one for one in workspaces if _UID.fullmatch(one.uid)}
         choices = {NEW: _("A new workspace"), **own, OTHER: _("Another workspace (its ID, from Workspaces)")}

@@ -154,7 +154,7 @@ def hand_over(*, parts: list[Part], folder: Path, greeting: str) -> NoReturn:
 
 
 def main() -> None:
-    """Start the processes of the plan that stands in the inherited pipe, and run until one ends or we are told to."""
+    """Start the processes of the plan that stands in the inherited pipe, and run until one or a signal ends them."""
     with open(int(sys.argv[1])) as pipe:  # noqa: PTH123 (a number is no path)
         plan = json.load(pipe)
     launcher = Launcher(parts=[Part(**part) for part in plan["parts"]], folder=Path(plan["folder"]))

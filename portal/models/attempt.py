@@ -35,7 +35,7 @@ class ProviderResponse(Audited):
 
 
 class Attempt(ProviderResponse):
-    """One POST made for a request. Written before anything is sent: it tells of calls that nobody came back from."""
+    """One POST made for a request. Written before anything is sent: it shows calls that nobody came back from."""
 
     AUDITED = (
         *("request_id", "number", "worker", "claimed_at", "deadline_at", "ended_at", "key_fingerprint", "retry_after"),
@@ -54,7 +54,7 @@ class Attempt(ProviderResponse):
     number = models.PositiveIntegerField(help_text=_("1 for the request's first attempt."))
     worker = models.CharField(max_length=200, help_text=_("Machine and process that made it."))
     token = models.CharField(
-        max_length=32, help_text=_("Random: tells this attempt from another that was given its id.")
+        max_length=32, help_text=_("Random: distinguishes this attempt from another that was given its id.")
     )
     claimed_at = models.DateTimeField(db_default=Now())
     claimed_tick = models.PositiveBigIntegerField(default=0, help_text=_("The key's tick when it was claimed."))

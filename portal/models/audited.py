@@ -1,4 +1,4 @@
-"""Rows whose changes the audit log tells of: each remembers what was stored when it was read."""
+"""Rows whose changes are in the audit log: each remembers what was stored when it was read."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar, Self
@@ -11,7 +11,7 @@ class Audited(models.Model):
 
     `AUDITED` names them as the instance does (`owner_id`). Of those in `PRIVATE` the log holds a keyed digest in place
     of the value. Rows with `BEGINS` begin with an event; of others, which the portal may know for long before anything
-    happens to them, the first event tells all audited columns.
+    happens to them, the first event has all audited columns.
     """
 
     AUDITED: ClassVar[tuple[str, ...]] = ()
@@ -58,7 +58,7 @@ class Audited(models.Model):
 
     @property
     def stored(self) -> Mapping[str, Any] | None:
-        """The audited columns as they were when the row was read, or when an event last told of it; None: it is new."""
+        """The audited columns as they were when the row was read, or when an event last had it; None: it is new."""
         return self._stored
 
     def note_added(self) -> None:

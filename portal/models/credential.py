@@ -32,7 +32,7 @@ class Credential(Audited):
         related_name="credentials",
         help_text=_("The account that it reaches, or of which it is asked."),
     )
-    fingerprint = models.CharField(max_length=16, help_text=_("Of base URL and key; tells nothing of them."))
+    fingerprint = models.CharField(max_length=16, help_text=_("Of base URL and key; reveals nothing of them."))
     base_url = models.URLField(max_length=500)
     is_sandbox = models.BooleanField(default=False, help_text=_("It reaches our imitation of AgentStation."))
     asked_at = models.DateTimeField(db_default=Now(), help_text=_("When a process first came with it."))

@@ -11,7 +11,7 @@ from portal.models.clock import Now
 
 
 class Database(Audited):
-    """The one row by which a worker knows its database, and tells a copy of it or an older state of it."""
+    """The one row by which a worker knows its database, and recognizes a copy or an older state of it."""
 
     AUDITED = ("identity", "place", "timeline", "timeline_tick", "doubt", "doubted_at")
 

@@ -89,7 +89,7 @@ def name_target(row: models.Model) -> str:
 
 
 class Event(models.Model):
-    """A line of the audit log, written in the transaction that it tells of. No foreign keys: it outlives all others."""
+    """A line of the audit log, written in the transaction that it records. No foreign keys: it outlives all others."""
 
     at = models.DateTimeField(db_default=Now())
     actor_id = models.BigIntegerField(null=True, help_text=_("Empty: the portal itself."))

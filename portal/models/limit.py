@@ -15,7 +15,7 @@ class Limit(models.Model):
     count = models.PositiveIntegerField(default=0)
     at = models.DateTimeField(db_default=Now())  # when the window began; of failures to sign in, the last one
     blocked_until = models.DateTimeField(null=True)
-    left_out = models.PositiveIntegerField(default=0)  # refusals since the last event that told of one
+    left_out = models.PositiveIntegerField(default=0)  # refusals since the last event about one
 
     class Meta:
         indexes = [models.Index(F("at"), name="limit_by_time")]

@@ -14,7 +14,7 @@ class Seal(models.Model):
     first_id = models.BigIntegerField()
     last_id = models.BigIntegerField()
     count = models.PositiveIntegerField(help_text=_("Events in it; ids between them may be missing from the start."))
-    key_id = models.CharField(max_length=8, help_text=_("Of the audit key; tells nothing of it."))
+    key_id = models.CharField(max_length=8, help_text=_("Of the audit key; reveals nothing of it."))
     previous = models.CharField(max_length=64, help_text=_("The digest of the seal before it."))
     ids = models.JSONField(help_text=_("Of its events, as ranges."))
     signatures = models.CharField(max_length=64, help_text=_("The SHA-256 of its events' signatures."))

@@ -20,7 +20,7 @@ from portal.models.workspace import Mirror, Workspace
 
 RELEASES_WAIT = timedelta(minutes=1)  # for which a rate limit that one release met is obeyed by the others
 _LIMITS = [code for code, row in failures.CATALOGUE.items() if row.pause is failures.Pause.UNTIL_RETRY_AFTER]
-# Of the seconds for which one was seen live: an index tells short runs from long ones by it.
+# Of the seconds for which one was seen live: an index separates short runs from long ones by it.
 RUN_DIGITS = Length(Cast(Cast(Seconds("ended_at", "first_seen_at"), BigIntegerField()), TextField()))
 
 

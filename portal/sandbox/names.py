@@ -23,7 +23,7 @@ class Name:
 
     @property
     def is_silent(self) -> bool:
-        """Whether it leaves the outcome unknown and makes nothing, so that no list can tell what became of it."""
+        """Whether it leaves the outcome unknown and makes nothing, so that no list can show what became of it."""
         return self.uid in _SILENT
 
 

@@ -1,4 +1,4 @@
-"""Which browser it is: a signed cookie tells under which names somebody has signed in there before."""
+"""Which browser it is: a signed cookie holds the names by which somebody has signed in there before."""
 
 import secrets
 
@@ -18,7 +18,7 @@ def find_browser(request: HttpRequest, *, name: str) -> str:
 
 
 def remember_name(request: HttpRequest, response: HttpResponse, *, name: str) -> None:
-    """Let the browser tell that this name has signed in there."""
+    """Note in the browser that this name has signed in there."""
     browser, names = _read(request)
     kept = [_mark(name), *(other for other in names if other != _mark(name))][:_MOST_NAMES]
     response.set_signed_cookie(

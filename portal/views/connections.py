@@ -115,7 +115,7 @@ def _find_connection(request: SignedInRequest, number: int) -> models.Connection
 
 @require_POST
 def note_alive(request: SignedInRequest, number: int) -> JsonResponse:
-    """Note that the page is open; it is told when it has to close."""
+    """Note that the page is open; the response says when it has to close."""
     connection = _find_connection(request, number)
     if ending.note_alive(connection=connection):
         return JsonResponse({"ended": None})

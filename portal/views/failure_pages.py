@@ -41,7 +41,7 @@ def detail(request: SignedInRequest, code: str) -> HttpResponse:
 
 
 def is_rehearsal(*, workspace_uid: str) -> bool:
-    """Whether the workspace's name tells the sandbox how to behave."""
+    """Whether the workspace's name has the sandbox simulate something."""
     return settings.USING_SANDBOX and names.is_reserved(workspace_uid)
 
 

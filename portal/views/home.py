@@ -56,7 +56,7 @@ class HomePage:
 
     @property
     def facts(self) -> tuple[object, ...]:
-        """What tells whether it has changed."""
+        """What shows whether it has changed."""
         requests = [(row.pk, row.status, row.failure, row.operator_note) for row in self.requests]
         columns = attrgetter("pk", "status", "type", "workspace_id", "release_requested_at", "missing_since")
         return requests, list(map(columns, self.workstations)), [(share.pk, share.level) for share in self.shared]

@@ -90,7 +90,7 @@ def pause(request: SignedInRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, "key.html", {**_show(request), "reason_form": form, "live": None})
     account, reason = accounts.get_current_account(), form.cleaned_data["reason"]
-    with saying_why(request, circuit_breaker.NotPaused):
+    with saying_why(request, circuit_breaker.PauseRefused):
         circuit_breaker.pause_key(actor=request.user, account=account, reason=reason)
         messages.success(request, _("You have paused sending. Requests are saved and wait."))
     return redirect("key")
@@ -99,7 +99,7 @@ def pause(request: SignedInRequest) -> HttpResponse:
 @require_POST
 @permission_required("portal.resume_key", raise_exception=True)
 def resume(request: SignedInRequest) -> HttpResponse:
-    with saying_why(request, circuit_breaker.NotPaused):
+    with saying_why(request, circuit_breaker.PauseRefused):
         circuit_breaker.resume_key(actor=request.user, account=accounts.get_current_account())
         said = _(
             "You have resumed sending. Requests are sent one at a time until one succeeds; if the next is refused, "
@@ -118,7 +118,7 @@ def confirm(request: SignedInRequest, number: int) -> HttpResponse:
     if answer not in ("same", "other"):
         messages.warning(request, _("Say whether it is the same account or another."))
         return redirect("key")
-    with saying_why(request, circuit_breaker.NotPaused):
+    with saying_why(request, circuit_breaker.PauseRefused):
         credentials.confirm_key(actor=request.user, credential=credential, is_same_account=answer == "same")
         messages.success(request, _("Noted. Requests are being sent with that key now."))
     return redirect("key")
@@ -127,7 +127,7 @@ def confirm(request: SignedInRequest, number: int) -> HttpResponse:
 @require_POST
 @permission_required("portal.resume_key", raise_exception=True)
 def clear_sharing(request: SignedInRequest) -> HttpResponse:
-    with saying_why(request, circuit_breaker.NotPaused):
+    with saying_why(request, circuit_breaker.PauseRefused):
         sharing.clear_sharing(actor=request.user, account=accounts.get_current_account())
         said = _("Noted. The portal links by itself again what certainly was created for a request.")
         messages.success(request, said)
@@ -143,7 +143,7 @@ def confirm_database(request: SignedInRequest) -> HttpResponse:
         messages.warning(request, _("Say whether the database was moved or restored."))
         return redirect("key")
     account, was_put_back = accounts.get_current_account(), answer == "put-back"
-    with saying_why(request, circuit_breaker.NotPaused):
+    with saying_why(request, circuit_breaker.PauseRefused):
         count = restore.confirm_database(actor=request.user, account=account, was_put_back=was_put_back)
         messages.success(request, _describe_answer(answer, count=count))
     return redirect("key")

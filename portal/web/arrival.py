@@ -1,6 +1,6 @@
 """What a connection has brought so far of an HTTP request, and whether that is all of it.
 
-Only as much of HTTP is read here as tells where a request ends. What is wrong in its head is left to gunicorn's parser,
+Only as much of HTTP is read here as shows where a request ends. What is wrong in its head is left to gunicorn's parser,
 which answers that with 400.
 """
 
@@ -21,7 +21,7 @@ class Arrival:
 
     def __init__(self) -> None:
         self.received = bytearray()
-        # Nothing more can be read on the connection: what follows would have to be told from a body that was not read.
+        # Nothing more can be read on the connection: what follows may be a body that was not read.
         self.is_last = False
         self._size: int | None = None  # bytes, known with the head
         self._asks_first = False

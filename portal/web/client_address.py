@@ -9,7 +9,7 @@ type Address = IPv4Address | IPv6Address
 
 
 def find_address(request: HttpRequest) -> str:
-    """The address of the person's machine; of the proxy where that does not tell; empty where there is none."""
+    """The address of the person's machine; of the proxy where that does not say; empty where there is none."""
     address = _read_address(str(request.META.get("REMOTE_ADDR", "")))
     hops = request.headers.get("X-Forwarded-For", "").split(",")
     while hops and is_trusted_proxy(address) and (hop := _read_address(hops.pop().strip())):

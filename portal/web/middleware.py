@@ -52,7 +52,7 @@ class _Middleware:
 
 
 class BrowserLimitsMiddleware(_Middleware):
-    """Tells browsers with every response, files too, what the portal does not need and that other sites get nothing.
+    """Names in every response, files too, what browsers must not let the portal's pages do, nor other sites.
 
     A page that needs one of these names it in its header.
     """
@@ -64,7 +64,7 @@ class BrowserLimitsMiddleware(_Middleware):
         response.headers["Permissions-Policy"] = ", ".join(f"{name}={value}" for name, value in permissions.items())
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         if _HAS_TOKEN.search(request.path):
-            # What such a page loads is not told its path: the token would be logged.
+            # What such a page loads does not get its path: the token would be logged.
             response.headers["Referrer-Policy"] = "strict-origin"
         response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
         return response
@@ -107,7 +107,7 @@ def _refuse(status: int) -> HttpResponse:
 
 
 class PersonMiddleware(AuthenticationMiddleware):
-    """Tells a request who is signed in: the person who came with the session, so that nobody asks for them anew."""
+    """Gives a request its person: the person who came with the session, so that nobody asks for them anew."""
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
@@ -130,7 +130,7 @@ def _find_person(request: HttpRequest) -> models.User | AnonymousUser:
 
 
 class SignedInMiddleware(LoginRequiredMiddleware):
-    """Sends whoever is not signed in to the sign-in page; a poll of a live part is told to go there by itself."""
+    """Sends whoever is not signed in to the sign-in page; a poll of a live part goes there by itself."""
 
     def handle_no_permission(  # type: ignore[override]  # a 401 is no redirect
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
@@ -175,7 +175,7 @@ class TimeZoneMiddleware(_Middleware):
 
 
 class PrivatePagesMiddleware(_Middleware):
-    """Tells caches to keep no page: on a shared computer the next person must not find it with the back button."""
+    """Has caches keep no page: on a shared computer the next person must not find it with the back button."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
@@ -197,7 +197,7 @@ class PossiblePathMiddleware(_Middleware):
 
 
 class OriginMiddleware(_Middleware):
-    """Tells the audit log which address an act came from, and which HTTP request: its id is in the response."""
+    """Gives the audit log the address of an act, and its HTTP request: its id is in the response."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         number = find_id(request)

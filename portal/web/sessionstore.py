@@ -13,7 +13,7 @@ from portal.models.compiled import compiled
 
 
 def hash_key(key: str) -> str:
-    """What stands in the table for a session's key. The key is random and long: its hash tells nothing of it."""
+    """What stands in the table for a session's key. The key is random and long: its hash reveals nothing of it."""
     return hashlib.sha256(key.encode()).hexdigest()[:40]
 
 

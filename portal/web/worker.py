@@ -268,7 +268,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
 
 def _count_not_taken(connection: socket.socket) -> int:
-    """The bytes that are still on their way to the client; none where the system cannot tell."""
+    """The bytes that are still on their way to the client; none where the system cannot say."""
     try:
         return int.from_bytes(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
     except OSError:

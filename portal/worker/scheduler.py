@@ -61,7 +61,7 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
     reconcile_requests = partial(reconcile.reconcile_requests, client=client, steady=steady)
     refresh = partial(refreshing.refresh_workstations, client=client)
     jobs = [
-        Job("recover", interval, partial(timeouts.recover_requests, watched=watched)),
+        Job("recover", interval, partial(timeouts.expire_overdue, watched=watched)),
         Job("reconcile", interval, reconcile_requests, uses_key=True),
         Job("probe", min(interval, 2.0), partial(probe.probe_key, client=client), uses_key=True),
         Job("refresh", min(settings.PORTAL_REFRESH_INTERVAL, 2.0), refresh, uses_key=True),
@@ -78,7 +78,7 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
     ]
     if settings.PORTAL_AUDIT_STREAM:
         log = stream.Stream(destination=destinations.make_destination())
-        send = partial(log.send_events, is_unchanged=database_moved.is_unchanged)
+        send = partial(log.send_events, is_unchanged=database_moved.check_database)
         jobs.append(Job("stream", interval, send, call_seconds=destinations.LONGEST))
     return jobs
 

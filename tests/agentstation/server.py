@@ -55,6 +55,7 @@ class Server:
         self._handlers = handlers
         self._accepted: queue.Queue[tuple[Connection, threading.Thread]] = queue.Queue()
         self._stopping = threading.Event()
+        self.has_accepted = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/v1"
@@ -92,6 +93,7 @@ class Server:
             connection = Connection(sock, self._stopping)
             thread = threading.Thread(target=self._handle, args=(handler, connection))
             self._threads.append(thread)
+            self.has_accepted.set()
             thread.start()
             self._accepted.put((connection, thread))
 

@@ -29,7 +29,7 @@ def sent(record, tmp_path) -> Path:
 
 
 def write(file: Path) -> None:
-    assert database_moved.is_unchanged()
+    assert database_moved.check_database()
     file.write_bytes(b"".join(line.text + b"\n" for line in stream.list_lines(after=0, most=1000)))
 
 

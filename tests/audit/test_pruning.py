@@ -253,7 +253,7 @@ def test_a_request_with_a_late_workstation_goes_when_all_of_it_is_old(record, se
     late = factories.submit(alice)
     settings.PORTAL_SEND_MARGIN = settings.PORTAL_RECORD_MARGIN = settings.AGENTSTATION_TOTAL_TIMEOUT = 0.0
     call = factories.claim()
-    factories.recover_requests(lease=factories.acquire_lease(name="recover"))
+    factories.expire_overdue(lease=factories.acquire_lease(name="recover"))
     submissions.close_request(actor=olga, portal_request=late, reason="nobody waits for it")
     record_response(call, late, uid="late")
     orphan = models.Workstation.objects.get(made_for=late)

@@ -59,7 +59,7 @@ def send(settings) -> Iterator[Callable[..., None]]:
             settings.PORTAL_AUDIT_STREAM = url or settings.PORTAL_AUDIT_STREAM
             streams.append(stream.Stream(destination=destinations.make_destination()))
         held = lease or factories.acquire_lease(name="stream")
-        held.run(streams[-1].send_events, is_unchanged=database_moved.is_unchanged)
+        held.run(streams[-1].send_events, is_unchanged=database_moved.check_database)
 
     yield send
     for one in streams:
@@ -260,7 +260,7 @@ class Looking(destinations.File):
 def test_no_connection_to_the_database_is_held_while_something_is_sent(log, tmp_path):
     numbers, file = log(600), Looking(urlsplit(f"file://{tmp_path}/log"))
     lease = factories.acquire_lease(name="stream")
-    lease.run(stream.Stream(destination=file).send_events, is_unchanged=database_moved.is_unchanged)
+    lease.run(stream.Stream(destination=file).send_events, is_unchanged=database_moved.check_database)
     assert find_position() == numbers[-1]
     assert not file.held
 
@@ -297,7 +297,7 @@ def make_environment(url: str) -> dict[str, str]:
 
 def test_after_a_worker_was_killed_in_the_middle_another_goes_on(log, send, serve):
     https, numbers = serve("take", "hold"), log(1500)
-    assert database_moved.is_unchanged()
+    assert database_moved.check_database()
     command = [sys.executable, "manage.py", "shell", "--verbosity=0", "-c", SEND]
     with subprocess.Popen(command, cwd=ROOT, env=make_environment(https.url)) as worker:
         assert https.has_begun.wait(60)

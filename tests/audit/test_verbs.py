@@ -106,7 +106,7 @@ def answer_late(stage: Stage) -> None:
 
 def pass_deadline() -> None:
     models.Attempt.objects.filter(outcome="SENDING").update(deadline_at=Now() - timedelta(seconds=1))
-    assert factories.recover_requests(lease=factories.acquire_lease(name="recover")) == 1
+    assert factories.expire_overdue(lease=factories.acquire_lease(name="recover")) == 1
 
 
 def let_deadline_pass(stage: Stage) -> None:
@@ -136,7 +136,7 @@ def withdraw_key(stage: Stage) -> None:
 def wait_too_long(stage: Stage) -> None:
     factories.submit(stage.alice)
     models.Request.objects.update(queued_at=Now() - timedelta(days=2))
-    assert factories.recover_requests(lease=factories.acquire_lease(name="recover")) == 1
+    assert factories.expire_overdue(lease=factories.acquire_lease(name="recover")) == 1
 
 
 def cancel(stage: Stage) -> None:

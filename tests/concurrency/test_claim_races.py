@@ -298,7 +298,7 @@ def test_of_two_operators_one_resumes(sandbox, alice, olga):
     factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
     account = accounts.get_current_account()
     results = crowd.run_together(*[lambda: circuit_breaker.resume_key(actor=olga, account=account)] * 2)
-    assert sorted(type(result).__name__ for result in results) == ["NoneType", "NotPaused"]
+    assert sorted(type(result).__name__ for result in results) == ["NoneType", "PauseRefused"]
     assert models.Event.objects.filter(verb="resume").count() == 1
 
 
@@ -359,14 +359,14 @@ def test_a_duty_whose_lease_is_taken_over_while_it_works_changes_nothing_more(sa
 
     def run_duty() -> None:
         try:
-            factories.recover_requests(lease=lease)
+            factories.expire_overdue(lease=lease)
         except leases.LeaseLost as error:
             outcome.append(error)
 
     duty = crowd.start(run_duty)
     assert paused.wait(30)
     models.Lease.objects.update(expires_at=Now())
-    assert factories.recover_requests(lease=take("recover", "follower")) == 1
+    assert factories.expire_overdue(lease=take("recover", "follower")) == 1
     go_on.set()
     duty.join()
 
@@ -393,7 +393,7 @@ def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, a
         assert go_on.wait(30)
 
     def run_duty() -> None:
-        factories.recover_requests(lease=lease)
+        factories.expire_overdue(lease=lease)
         order.append("duty")
 
     def follow() -> None:
@@ -425,7 +425,7 @@ def test_of_the_deadline_and_the_response_exactly_one_ends_the_attempt(sandbox, 
         won(
             crowd.run_together(
                 partial(results.record_result, call=call, result=result),
-                lambda: factories.recover_requests(lease=lease),
+                lambda: factories.expire_overdue(lease=lease),
             )
         )
 

@@ -41,7 +41,7 @@ def test_of_many_operators_one_answers_and_nothing_is_sent_for_a_left_account(as
     *results, call = crowd.run_together(*steps, claim)
 
     assert sum(result is None for result in results) == 1
-    assert sum(isinstance(result, circuit_breaker.NotPaused) for result in results) == len(steps) - 1
+    assert sum(isinstance(result, circuit_breaker.PauseRefused) for result in results) == len(steps) - 1
     in_use = models.Account.objects.get(retired_at=None)
     assert models.Event.objects.filter(verb="confirm-key").count() == 1
     assert circuit_breaker.is_confirmed(account=in_use)

@@ -243,7 +243,7 @@ class Pause(scene.Example):
         attempt = data.draw(st.sampled_from(self.attempts))
         self.tick()
         factories.make_overdue(attempt.call)
-        factories.recover_requests(lease=self.lease)
+        factories.expire_overdue(lease=self.lease)
         self.attempts.remove(attempt)
 
     @precondition(lambda self: self.model.state != OPEN)
@@ -253,7 +253,7 @@ class Pause(scene.Example):
         may = self.model.state == PAUSED and self.model.cause != models.NEW_KEY
         try:
             circuit_breaker.resume_key(actor=self.operator, account=self.account)
-        except circuit_breaker.NotPaused:
+        except circuit_breaker.PauseRefused:
             assert not may
         else:
             assert may

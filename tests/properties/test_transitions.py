@@ -147,7 +147,7 @@ class Life(scene.Example):
     def end_by_deadline(self, call: dispatch.Call) -> None:
         self.calls.remove(call)
         factories.make_overdue(call)
-        factories.recover_requests(lease=self.lease)
+        factories.expire_overdue(lease=self.lease)
         assert self.status_of(call) == "UNKNOWN"
         self.moves_are_in_the_table()
         self.late.append(call)

@@ -96,7 +96,7 @@ def send_late(
     call = factories.claim()
     result = dispatch.send_call(call=call, client=clients.make_client())
     factories.make_overdue(call)
-    factories.recover_requests(lease=recovering)
+    factories.expire_overdue(lease=recovering)
     assert statuses(portal_request) == ["UNKNOWN"]
     return portal_request, call, result
 

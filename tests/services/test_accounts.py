@@ -129,7 +129,7 @@ def test_another_base_url_cancels_nothing_and_sends_nothing(waiting, real, setti
     ask(settings, base_url=OTHER_URL)
 
     assert factories.claim_next(worker="w") is None
-    assert factories.recover_requests(lease=take("recover")) == 0
+    assert factories.expire_overdue(lease=take("recover")) == 0
     factories.reconcile_once(take("reconcile"))
     waiting.refresh_from_db()
     assert waiting.status == "QUEUED"
@@ -160,7 +160,7 @@ def test_an_attempt_that_another_account_left_under_way_still_becomes_unknown(wa
     call = factories.claim()
     factories.make_overdue(call)
     confirm(olga, ask(settings, base_url=OTHER_URL), is_same_account=False)
-    assert factories.recover_requests(lease=take("recover")) == 1
+    assert factories.expire_overdue(lease=take("recover")) == 1
     waiting.refresh_from_db()
     assert waiting.status == "UNKNOWN"
 
@@ -194,7 +194,7 @@ def test_the_key_is_paused_while_no_worker_with_an_accepted_one_lives(waiting, s
     key = read_key()
     assert (key.state, key.cause, key.paused_until, key.operator_only) == ("PAUSED", models.NEW_KEY, None, True)
     assert count_events("pause") == 1
-    with pytest.raises(circuit_breaker.NotPaused, match="which account the new key belongs to"):
+    with pytest.raises(circuit_breaker.PauseRefused, match="which account the new key belongs to"):
         circuit_breaker.resume_key(actor=olga, account=key.account)
 
     confirm(olga, asked, is_same_account=True)
@@ -289,7 +289,7 @@ def test_a_key_of_another_account_begins_anew_and_what_waited_is_cancelled(waiti
     assert old.retired_at is not None
     assert (new.base_url, new.baseline_scan, new.key.state) == (asked.base_url, "WANTED", "ACTIVE")
     assert factories.claim_next(worker="w") is None
-    assert factories.recover_requests(lease=take("recover")) == 1
+    assert factories.expire_overdue(lease=take("recover")) == 1
     waiting.refresh_from_db()
     assert waiting.status == "CANCELLED"
     assert old_url in models.Event.objects.get(verb="cancel").reason
@@ -327,7 +327,7 @@ def test_a_second_operator_s_answer_comes_too_late(waiting, settings, olga, is_s
     asked = ask(settings)
     confirm(olga, asked, is_same_account=is_same_account)
     accounts_then = models.Account.objects.count()
-    with pytest.raises(circuit_breaker.NotPaused):
+    with pytest.raises(circuit_breaker.PauseRefused):
         confirm(olga, asked, is_same_account=second_response)
     assert models.Account.objects.count() == accounts_then
     assert count_events("confirm-key") == 1
@@ -346,7 +346,7 @@ def test_a_real_key_leaves_the_sandbox_without_a_question(sandbox, settings, ali
     assert accounts.get_current_account().base_url == OTHER_URL
     assert circuit_breaker.is_confirmed(account=accounts.get_current_account())
     mine = factories.submit(alice)
-    assert factories.recover_requests(lease=take("recover")) == 1
+    assert factories.expire_overdue(lease=take("recover")) == 1
     waiting.refresh_from_db()
     mine.refresh_from_db()
     assert (waiting.status, mine.status) == ("CANCELLED", "QUEUED")
@@ -376,7 +376,7 @@ def test_what_waits_of_somebody_who_may_not_ask_any_more_is_not_bought(waiting, 
     assert factories.claim().attempt_id == others.attempts.get().pk
     assert factories.claim_next(worker="w") is None
 
-    assert factories.recover_requests(lease=take("recover")) == 1
+    assert factories.expire_overdue(lease=take("recover")) == 1
     waiting.refresh_from_db()
     assert waiting.status == "CANCELLED"
     event = models.Event.objects.get(verb="cancel")
@@ -388,6 +388,6 @@ def test_what_a_superuser_and_who_was_permitted_by_name_wait_for_is_sent(waiting
     alice.groups.clear()
     alice.user_permissions.add(Permission.objects.get(codename="submit_request"))
     factories.submit(root)
-    assert factories.recover_requests(lease=take("recover")) == 0
+    assert factories.expire_overdue(lease=take("recover")) == 0
     for _ in range(2):
         factories.claim()

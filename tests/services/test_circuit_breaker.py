@@ -160,7 +160,7 @@ def test_a_response_to_the_former_key_says_nothing_of_the_new_one(sandbox, setti
     factories.submit(alice)
     assert factories.claim_next(worker="w") is None
     assert state() == ("PAUSED", "new-key")
-    with pytest.raises(circuit_breaker.NotPaused):
+    with pytest.raises(circuit_breaker.PauseRefused):
         resume(olga)
     credentials.confirm_key(actor=olga, credential=asked, is_same_account=True)
 
@@ -190,11 +190,11 @@ def test_a_pause_for_good_replaces_a_timed_one_and_is_never_replaced_by_one(sand
 
 def test_nobody_can_resume_what_is_not_paused(sandbox, alice, olga):
     ask(sandbox, alice)
-    with pytest.raises(circuit_breaker.NotPaused):
+    with pytest.raises(circuit_breaker.PauseRefused):
         resume(olga)
     ask(sandbox, alice, {"name": "fail-402"})
     resume(olga)
-    with pytest.raises(circuit_breaker.NotPaused):
+    with pytest.raises(circuit_breaker.PauseRefused):
         resume(olga)
     assert models.Event.objects.filter(verb="resume").count() == 1
 
@@ -553,7 +553,7 @@ def test_an_attempt_whose_worker_was_killed_lets_the_next_try_after_its_deadline
     call = resume_with_one_in_flight(alice, olga)
     factories.make_overdue(call)
     if is_recovered:
-        factories.recover_requests(lease=lease)
+        factories.expire_overdue(lease=lease)
 
     assert state() == ("RESUMING", "402")
     assert factories.send_once().value is not None
@@ -574,7 +574,7 @@ def test_a_late_success_from_before_the_pause_leaves_it_as_it_is(sandbox, alice,
     late = dispatch.send_call(call=first, client=clients.make_client())
     finish(sandbox, second, {"name": "fail-402"})
     factories.make_overdue(first)
-    factories.recover_requests(lease=lease)
+    factories.expire_overdue(lease=lease)
 
     results.record_result(call=first, result=late)
 

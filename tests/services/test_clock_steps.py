@@ -98,7 +98,7 @@ def test_nobody_is_given_up_by_a_clock_that_is_ahead_for_a_while(database_clock,
     waiting = factories.submit(alice)
     for seconds in (YEAR, 0.0, -YEAR):
         database_clock.step(seconds=seconds)
-        lease.run(timeouts.recover_requests, watched=watched)
+        lease.run(timeouts.expire_overdue, watched=watched)
         waiting.refresh_from_db()
         assert waiting.status == "QUEUED"
     assert models.Event.objects.filter(verb="clock-step").count() == 2
@@ -113,9 +113,9 @@ def test_nobody_is_given_up_where_another_worker_takes_the_job_as_the_clock_step
         database_clock.step(seconds=step)
         taken = leases.acquire_lease(name=lease.name, holder=f"another {step}", seconds=60)
         assert taken is not None
-        taken.run(timeouts.recover_requests, watched=of_another)
-        lease.run(timeouts.recover_requests, watched=watched)
-        taken.run(timeouts.recover_requests, watched=of_another)
+        taken.run(timeouts.expire_overdue, watched=of_another)
+        lease.run(timeouts.expire_overdue, watched=watched)
+        taken.run(timeouts.expire_overdue, watched=of_another)
         lease, watched, of_another = taken, of_another, steady_clock.SteadyClock()
         waiting.refresh_from_db()
         assert waiting.status == "QUEUED"
@@ -125,7 +125,7 @@ def test_who_waited_too_long_is_given_up_by_a_worker_that_has_just_started_too(a
     waiting, watched = factories.submit(alice), steady_clock.SteadyClock()
     models.Request.objects.update(queued_at=Now() - timedelta(days=2))
     # In its second round: before, the worker that had the job may still tell of a step of the clock.
-    assert [lease.run(timeouts.recover_requests, watched=watched) for _ in range(2)] == [0, 1]
+    assert [lease.run(timeouts.expire_overdue, watched=watched) for _ in range(2)] == [0, 1]
     waiting.refresh_from_db()
     assert (waiting.status, waiting.failure) == ("FAILED", "waited-too-long")
 
@@ -139,9 +139,9 @@ def test_a_call_that_was_claimed_before_the_clock_stepped_back_ends_in_its_time(
     factories.claim()
     database_clock.step(seconds=-YEAR)
 
-    assert lease.run(timeouts.recover_requests, watched=watched) == 0, "it may still be under way"
+    assert lease.run(timeouts.expire_overdue, watched=watched) == 0, "it may still be under way"
     for _ in range(9):  # each observation takes half a second at least
-        lease.run(timeouts.recover_requests, watched=watched)
+        lease.run(timeouts.expire_overdue, watched=watched)
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "no-answer")
@@ -159,7 +159,7 @@ def test_a_request_that_was_put_off_before_the_clock_stepped_back_goes_on(
     assert portal_request.next_attempt_at is not None
     database_clock.step(seconds=-seconds)
 
-    lease.run(timeouts.recover_requests, watched=watched)
+    lease.run(timeouts.expire_overdue, watched=watched)
 
     assert models.Request.objects.filter(pk=portal_request.pk, next_attempt_at__lte=Now()).exists()
 
@@ -175,7 +175,7 @@ def test_releases_and_reads_that_were_put_off_before_the_clock_stepped_back_go_o
     database_clock.step(seconds=-YEAR)
     assert releases.claim_release() is None
 
-    lease.run(timeouts.recover_requests, watched=watched)
+    lease.run(timeouts.expire_overdue, watched=watched)
 
     assert models.Workstation.objects.filter(refresh_due_at__lte=Now()).exists()
     assert releases.claim_release() is not None

@@ -104,9 +104,9 @@ def test_the_first_claim_makes_the_identity_and_later_ones_find_it_unchanged(san
 
 
 def test_a_worker_that_starts_and_has_nothing_to_send_looks_too(sandbox):
-    assert database_moved.is_unchanged()
+    assert database_moved.check_database()
     models.Database.objects.update(place="elsewhere")
-    assert not database_moved.is_unchanged()
+    assert not database_moved.check_database()
     assert_is_paused(for_="place")
 
 
@@ -399,7 +399,7 @@ def test_a_database_that_was_moved_goes_on(sandbox, doubted, olga):
     assert factories.send_until_settled(doubted).status == "SUCCEEDED"
     event = models.Event.objects.get(verb="confirm-database")
     assert (event.actor_name, event.detail) == ("olga", {"before": "place", "after": "moved"})
-    with pytest.raises(circuit_breaker.NotPaused):
+    with pytest.raises(circuit_breaker.PauseRefused):
         confirm(olga, was_put_back=True)
     assert list_changes() == ["place"]
     assert verify.verify_log(rows=True).findings == []
@@ -424,7 +424,7 @@ def test_whatever_other_processes_remember_the_response_holds(sandbox, doubted, 
 
 
 def test_nothing_else_ends_the_pause(sandbox, doubted, olga):
-    with pytest.raises(circuit_breaker.NotPaused, match="moved or restored"):
+    with pytest.raises(circuit_breaker.PauseRefused, match="moved or restored"):
         circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
     models.Key.objects.update(state="ACTIVE", cause="", paused_at=None, operator_only=False)
     assert claim() is None
@@ -502,7 +502,7 @@ def send(call: dispatch.Call) -> dispatch.Result:
 def make_unknown(call: dispatch.Call) -> None:
     factories.make_overdue(call)
     lease = factories.acquire_lease(name="recover", seconds=60)
-    assert factories.recover_requests(lease=lease) == 1
+    assert factories.expire_overdue(lease=lease) == 1
 
 
 def pause_for_database(call: dispatch.Call) -> None:

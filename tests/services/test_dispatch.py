@@ -130,8 +130,8 @@ def test_an_attempt_past_its_deadline_becomes_unknown_and_is_never_sent_again(sa
     portal_request = factories.submit(alice)
     factories.make_overdue(factories.claim())
 
-    assert factories.recover_requests(lease=lease) == 1
-    assert factories.recover_requests(lease=lease) == 0
+    assert factories.expire_overdue(lease=lease) == 1
+    assert factories.expire_overdue(lease=lease) == 0
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "no-answer")
@@ -142,7 +142,7 @@ def test_an_attempt_past_its_deadline_becomes_unknown_and_is_never_sent_again(sa
 def test_an_attempt_before_its_deadline_is_left_alone(sandbox, alice, lease):
     factories.submit(alice)
     factories.claim()
-    assert factories.recover_requests(lease=lease) == 0
+    assert factories.expire_overdue(lease=lease) == 0
 
 
 def test_a_late_200_makes_an_unknown_request_succeed(sandbox, alice, lease):
@@ -188,7 +188,7 @@ def test_a_request_that_waited_too_long_is_given_up(sandbox, settings, alice, le
     settings.PORTAL_LONGEST_WAIT = settings.PORTAL_RECONCILE_GRACE = 0.0
     portal_request = factories.submit(alice)
 
-    assert factories.recover_requests(lease=lease) == 1
+    assert factories.expire_overdue(lease=lease) == 1
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.failure) == ("FAILED", "waited-too-long")
@@ -204,7 +204,7 @@ def test_time_under_a_pause_is_no_waiting(sandbox, settings, alice, bob, lease):
     models.Key.objects.update(paused_at=two_hours_ago)
     models.Request.objects.filter(pk=waiting.pk).update(queued_at=two_hours_ago)
 
-    assert factories.recover_requests(lease=lease) == 0
+    assert factories.expire_overdue(lease=lease) == 0
 
 
 def test_a_lease_is_one_worker_s_until_it_expires_or_is_dropped():

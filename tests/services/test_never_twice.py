@@ -62,7 +62,7 @@ def test_what_was_named_late_before_the_first_byte_is_taken_and_not_asked_for_ag
 def test_what_was_named_late_is_taken_where_the_next_call_is_lost(sandbox, alice, lease, recovering, named_late):
     portal_request, call = named_late
     factories.make_overdue(call)
-    factories.recover_requests(lease=recovering)
+    factories.expire_overdue(lease=recovering)
     make_witness(alice)
     deny(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]

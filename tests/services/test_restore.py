@@ -152,7 +152,7 @@ def test_an_operator_takes_back_that_others_use_the_key_until_something_new_show
     factories.reconcile_once(lease)
     account = accounts.get_current_account()
     sharing.clear_sharing(actor=olga, account=account)
-    with pytest.raises(circuit_breaker.NotPaused):
+    with pytest.raises(circuit_breaker.PauseRefused):
         sharing.clear_sharing(actor=olga, account=account)
     event = models.Event.objects.get(verb="clear-sharing")
     assert (event.actor_name, event.target) == ("olga", f"account {account}")

@@ -178,7 +178,7 @@ def test_idle_jobs_that_come_each_five_seconds_ask_eleven_times(idle, client):
     with CaptureQueriesContext(connection) as reconciling:
         lease.run(reconcile.reconcile_requests, client=client, steady=steady)
     with CaptureQueriesContext(connection) as recovering:
-        lease.run(timeouts.recover_requests, watched=steady)
+        lease.run(timeouts.expire_overdue, watched=steady)
     assert max(len(reconciling), len(recovering)) <= 11
 
 

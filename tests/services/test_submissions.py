@@ -130,5 +130,5 @@ def test_an_operator_closes_an_unknown_request_with_a_reason(sandbox, alice, olg
 
 
 def test_resuming_a_key_that_is_not_paused_is_refused(olga):
-    with pytest.raises(circuit_breaker.NotPaused):
+    with pytest.raises(circuit_breaker.PauseRefused):
         circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())

@@ -23,7 +23,7 @@ _PER_PAGE = 100
 
 
 class HistoryMixin:
-    """Every object leads to the events that tell of it; and where they tell its columns, to what they changed."""
+    """Every object leads to its events, and where they hold its columns to what they changed."""
 
     model: Any
     opts: Any
@@ -34,7 +34,7 @@ class HistoryMixin:
         return []
 
     def find_events(self, row: Any) -> dict[str, object]:
-        """Search or filters by which the list of events has those that tell of the row."""
+        """Search or filters by which the list of events has those of the row."""
         return {"target": models.name_target(row)}
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -46,7 +46,7 @@ class HistoryMixin:
         return shown
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """What was changed about the row, which may be gone; or its events, where they do not tell its columns.
+        """What was changed about the row, which may be gone; or its events, where they do not hold its columns.
 
         It is a part of the audit log, for whoever may see that. Django's own knows only what was changed here, and an
         administrator of the database could edit it.

@@ -62,7 +62,7 @@ def _summarize(report: Report) -> list[str]:
     lines = [f"Checked: {_count(report.seals, 'seal')} over {_count(report.events, 'event')}."]
     if report.rows:
         rows = _count(report.rows, "row")
-        lines.append(f"Compared: {rows}; not judged, for no event tells of it: {report.not_judged:,}.")
+        lines.append(f"Compared: {rows}; not judged, for no event has it: {report.not_judged:,}.")
     if report.pruned:
         lines.append(f"Pruned: {_count(report.pruned, 'event')}, as tombstones say.")
     if report.sent:

@@ -35,7 +35,7 @@ class Command(BaseCommand):
             raise CommandError(fault)
         configuration.note_settings()
         workers.prune_workers()
-        database_moved.is_unchanged()
+        database_moved.check_database()
         for warning in [*places.find_warnings(), *credentials.find_warnings()]:
             self.stderr.write(self.style.WARNING(warning))
         worker = process.Process(sender_count=options["threads"])

@@ -61,7 +61,7 @@ def record(
     It belongs to the request with that number; without, to the one that its target is or belongs to.
     `rows` are those that it changed (without: the target), as the instances have them after the change; `gone` those
     that are deleted with it. `lists`: what changed in the lists of the first row. `more`: what else it changed.
-    Must run in the transaction of what it tells of: neither is there without the other. May raise limits.Limited.
+    Must run in the transaction of what it records: neither is there without the other. May raise limits.Limited.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("an event belongs into the transaction of its change")

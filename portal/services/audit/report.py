@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-KEY = "key"  # the kind of findings that tell that something cannot be judged, and of nothing that was changed
+KEY = "key"  # the kind of findings that something cannot be judged: nothing was changed
 MOST_KEPT = 1000  # findings of a kind: where one thing is wrong, all may be
 _LONGEST = 500  # characters of a finding
 

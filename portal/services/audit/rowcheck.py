@@ -70,14 +70,14 @@ class _State:
         if stored is None:
             if not self.is_gone:
                 newest = max((event_id for _, event_id in self.columns.values()), default=0)
-                yield "row removed", f"was removed; event {newest} tells of it."
+                yield "row removed", f"was removed; event {newest} has it."
         elif self.is_gone:
             yield "row inserted", "is there, though an event says that it was removed."
         else:
             for name, (left, _) in self.columns.items():
                 is_private, key_id = name in self.kind.private, signatures.read_key_id(signature=left)
                 if is_private and key_id and signatures.find_key(key_id=key_id) is None:
-                    continue  # nobody can tell
+                    continue  # nobody can say
                 found = rows.hide(kind=self.kind, column=name, value=stored.get(name), key_id=key_id)
                 if found != left:
                     yield "row changed", f"has {_show(name, found)}: {self._describe(name)}."
@@ -106,13 +106,13 @@ class _Comparison:
         self._note_pruned()
 
     def _note_pruned(self) -> None:
-        """Events that stayed though others of their time were pruned tell only a part: they are left out."""
+        """Events that stayed though others of their time were pruned hold only a part: they are left out."""
         self._after_event = tombstones.find_start().last_id
         added = models.Change.objects.filter(kind=self.kind.name, act=_Act.ADDED, event_id__gt=self._after_event)
         self._lowest: int | None = added.aggregate(lowest=Min("row_id"))["lowest"]
 
     def list_next(self, after: int) -> list[int]:
-        """The next ids, of rows that are gone too: events tell of them."""
+        """The next ids, of rows that are gone too: events name them."""
         changed = models.Change.objects.filter(kind=self.kind.name, row_id__gt=after).order_by("row_id")
         present = self.kind.model._default_manager.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)
         return sorted({*changed.values_list("row_id", flat=True).distinct()[:_PAGE], *present[:_PAGE]})[:_PAGE]
@@ -155,7 +155,7 @@ class _Comparison:
     def _judge(self, row_id: int, state: _State | None, stored: rows.Columns | None) -> Iterator[Difference]:
         expected = _describe_group(name=str(stored["name"])) if stored and self.kind.name == "group" else None
         if state is None and expected is not None:
-            # One that the portal makes with its tables is as the code says before an event tells of it.
+            # One that the portal makes with its tables is as the code says before an event has it.
             state = _State(kind=self.kind, columns={name: (value, 0) for name, value in expected.items()})
         if stored is not None and not expected and self._must_begin(state) and self._is_kept(row_id):
             yield "row inserted", "was not begun by an event: it was inserted outside the portal."

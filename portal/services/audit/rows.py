@@ -1,4 +1,4 @@
-"""The rows that the audit log tells of, in the log's own form: kind, id and audited columns."""
+"""The rows that the audit log has, in the log's own form: kind, id and audited columns."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

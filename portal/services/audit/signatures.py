@@ -29,7 +29,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class AuditKey:
-    """A key with its id, which names it and tells nothing of it."""
+    """A key with its id, which names it and reveals nothing of it."""
 
     id: str
     secret: bytes = field(repr=False)

@@ -52,7 +52,7 @@ def list_pruned() -> ranges.Ranges:
 
 
 def add_tombstones(*, tombstones: Sequence[models.Tombstone], more: Sequence[models.Change] = ()) -> None:
-    """Sign and insert tombstones that have their times, and the event that tells of them. `more`: which rows go."""
+    """Sign and insert tombstones that have their times, and their event. `more`: which rows go."""
     for tombstone in tombstones:
         signed.sign(row=tombstone)
         tombstone.save(force_insert=True)

@@ -31,7 +31,7 @@ class _Link:
 def verify_log(
     *, checkpoint: seals.Checkpoint | None = None, rows: bool = False, on_step: Callable[[], None] = lambda: None
 ) -> Report:
-    """Check every seal and event, and with `rows` every row that events tell of. `on_step` is called all the time."""
+    """Check every seal and event, and with `rows` every row that events name. `on_step` is called all the time."""
     report = Report()
     for tombstone in tombstones.walk_tombstones():
         what = f"tombstone of {tombstone.made_at} UTC"

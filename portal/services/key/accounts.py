@@ -91,5 +91,5 @@ def _create_account() -> models.Account:
             accepted_at=Now(),
         )
         audit.record(Verb.FIRST_KEY, credential, detail={"base_url": base_url})
-    databases.get_database()  # before anything waits in it: a copy is told by the place that is noted now
+    databases.get_database()  # before anything waits in it: a copy is recognized by the place that is noted now
     return account

@@ -25,7 +25,7 @@ _FIRST_PROBE, _LONGEST_PROBE = 10.0, 600.0  # seconds between probes, which doub
 _PAUSE_LEFT, _PROBE_LEFT = steady_clock.Countdown(), steady_clock.Countdown()
 
 
-class NotPaused(Exception):
+class PauseRefused(Exception):
     """The key is not paused, or not in this way; the message is fit for the person."""
 
 
@@ -40,7 +40,7 @@ def get_current_key() -> models.Key:
 
 
 def show_key(*, key: models.Key) -> models.Key:
-    """The key to be looked at, not saved: from its end on a timed pause is none, though only the next claim ends it."""
+    """The key to be shown, not saved: a timed pause that is over is none, though only the next claim or probe ends it."""
     if key.is_paused and key.paused_until is not None and key.paused_until <= clock.read_clock():
         key.state, key.pause_ended_at = models.Key.State.RESUMING, key.paused_until
         key.paused_at = key.paused_until = None
@@ -51,7 +51,7 @@ def stops_all_calls(*, key: models.Key) -> bool:
     """Whether the pause stops reads and releases too. Others stop only what would cost money.
 
     With a refused key, or another account's, the provider would say that it has nothing of ours; and a database that
-    moved may tell of wishes that were fulfilled long ago.
+    moved may hold wishes that were fulfilled long ago.
     """
     return key.asks_operator or (key.is_paused and key.failure is not None and key.failure.stops_reads)
 
@@ -132,7 +132,7 @@ def _note_in_a_row(*, key: models.Key, attempt: models.Attempt, failure: failure
 
 
 def _is_counted(attempt: models.Attempt) -> bool:
-    """Whether another attempt has told of the same delay: one slow commit keeps all from being sent that it claims."""
+    """Whether another attempt has met the same delay: one slow commit keeps all from being sent that it claims."""
     unsent = models.Attempt.objects.filter(outcome=models.Attempt.Outcome.NOT_SENT, ended_tick__gt=attempt.claimed_tick)
     return unsent.filter(request__account=attempt.request.account_id).exclude(pk=attempt.pk).exists()
 
@@ -146,14 +146,14 @@ def _is_another(attempt: models.Attempt) -> bool:
 
 
 def _counts(*, key: models.Key, attempt: models.Attempt) -> bool:
-    """Only attempts claimed after the last pause ended tell something of the key: accepted, as each that claims."""
+    """Only attempts claimed after the last pause ended say something of the key: accepted, as each that claims."""
     return attempt.claimed_tick >= key.resumed_tick
 
 
 def _pause_for_operator(
     *, key: models.Key, failure: failures.Failure, now: datetime, number: int | None, is_probe: bool = False
 ) -> bool:
-    # Refused right after a probe that passed: probes tell nothing here, a person must look.
+    # Refused right after a probe that passed: probes prove nothing here, a person must look.
     is_probed = failure.pause is failures.Pause.UNTIL_ACCEPTED
     probes_help = is_probed and (is_probe or not (key.is_resuming and key.resumed_by_probe))
     if key.is_paused and key.paused_until is None:
@@ -205,10 +205,10 @@ def pause_with_question(*, key: models.Key, cause: str, now: datetime) -> None:
 
 @transaction.atomic
 def pause_key(*, actor: models.User, account: models.Account, reason: str) -> None:
-    """Pause sending until an operator resumes it. Raises NotPaused where it waits for an operator already."""
+    """Pause sending until an operator resumes it. Raises PauseRefused where it waits for an operator already."""
     key = key_lock.lock_key(account=account)
     if key.is_paused and key.paused_until is None:
-        raise NotPaused(_("Requests are already paused, until %(end)s.") % {"end": key.describe_end()})
+        raise PauseRefused(_("Requests are already paused, until %(end)s.") % {"end": key.describe_end()})
     _pause(key=key, cause="by-operator", now=clock.read_clock(), operator_only=True, actor=actor, reason=reason)
 
 
@@ -220,7 +220,7 @@ def end_pause(*, key: models.Key, now: datetime, actor: models.User | None = Non
     key.state, key.paused_at, key.paused_until = models.Key.State.RESUMING, None, None
     key.pause_ended_at, key.resumed_by_probe, key.operator_only, key.probe_at = now, by_probe, False, None
     key.consecutive_failures = 0
-    # What was claimed before tells nothing of the key from now on.
+    # What was claimed before says nothing of the key from now on.
     key.tick += 1
     key.resumed_tick = key.tick
     key.save()
@@ -247,12 +247,12 @@ def find_stopping_request(*, key: models.Key) -> int | None:
 
 @transaction.atomic
 def resume_key(*, actor: models.User, account: models.Account) -> None:
-    """End a pause. Raises NotPaused where there is none, or where a new key has to be confirmed first."""
+    """End a pause. Raises PauseRefused where there is none, or where a new key has to be confirmed first."""
     key = key_lock.lock_key(account=account)
     if not key.is_paused:
-        raise NotPaused(_("Requests are no longer paused: somebody has already resumed sending."))
+        raise PauseRefused(_("Requests are no longer paused: somebody has already resumed sending."))
     if key.asks_operator:
-        raise NotPaused(
+        raise PauseRefused(
             _("Sending can't be resumed here: it resumes when %(end)s. The status page asks.")
             % {"end": key.describe_end()}
         )
@@ -300,7 +300,7 @@ def _probe_interval(key: models.Key) -> float:
 
 def note_probe(*, account: models.Account, probe: Probe, failure: failures.Failure | None) -> None:
     """What a probe found. One that passed ends the pause in which it was made, unless that has become an operator's;
-    one whose key was refused begins one. Of another pause it tells nothing."""
+    one whose key was refused begins one. Of another pause it says nothing."""
     with key_lock.holding(account=account) as key:
         audit.record(Verb.PROBE, key, detail={"passed": failure is None}, rows=())
         if key.probe_at is None or key.paused_at != probe.paused_at:

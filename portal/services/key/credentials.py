@@ -135,11 +135,11 @@ def _leave_sandbox(*, credential: models.Credential) -> None:
 def confirm_key(*, actor: models.User, credential: models.Credential, is_same_account: bool) -> None:
     """Say whether a key is of the same account. If not, what waits for the old account will be cancelled.
 
-    Raises NotPaused where nobody has to say that any more.
+    Raises PauseRefused where nobody has to say that any more.
     """
     key = key_lock.lock_key(account=credential.account)
     if not _is_open(credential=credential):
-        raise circuit_breaker.NotPaused(_("Somebody has already confirmed which account the key belongs to."))
+        raise circuit_breaker.PauseRefused(_("Somebody has already confirmed which account the key belongs to."))
     if not is_same_account:
         _change_account(credential=credential, actor=actor)
     else:

@@ -27,7 +27,7 @@ _NUMBER_GAP = 1_000
 
 
 @transaction.atomic
-def is_unchanged() -> bool:
+def check_database() -> bool:
     """Look, whether anything waits or not: False where an operator has to say what became of the database."""
     pause_if_moved(key=key_lock.lock_key(account=accounts.get_current_account()))
     return find_doubt() is None
@@ -70,7 +70,7 @@ def accept_database(*, key: models.Key) -> models.Database:
 
 
 def skip_numbers() -> None:
-    """Leave out the numbers that requests and events may have had in what was lost: each tells of one thing."""
+    """Leave out the numbers that requests and events may have had in what was lost: each names one thing."""
     numbers.skip_numbers(table="portal_request", count=_NUMBER_GAP)
     numbers.take_event_numbers(count=_NUMBER_GAP)
 
@@ -96,7 +96,7 @@ def _remember(*, row: models.Database, key: models.Key) -> None:
     if MEMORY.identity != row.identity:
         MEMORY.ticks = {}
     MEMORY.identity, MEMORY.timeline = row.identity, row.timeline
-    # Two threads' commits may be told in the other order.
+    # Two threads' commits may be noted in the other order.
     MEMORY.ticks[str(key.pk)] = max(key.tick, _get_tick(key=key))
     if places.has_file():
         try:
@@ -142,7 +142,7 @@ def _note_change(*, what: str, place: places.Place, key: models.Key) -> models.D
             row.doubt, row.doubted_at = what, Now()
     row.save()
     row.refresh_from_db()
-    # What was seen of the former state has been told: from now on this one is looked at.
+    # What was seen of the former state has been recorded: from now on this one is looked at.
     transaction.on_commit(_forget)
     detail = {
         "what": what,

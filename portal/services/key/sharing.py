@@ -40,12 +40,12 @@ def note_sharing(*, account: models.Account, lag: timedelta) -> None:
 def clear_sharing(*, actor: models.User, account: models.Account) -> None:
     """Say that nobody else uses the key. Only what is listed from now on can show again that somebody does.
 
-    Raises NotPaused where nobody has to say so any more.
+    Raises PauseRefused where nobody has to say so any more.
     """
     key = key_lock.lock_key(account=account)
     before, tick = key.account.shared_at, key_lock.advance_tick(key=key)
     if before is None:
-        raise circuit_breaker.NotPaused(_("Somebody has already said that nobody else uses the API key."))
+        raise circuit_breaker.PauseRefused(_("Somebody has already said that nobody else uses the API key."))
     models.Account.objects.filter(pk=account.pk).update(shared_at=None, unshared_tick=tick)
     change = {"before": {"shared_at": before.isoformat()}, "after": {"shared_at": None}}
     audit.record(Verb.CLEAR_SHARING, key.account, by=actor, detail=change)

@@ -11,12 +11,12 @@ from portal.db import clock
 from portal.models.event import Verb
 from portal.services import audit
 
-_STEP = 2.0  # seconds beyond what an observation cannot tell: more than a network and a clock that is being adjusted
+_STEP = 2.0  # seconds beyond what an observation cannot measure: more than a network and a clock that is being adjusted
 SLACK = timedelta(seconds=_STEP)  # what is further in the future was written before the clock stepped back
 
 
 class SteadyClock:
-    """The database's clock as one job of one process watches it: tells how much time has certainly passed.
+    """The database's clock as one job of one process watches it: how much time has certainly passed.
 
     Each observation reads CLOCK_BOOTTIME before and after the database's time, which bounds how far one is ahead of the
     other. A jump out of these bounds is a step of the database's clock: an event, and all that had to pass begins anew.

@@ -129,7 +129,7 @@ def _claim(stored: models.Workstation, *, boottime: float) -> Release | None:
 
 
 def send_release(*, release: Release, client: agentstation.Client) -> Result:
-    """Tell the provider. No transaction may be open, and on PostgreSQL no connection is held meanwhile."""
+    """Send it to the provider. No transaction may be open, and on PostgreSQL no connection is held meanwhile."""
     hurried = client.hurried(total_timeout=_LONGEST_CALL)
     return calls.make_call(call=lambda: hurried.release_workstation(uid=release.uid, send_before=release.send_before))
 

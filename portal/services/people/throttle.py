@@ -46,7 +46,7 @@ class Subject:
 
     @property
     def digest(self) -> str:
-        """Tells nothing to who reads the table: people type passwords into the field for names."""
+        """Reveals nothing to who reads the table: people type passwords into the field for names."""
         return salted_hmac(f"throttle {self.kind}", self.value, algorithm="sha256").hexdigest()
 
 
@@ -96,7 +96,7 @@ def forget_failures(*, subjects: Sequence[Subject]) -> None:
 
 
 def prune_throttles() -> None:
-    """Forget what is a day old, and is told of in an event."""
+    """Forget what is a day old, and is in an event."""
     models.Limit.objects.filter(at__lt=timezone.now() - _FORGOTTEN_AFTER, left_out=0).delete()
 
 

@@ -119,7 +119,7 @@ class AccountState:
 
     def measure(self, *, sent: SentAttempt, until: datetime) -> timedelta:
         """For how long the provider has certainly been done with an attempt: a step of the clock begins that anew."""
-        # What is in the future was written before the clock stepped back, and tells nothing but that.
+        # What is in the future was written before the clock stepped back, and shows nothing but that.
         latest = self.now + _SLACK
         since = [self.steady_since + sent.span]
         if sent.claimed_at <= latest:
@@ -158,7 +158,7 @@ class Decision:
 
 
 def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], state: AccountState) -> Decision:
-    """What the scans tell of the request now."""
+    """What follows for the request from the scans."""
     if named := next((one for one in newcomers if one.made_for == unresolved.number), None):
         return Decision(verdict=Verdict.FOUND, newcomer=named)
     if unresolved.obstacle == notes.OTHERS:

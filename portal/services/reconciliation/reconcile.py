@@ -53,7 +53,7 @@ def reconcile_requests(*, client: agentstation.Client, steady: steady_clock.Stea
     sharing.note_sharing(account=account, lag=lag.choose_grace(account=account, now=now))
     decisions = _decide_all(account=account, this_round=this_round)
     if decisions:
-        database_moved.is_unchanged()
+        database_moved.check_database()
     # What one request is about to be given is no question about another: people are asked once all has been given.
     giving = [number for number, verdict in decisions.items() if verdict is not matching.Verdict.ASK]
     done = {number for number in giving if _reconcile([number], account=account, this_round=this_round, may_ask=False)}
@@ -131,7 +131,7 @@ def _reconcile(numbers: Collection[int], *, account: models.Account, this_round:
     leases.renew_lease()
     if database_moved.find_doubt() is not None:
         return True  # what is unknown here may be known, and in use, in the database that this one was
-    # Read again under the lock: before it, a request may have been sent again, of which no scan can tell yet.
+    # Read again under the lock: before it, a request may have been sent again, which no scan can show yet.
     rows = _list_unknown(account).filter(pk__in=numbers).select_for_update(of=("self",))
     for facts in _read_facts(rows, account=account, this_round=this_round):
         decision, portal_request = facts.decide(), facts.portal_request
@@ -167,9 +167,9 @@ def _carry_out(portal_request: models.Request, *, decision: matching.Decision, e
         case matching.Verdict.FOUND if decision.newcomer is not None:
             _adopt(portal_request, workstation_id=decision.newcomer.id, evidence=evidence)
         case _ if decision.verdict is matching.Verdict.NOT_CREATED or _is_unwanted(portal_request, decision=decision):
-            _move_on(portal_request, evidence=evidence)
+            _settle_not_created(portal_request, evidence=evidence)
         case _:
-            _note_review(portal_request, note=decision.note, evidence=evidence)
+            _set_review_note(portal_request, note=decision.note, evidence=evidence)
 
 
 def _is_unwanted(portal_request: models.Request, *, decision: matching.Decision) -> bool:
@@ -186,7 +186,7 @@ def _adopt(portal_request: models.Request, *, workstation_id: int, evidence: dic
     audit.record(Verb.RECONCILE, portal_request, detail=detail, rows=[portal_request, *mirrors])
 
 
-def _move_on(portal_request: models.Request, *, evidence: dict[str, Any]) -> None:
+def _settle_not_created(portal_request: models.Request, *, evidence: dict[str, Any]) -> None:
     """Nothing was created: cancel it where that is wanted, let it fail for good, or send it again at once."""
     states = models.Request.Status
     if portal_request.cancel_requested_at is not None:
@@ -201,7 +201,7 @@ def _move_on(portal_request: models.Request, *, evidence: dict[str, Any]) -> Non
     audit.record(Verb.RECONCILE, portal_request, detail=detail)
 
 
-def _note_review(portal_request: models.Request, *, note: str, evidence: dict[str, Any]) -> None:
+def _set_review_note(portal_request: models.Request, *, note: str, evidence: dict[str, Any]) -> None:
     """Ask a person, or no longer: what was said of the lists lapses when the next scan says otherwise."""
     change = {"before": {"operator_note": portal_request.operator_note}, "after": {"operator_note": note}}
     portal_request.operator_note = note

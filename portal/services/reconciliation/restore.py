@@ -34,13 +34,13 @@ def restore_requests() -> int:
 def confirm_database(*, actor: models.User, account: models.Account, was_put_back: bool) -> int:
     """Say what became of a database that changed: it was moved, with all that is in it, or put back from a backup.
 
-    What was put back is restored. Returns the number of requests that this made unknown. Raises NotPaused where nobody
-    has to say so any more.
+    What was put back is restored. Returns the number of requests that this made unknown. Raises PauseRefused where
+    nobody has to say so any more.
     """
     key = key_lock.lock_key(account=account)
     row = database_moved.find_doubt()
     if row is None:
-        raise circuit_breaker.NotPaused(_("Somebody has already said what happened to the database."))
+        raise circuit_breaker.PauseRefused(_("Somebody has already said what happened to the database."))
     detail = {"before": row.doubt, "after": "put-back" if was_put_back else "moved"}
     count = 0
     if was_put_back:

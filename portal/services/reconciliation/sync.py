@@ -21,7 +21,7 @@ from portal.services.key import circuit_breaker
 from portal.services.mirrors import contract_drift, mirror, missing, sanitize
 
 _CLOCK_BEHIND = timedelta(seconds=30)  # a provider's clock may be this much behind its own Date header
-_CLOCKS_DIFFER = timedelta(minutes=10)  # at most, where the provider does not tell its time
+_CLOCKS_DIFFER = timedelta(minutes=10)  # at most, where the provider does not give its time
 _KEPT_IN_VIEW = timedelta(days=1)  # after its end, and of what nobody owns after its start too
 _NAMELESS = "a list has a workstation with an id that cannot be kept"
 _REUSED = "a list has a workstation with the id of one that had ended"

@@ -18,7 +18,7 @@ from portal.services.requests import lifecycle, submitters
 from portal.services.runtime import leases, workers
 
 
-def recover_requests(*, watched: steady_clock.SteadyClock) -> int:
+def expire_overdue(*, watched: steady_clock.SteadyClock) -> int:
     """Make attempts past their deadline unknown, give up what waited too long, and cancel what may not be sent.
 
     `watched` is the clock that this job keeps from one round to the next. Returns how many.

@@ -26,7 +26,7 @@ class Facts:
     state: matching.AccountState
 
     def decide(self) -> matching.Decision:
-        """What the scans tell of the request now."""
+        """What follows for the request from the scans."""
         return matching.decide(unresolved=self.unresolved, newcomers=self.newcomers, state=self.state)
 
     def list_possible(self) -> list[matching.Newcomer]:

@@ -31,6 +31,6 @@ def note_settings() -> list[str]:
 
 
 def _digest(name: str, value: object) -> str:
-    """Tells nothing of the value to whoever does not hold SECRET_KEY."""
+    """Reveals nothing of the value to whoever does not hold SECRET_KEY."""
     message = f"setting {name}={value!r}".encode()
     return hmac.new(settings.SECRET_KEY.encode(), message, hashlib.sha256).hexdigest()[:16]

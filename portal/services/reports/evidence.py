@@ -24,7 +24,7 @@ _AS_IT_CAME = frozenset({"raw", "error", "message"})
 
 @transaction.atomic
 def take_evidence(*, actor: models.User, portal_request: models.Request) -> dict[str, Any]:
-    """The bundle, fit for JSON. That it was taken, and by whom, is recorded first, so that it tells of itself."""
+    """The bundle, fit for JSON. That it was taken, and by whom, is recorded first, so that it names itself."""
     number = portal_request.pk
     audit.record(Verb.EVIDENCE, portal_request, by=actor, rows=())
     stored = models.Request.objects.select_related("requester", "account").get(pk=number)

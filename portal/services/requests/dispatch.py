@@ -237,7 +237,7 @@ def send_call(*, call: Call, client: agentstation.Client) -> Result:
             type=call.type,
             workspace_id=call.workspace_uid or None,
             send_before=call.send_before,
-            may_send=lambda seconds: _is_ours(call, seconds=seconds),
+            may_send=lambda seconds: _may_still_send(call, seconds=seconds),
         )
     )
     if sent.value is None:
@@ -248,7 +248,7 @@ def send_call(*, call: Call, client: agentstation.Client) -> Result:
     return Result(value=workstation, response=response)
 
 
-def _is_ours(call: Call, *, seconds: float) -> bool:
+def _may_still_send(call: Call, *, seconds: float) -> bool:
     """Whether the attempt may still be sent, by the database's word and clock, for a call that takes so long.
 
     The call must have begun within the send margin after the claim: then what it may still take, and the record margin,

@@ -25,7 +25,7 @@ class SubmissionReused(Refused):
 
 
 class WorkspaceNotFound(Refused):
-    """The workspace belongs to somebody else, which is not told."""
+    """The workspace belongs to somebody else, which is not revealed."""
 
 
 class NotPossible(Exception):

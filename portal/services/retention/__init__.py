@@ -1,1 +1,1 @@
-"""Retention: what is older than PORTAL_KEEP_DAYS goes, requests first and then the events that told of them."""
+"""Retention: what is older than PORTAL_KEEP_DAYS goes, requests first and then their events."""

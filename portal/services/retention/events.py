@@ -1,6 +1,6 @@
 """Pruning events: whole seals go from the beginning of the chain, with their events, and a tombstone says what went.
 
-Of a request that is there all events stay, and the newest that tells of settings: the next start compares them with it.
+Of a request that is there all events stay, and the newest about settings: the next start compares them with it.
 """
 
 from collections.abc import Sequence

@@ -27,7 +27,7 @@ _SECRET_PARTS = re.compile(
     "|(?:api|private|access|signing|encryption)_?key"
 )
 _SECRET_WORDS = frozenset({"sig", "pwd", "auth", "jwt", "bearer", "hmac"})
-# What a name ends in that tells something of a secret and not the secret: `token_type`, `password_changed_at`.
+# What a name ends in that describes a secret and is none: `token_type`, `password_changed_at`.
 _ABOUT_SECRETS = frozenset(
     {
         "type",

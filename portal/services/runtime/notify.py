@@ -1,4 +1,4 @@
-"""Tells waiting workers that there may be work."""
+"""Wakes waiting workers where there may be work."""
 
 from enum import StrEnum
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 # Where a cell would begin so that it is a formula: at the start of a text, and behind whatever a spreadsheet may have
-# been told to split at. Split at semicolons, our quotes mean nothing: they no longer stand at the start of a cell, and
+# been set to split at. Split at semicolons, our quotes mean nothing: they no longer stand at the start of a cell, and
 # those of the text may. So a text that ends where a cell may begin has our quote and the end of the line behind it.
 _FORMULA = re.compile(r"""\A(?=\n)|(?:\A|[,;\t\r\n])[ "]*(?=[=+\-@\t\r])|[;\t\r\n]\Z""")
 

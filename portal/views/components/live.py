@@ -14,7 +14,7 @@ _SHOWS_PAUSE, _SHOWED_PAUSE, _SHOWS_NONE = "paused", "went", "none"
 class Part:
     """A part that asks for itself again. `pause`: seconds between two polls at the least.
 
-    `is_awaited`: somebody may wait for it in another tab, whose title and icon tell; it asks from there too.
+    `is_awaited`: somebody may wait for it in another tab, whose title and icon show it; it asks from there too.
     `soon`: seconds between the first polls, where it may change any moment; 0 where it may not.
     """
 
@@ -32,7 +32,7 @@ def is_poll(request: HttpRequest) -> bool:
 def read_version(request: HttpRequest, *facts: object, key: models.Key) -> str:
     """Differs wherever what the part shows differs: the facts, and the pause of the key, whose notice comes with it.
 
-    Its first word tells what the notice says, so that the end of a pause can be said where the pause was shown.
+    Its first word is what the notice says, so that the end of a pause can be said where the pause was shown.
     """
     state = key.pk, key.state, key.cause, key.paused_at, key.paused_until, key.operator_only
     digest = hashlib.blake2b(repr((state, facts)).encode(), digest_size=9).hexdigest()
