@@ -184,8 +184,14 @@ def _move_on(
     portal_request: models.Request, *, failure: failures.Failure, is_spared: bool, retry_after: float | None
 ) -> list[Model]:
     """Move the request on after a failed or unknown attempt. What an earlier one named late is given to it first."""
-    if mirrors := _take_named(portal_request):
+    if mirrors := _take_named(portal_request, count_attempt=True):
         return mirrors
+    if _names_anothers(portal_request):
+        states = models.Request.Status
+        lifecycle.move_request(
+            portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER, count_attempt=True
+        )
+        return []
     step = retry_policy.plan_next(
         failure=failure,
         attempt_count=portal_request.attempt_count + 1,
@@ -203,13 +209,22 @@ def _move_on(
     return []
 
 
-def _take_named(portal_request: models.Request) -> list[Model]:
+def _names_anothers(portal_request: models.Request) -> bool:
+    """Whether an earlier attempt was late to name what is another request's: an operator decides, nothing is sent."""
+    if not portal_request.was_unknown:
+        return False
+    late = models.LateResponse.objects.filter(attempt__request=portal_request)
+    return late.filter(outcome=models.Attempt.Outcome.SUCCEEDED).exists()
+
+
+def _take_named(portal_request: models.Request, *, count_attempt: bool) -> list[Model]:
     """What an earlier attempt was late to name, ended or not, is the request's; empty where there is nothing."""
     named_late = portal_request.named_late.filter(request=None).first()
     if named_late is None:
         return []
     mirrors = mirror.assign_workstation(stored=named_late, portal_request=portal_request)
-    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED, count_attempt=True)
+    succeeded = models.Request.Status.SUCCEEDED
+    lifecycle.move_request(portal_request=portal_request, status=succeeded, count_attempt=count_attempt)
     return mirrors
 
 
@@ -229,7 +244,7 @@ def _record_late(*, attempt: models.Attempt, result: dispatch.Result, taken: mod
     if result.value is not None:
         mirrors = _use_late_workstation(attempt, workstation=result.value, taken=taken)
     elif portal_request.status == models.Request.Status.UNKNOWN and not newer.exists():
-        _use_late_refusal(portal_request, failure=result.failure)
+        mirrors = _use_late_refusal(portal_request, failure=result.failure)
     text.save_text(number=portal_request.pk, rows=[late, *mirrors])
     audit.record(
         Verb.LATE_RESPONSE,
@@ -261,11 +276,13 @@ def _use_late_workstation(
     return [stored]
 
 
-def _use_late_refusal(portal_request: models.Request, *, failure: failures.Failure | None) -> None:
+def _use_late_refusal(portal_request: models.Request, *, failure: failures.Failure | None) -> list[Model]:
     """Nothing was created (or, without a failure, not even sent): what follows is as if that had been known in time."""
     states = models.Request.Status
     if failure is not None and failure.may_exist:
-        return
+        return []
+    if mirrors := _take_named(portal_request, count_attempt=False):
+        return mirrors
     if portal_request.cancel_requested_at is not None:
         lifecycle.move_request(portal_request=portal_request, status=states.CANCELLED)
     elif failure is None:
@@ -278,3 +295,4 @@ def _use_late_refusal(portal_request: models.Request, *, failure: failures.Failu
             retry_after=None,
         )
         lifecycle.move_request(portal_request=portal_request, status=step.status, failure=failure, delay=step.delay)
+    return []
