@@ -130,8 +130,8 @@ def test_a_job_keeps_its_lease_as_long_as_it_comes_forward_and_no_longer():
         lease.run(leases.renew_lease)
 
 
-def test_what_a_late_response_named_goes_to_the_request_that_lacks_one(sandbox, settings, alice):
-    """Two unknown requests, one workstation shown: the first takes it, though the second's call had made it."""
+def test_two_that_would_change_places_are_an_operator_s_question(sandbox, settings, alice):
+    """Of two unknown requests the first took what the second's call had made; then its own is named, and it has one."""
     settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0
     lease = factories.acquire_lease(name="reconcile", seconds=60)
     client = clients.make_client()
@@ -150,6 +150,5 @@ def test_what_a_late_response_named_goes_to_the_request_that_lacks_one(sandbox, 
 
     first.refresh_from_db()
     second.refresh_from_db()
-    assert (first.status, second.status) == ("SUCCEEDED", "SUCCEEDED")
-    assert second.workstation.uid == factories.get_named(late).uid
-    assert not models.Workstation.objects.orphans().exists()
+    assert (first.status, second.status, second.operator_note) == ("SUCCEEDED", "UNKNOWN", notes.NEWCOMER)
+    assert models.Workstation.objects.orphans().get().uid == factories.get_named(late).uid

@@ -94,9 +94,13 @@ def test_what_does_not_fit_closely_is_for_a_person_and_stops_sending_again(chang
     assert note == (notes.CONFIRM if "must_confirm" in changes else notes.NEWCOMER)
 
 
-@pytest.mark.parametrize("changes", [{"is_in_flight": True}, {"listed_tick": None}])
-def test_what_a_call_under_way_may_have_made_is_waited_for(changes):
-    assert decide(REQUEST, replace(NEWCOMER, **changes)) == (Verdict.WAIT, "")
+def test_what_a_call_under_way_may_have_made_is_waited_for():
+    assert decide(REQUEST, replace(NEWCOMER, is_in_flight=True)) == (Verdict.WAIT, "")
+
+
+@pytest.mark.parametrize(("now", "decided"), [(1_000, (Verdict.WAIT, "")), (1_100, (Verdict.ASK, notes.NEWCOMER))])
+def test_what_no_scan_lists_is_waited_for_for_a_quarter_of_an_hour(now, decided):
+    assert decide(REQUEST, replace(NEWCOMER, listed_tick=None), now=at(now)) == decided
 
 
 def test_one_in_another_workspace_than_the_named_is_for_a_person():
@@ -135,10 +139,16 @@ def test_a_rehearsal_shortens_the_slack_of_clocks_too():
     assert decide(REQUEST, replace(NEWCOMER, started_at=at(-4)), **hurried) == (Verdict.ASK, notes.NEWCOMER)
 
 
-def test_of_two_that_fit_the_one_that_started_first_is_taken():
+def test_of_two_that_fit_the_one_that_started_first_is_taken_where_two_were_sent():
     other = replace(NEWCOMER, id=2, started_at=at(3))
-    decision = matching.decide(unresolved=REQUEST, newcomers=[NEWCOMER, other], state=STATE)
+    decision = matching.decide(unresolved=replace(REQUEST, alike=2), newcomers=[NEWCOMER, other], state=STATE)
     assert decision.newcomer == other
+    assert decide(REQUEST, NEWCOMER, other) == (Verdict.ASK, notes.CONFIRM)
+
+
+def test_what_a_late_response_named_for_another_is_for_a_person():
+    assert decide(REQUEST, replace(NEWCOMER, made_for=8)) == (Verdict.ASK, notes.NEWCOMER)
+    assert decide(REQUEST, replace(NEWCOMER, made_for=7)) == (Verdict.FOUND, "")
 
 
 def test_a_second_attempts_time_counts_as_well():

@@ -328,14 +328,19 @@ def test_the_older_of_two_gets_the_only_one(sandbox, alice, bob, lease):
     assert not models.Workstation.objects.orphans().exists()
 
 
-def test_two_go_to_two_requests_and_a_third_stays_an_orphan(sandbox, alice, bob, lease):
+def test_two_go_to_two_requests(sandbox, alice, bob, lease):
+    first, second = ask(sandbox, alice, "reset"), ask(sandbox, bob, "reset")
+    script_list(sandbox, *(entry(f"W{number}", workspace=f"S{number}") for number in (1, 2)))
+    scan(lease)
+    assert statuses(first, second) == ["SUCCEEDED", "SUCCEEDED"]
+
+
+def test_of_three_for_two_requests_an_operator_says_whose_they_are(sandbox, alice, bob, lease):
     first, second = ask(sandbox, alice, "reset"), ask(sandbox, bob, "reset")
     script_list(sandbox, *(entry(f"W{number}", workspace=f"S{number}") for number in (1, 2, 3)))
-
     scan(lease)
-
-    assert statuses(first, second) == ["SUCCEEDED", "SUCCEEDED"]
-    assert list(models.Workstation.objects.orphans().values_list("uid", flat=True)) == ["W3"]
+    assert statuses(first, second) == ["UNKNOWN", "UNKNOWN"]
+    assert {first.operator_note, second.operator_note} == {notes.CONFIRM}
 
 
 def test_what_has_another_type_is_not_taken(sandbox, alice, lease):
@@ -537,7 +542,7 @@ def test_a_stranger_makes_operators_confirm_from_then_on(sandbox, alice, lease):
 def test_what_an_unknown_attempt_may_have_made_is_no_stranger(sandbox, alice, lease):
     factories.mark_baseline_scan()
     portal_request = ask(sandbox, alice, "reset")
-    script_list(sandbox, entry("W1", workspace="S1"), entry("W2", workspace="S2"), entry("W3", type="odd"))
+    script_list(sandbox, entry("W1", workspace="S1"), entry("W2"), entry("W3", type="odd"))
     scan(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert models.Workstation.objects.orphans().count() == 2

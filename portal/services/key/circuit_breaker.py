@@ -40,7 +40,7 @@ def get_current_key() -> models.Key:
 
 
 def show_key(*, key: models.Key) -> models.Key:
-    """The key to be shown, not saved: a timed pause that is over is none, though only the next claim or probe ends it."""
+    """The key to be shown, not saved: a timed pause that is over is none, though the next claim or probe ends it."""
     if key.is_paused and key.paused_until is not None and key.paused_until <= clock.read_clock():
         key.state, key.pause_ended_at = models.Key.State.RESUMING, key.paused_until
         key.paused_at = key.paused_until = None

@@ -26,8 +26,7 @@ def note_sharing(*, account: models.Account, lag: timedelta) -> None:
     stranger = next((row for row in found if not (_is_lost(row, lag=lag) or _is_explained(row))), None)
     if stranger is None:
         return
-    with transaction.atomic():
-        key_lock.lock_key(account=account)
+    with key_lock.holding(account=account):
         models.Account.objects.filter(pk=account.pk).update(shared_at=Now())
         audit.record(
             Verb.NOTE_SHARING,

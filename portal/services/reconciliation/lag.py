@@ -6,17 +6,18 @@ from django.conf import settings
 from django.db.models import Max
 
 from portal import models
+from portal.db import clock
 from portal.services.reconciliation import matching
+from portal.services.runtime import leases
 
 _FACTOR = 3  # longest lags that are waited for
 _WEEK = timedelta(days=7)  # for which the longest lag is kept
-_MOST = 200  # workstations that are measured at once
+_MADE = (models.Attempt.Outcome.SUCCEEDED, models.Attempt.Outcome.UNKNOWN)
 
 
 def choose_grace(*, account: models.Account, now: datetime) -> timedelta:
     """The setting, or three times the longest lag of the last week, of which at most 15 graces count."""
-    is_recent = account.longest_lag_at is not None and now - account.longest_lag_at < _WEEK
-    longest = timedelta(seconds=account.longest_lag if is_recent else 0)
+    longest = timedelta(seconds=account.longest_lag if _is_recent(account, now=now) else 0)
     # What has not been listed yet, though it lives, lags on; what was made first has lagged for longest.
     live = models.Workstation.objects.live().filter(
         account=account, listed_tick=None, missing_since=None, is_foreign=False
@@ -28,23 +29,35 @@ def choose_grace(*, account: models.Account, now: datetime) -> timedelta:
     return max(setting, min(_FACTOR * longest, matching.LONGEST_WAIT * setting))
 
 
-def measure_lags(*, account: models.Account, now: datetime) -> None:
+def measure_lags(*, account: models.Account) -> None:
     """Measure the lag of each workstation of ours that has been listed since the last time, and keep the longest."""
     ours = models.Workstation.objects.filter(account=account, request__isnull=False, listed_tick__gt=account.lag_tick)
-    listed = list(ours.order_by("listed_tick")[:_MOST])
-    if not listed:
-        return
-    longest = max(_measure(workstation) for workstation in listed)
-    is_old = account.longest_lag_at is None or now - account.longest_lag_at >= _WEEK
-    if is_old or longest.total_seconds() >= account.longest_lag:
-        account.longest_lag, account.longest_lag_at = longest.total_seconds(), now
-    account.lag_tick = listed[-1].listed_tick or 0
-    account.save(update_fields=["longest_lag", "longest_lag_at", "lag_tick"])
+    listed = list(ours.order_by("listed_tick"))
+    # Later pages of a scan that goes on may still list some.
+    if listed and not models.Scan.objects.filter(account=account, ended_at=None).exists():
+        with leases.transaction():
+            _keep_longest(account, max(_measure(workstation) for workstation in listed))
+            account.change(lag_tick=listed[-1].listed_tick)
+
+
+def note_lag(*, workstation: models.Workstation) -> None:
+    """Keep how long the lists lacked a workstation that is adopted, in the caller's transaction."""
+    _keep_longest(workstation.account, _measure(workstation))
+
+
+def _keep_longest(account: models.Account, lag: timedelta) -> None:
+    now = clock.read_clock()
+    if not _is_recent(account, now=now) or lag.total_seconds() >= account.longest_lag:
+        account.change(longest_lag=lag.total_seconds(), longest_lag_at=now)
+
+
+def _is_recent(account: models.Account, *, now: datetime) -> bool:
+    return account.longest_lag_at is not None and now - account.longest_lag_at < _WEEK
 
 
 def _measure(workstation: models.Workstation) -> timedelta:
-    """From the response to the beginning of the last scan, begun after it, that still lacked the workstation."""
-    attempts = models.Attempt.objects.filter(request=workstation.request_id, outcome=models.Attempt.Outcome.SUCCEEDED)
+    """From the response, or the end of a call without one, to the begin of the last scan after it that lacked it."""
+    attempts = models.Attempt.objects.filter(request=workstation.request_id, outcome__in=_MADE)
     attempt = attempts.order_by("-number").first()
     if attempt is None or attempt.ended_at is None:
         return timedelta()

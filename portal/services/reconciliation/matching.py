@@ -39,7 +39,8 @@ class SentAttempt:
 class Unresolved:
     """A request of which at least one attempt has an unknown outcome, oldest attempt first.
 
-    `obstacle` says why nobody but a person may decide that nothing was created; empty where the scans may.
+    `obstacle` says why nobody but a person may decide that nothing was created; empty where the scans may. `alike`:
+    how many attempts of unknown outcome ask for the same. `may_be_sent`: once it is taken as not created.
     """
 
     number: int
@@ -47,6 +48,8 @@ class Unresolved:
     workspace_uid: str
     attempts: Sequence[SentAttempt]
     obstacle: str = ""
+    alike: int = 1
+    may_be_sent: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,15 +169,18 @@ def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], state: Acco
     fitting = [one for one in newcomers if _fits(unresolved, newcomer=one, state=state)]
     if fitting:
         found = min(fitting, key=lambda one: (one.started_at, one.id))
-        if found.must_confirm or state.is_shared:
+        # Of more than were sent, at least one is a stranger's.
+        if found.must_confirm or state.is_shared or len(fitting) > unresolved.alike:
             return _ask(notes.CONFIRM)
         return Decision(verdict=Verdict.FOUND, newcomer=found)
     if state.has_no_lists:
         return _ask(notes.NO_LISTS)
     possible = list_possible(unresolved=unresolved, newcomers=newcomers, state=state)
     if possible:
-        is_early = all(one.is_in_flight or one.listed_tick is None for one in possible)
-        return Decision(verdict=Verdict.WAIT) if is_early else _ask(notes.NEWCOMER)
+        # A scan that has not ended may show more of it; what none ever lists is not waited for for ever.
+        is_early = not _is_overdue(unresolved.attempts[-1], state=state)
+        may_fit = all(one.is_in_flight or (one.listed_tick is None and is_early) for one in possible)
+        return Decision(verdict=Verdict.WAIT) if may_fit else _ask(notes.NEWCOMER)
     return _judge_absence(unresolved, state=state)
 
 
@@ -207,7 +213,7 @@ def _is_possible(unresolved: Unresolved, *, newcomer: Newcomer, state: AccountSt
 def _fits(unresolved: Unresolved, *, newcomer: Newcomer, state: AccountState) -> bool:
     """Whether the workstation is of the request, or of one that is just like it, and of no other."""
     uid = newcomer.workspace_uid
-    is_known = uid is not None and not (newcomer.is_in_flight or newcomer.is_nameless)
+    is_known = uid is not None and not (newcomer.is_in_flight or newcomer.is_nameless or newcomer.made_for)
     is_in_place = uid == unresolved.workspace_uid if unresolved.workspace_uid else not newcomer.is_workspace_taken
     return (
         is_known
@@ -240,14 +246,8 @@ def _judge_absence(unresolved: Unresolved, *, state: AccountState) -> Decision:
         and state.measure(sent=last_sent, until=scan.begun_at) >= state.allowed_lag
     ]
     if len(proving) < 2:
-        # Asking is harmless: it need not wait for a clock that is known to be steady, or until one has caught up.
-        since = min(last_sent.proof_from, last_sent.ended_at + last_sent.span)
-        if since > state.now:
-            after = (scan.begun_at for scan in state.scans_in_order if scan.begun_tick >= last_sent.ended_tick)
-            since = min(after, default=since)
-        is_overdue = state.now >= since + state.longest_wait + state.allowed_lag
         why = notes.LEFT_OUT if state.has_left_out else notes.NO_SCANS
-        return _ask(why) if is_overdue else Decision(verdict=Verdict.WAIT)
+        return _ask(why) if _is_overdue(last_sent, state=state) else Decision(verdict=Verdict.WAIT)
     if unresolved.obstacle:
         return _ask(unresolved.obstacle)
     newest, *earlier, _ = proving
@@ -258,7 +258,17 @@ def _judge_absence(unresolved: Unresolved, *, state: AccountState) -> Decision:
         newest.begun_at - scan.begun_at >= state.allowed_lag and _is_believed(scan, sent=last_sent, state=state)
         for scan in earlier
     )
-    return Decision(verdict=Verdict.NOT_CREATED if has_lasted and not state.is_paused else Verdict.WAIT)
+    is_held_up = state.is_paused and unresolved.may_be_sent
+    return Decision(verdict=Verdict.NOT_CREATED if has_lasted and not is_held_up else Verdict.WAIT)
+
+
+def _is_overdue(sent: SentAttempt, *, state: AccountState) -> bool:
+    """Whether people are asked. That is harmless: it waits neither for a steady clock, nor until one has caught up."""
+    since = min(sent.proof_from, sent.ended_at + sent.span)
+    if since > state.now:
+        after = (scan.begun_at for scan in state.scans_in_order if scan.begun_tick >= sent.ended_tick)
+        since = min(after, default=since)
+    return state.now >= since + state.longest_wait + state.allowed_lag
 
 
 def _is_believed(scan: models.Scan, *, sent: SentAttempt, state: AccountState) -> bool:

@@ -48,12 +48,17 @@ def reconcile_requests(*, client: agentstation.Client, steady: steady_clock.Stea
     if _is_scan_due(account=account):
         _scan(account=account, client=client)
     now = steady.observe(token=leases.get_lease().token)
-    lag.measure_lags(account=account, now=now)
+    lag.measure_lags(account=account)
     this_round = Round(now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
     sharing.note_sharing(account=account, lag=lag.choose_grace(account=account, now=now))
     decisions = _decide_all(account=account, this_round=this_round)
     if decisions:
         database_moved.check_database()
+    found = [number for number, verdict in decisions.items() if verdict is matching.Verdict.FOUND]
+    for number in found:
+        _reconcile([number], account=account, this_round=this_round, may_ask=False)
+    if found:
+        return  # they show how long the lists lag, which the next round takes into account
     # What one request is about to be given is no question about another: people are asked once all has been given.
     giving = [number for number, verdict in decisions.items() if verdict is not matching.Verdict.ASK]
     done = {number for number in giving if _reconcile([number], account=account, this_round=this_round, may_ask=False)}
@@ -95,15 +100,16 @@ def _decide_all(*, account: models.Account, this_round: Round) -> dict[int, matc
     They are read without a lock: what changes meanwhile is seen when it is done, or in the next round.
     """
     decided = {}
-    for facts in _read_facts(_list_unknown(account), account=account, this_round=this_round):
+    for facts in _read_facts(_list_open(account), account=account, this_round=this_round):
         decision = facts.decide()
         if _changes_something(facts.portal_request, decision=decision):
             decided[facts.portal_request.pk] = decision.verdict
     return decided
 
 
-def _list_unknown(account: models.Account) -> QuerySet[models.Request]:
-    rows = models.Request.objects.filter(account=account, status=models.Request.Status.UNKNOWN)
+def _list_open(account: models.Account) -> QuerySet[models.Request]:
+    attempts = unresolved.list_open_attempts().filter(request__account=account)
+    rows = models.Request.objects.filter(pk__in=attempts.values("request"))
     return rows.select_related("requester", "account__key")
 
 
@@ -116,6 +122,8 @@ def _read_facts(
 
 
 def _changes_something(portal_request: models.Request, *, decision: matching.Decision) -> bool:
+    if portal_request.status == models.Request.Status.QUEUED:
+        return decision.verdict is matching.Verdict.FOUND
     if decision.verdict not in (matching.Verdict.WAIT, matching.Verdict.ASK):
         return True
     return decision.note != portal_request.operator_note or _is_unwanted(portal_request, decision=decision)
@@ -132,13 +140,14 @@ def _reconcile(numbers: Collection[int], *, account: models.Account, this_round:
     if database_moved.find_doubt() is not None:
         return True  # what is unknown here may be known, and in use, in the database that this one was
     # Read again under the lock: before it, a request may have been sent again, which no scan can show yet.
-    rows = _list_unknown(account).filter(pk__in=numbers).select_for_update(of=("self",))
+    rows = _list_open(account).filter(pk__in=numbers).select_for_update(of=("self",))
     for facts in _read_facts(rows, account=account, this_round=this_round):
         decision, portal_request = facts.decide(), facts.portal_request
         is_question = decision.verdict is matching.Verdict.ASK
-        if is_question and decision.note != portal_request.operator_note and not may_ask:
+        is_new = _changes_something(portal_request, decision=decision)
+        if is_question and decision.note != portal_request.operator_note and is_new and not may_ask:
             return False
-        if _changes_something(portal_request, decision=decision):
+        if is_new:
             _carry_out(portal_request, decision=decision, evidence=_describe_evidence(facts))
         if not is_question and decision.verdict is not matching.Verdict.WAIT:
             break
@@ -181,6 +190,7 @@ def _adopt(portal_request: models.Request, *, workstation_id: int, evidence: dic
     rows = models.Workstation.objects.select_related("workspace__owner").select_for_update(of=("self",))
     stored = rows.get(pk=workstation_id)
     mirrors = mirror.assign_workstation(stored=stored, portal_request=portal_request)
+    lag.note_lag(workstation=stored)
     change = lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
     detail = {"decision": "found", "workstation": stored.uid, **evidence, **change}
     audit.record(Verb.RECONCILE, portal_request, detail=detail, rows=[portal_request, *mirrors])

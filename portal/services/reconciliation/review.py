@@ -100,7 +100,9 @@ def list_asked(*, rows: Iterable[models.Request]) -> Mapping[int, datetime]:
 
 def find_known_by(*, account: models.Account, now: datetime) -> datetime | None:
     """When the portal should know of all whose outcome is unknown; None: never by itself, or late already."""
-    attempts = unresolved.list_open_attempts().filter(request__account=account)
+    attempts = unresolved.list_open_attempts().filter(
+        request__account=account, request__status=models.Request.Status.UNKNOWN
+    )
     note, *ends = attempts.aggregate(Max("request__operator_note"), Max("ended_at"), Max("deadline_at")).values()
     if note or None in ends:
         return None

@@ -286,7 +286,9 @@ def _end(scan: models.Scan, *, problem: str = "", error: agentstation.AgentStati
         scan.is_complete = not scan.problem
         shown = models.Workstation.objects.filter(account=scan.account_id, last_scan_id=scan.pk)
         scan.own_count = shown.exclude(request=None).count()
-        made = models.Attempt.objects.filter(request__workstation__in=shown, outcome=models.Attempt.Outcome.SUCCEEDED)
+        # One that has ended speaks for the history alone.
+        live, outcomes = shown.filter(ended_at=None), models.Attempt.Outcome
+        made = models.Attempt.objects.filter(request__workstation__in=live, outcome=outcomes.SUCCEEDED)
         scan.witness_tick = made.aggregate(newest=Max("claimed_tick"))["newest"] or 0
         scan.ended_at, scan.ended_tick = clock.read_clock(), key_lock.advance_tick(key=key)
         scan.save()

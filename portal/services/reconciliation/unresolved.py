@@ -1,5 +1,6 @@
 """What is known of unknown requests, as `matching` needs it: read once, to decide about them and to show it."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from django.db.models.functions import Coalesce
 
 from portal import models
 from portal.services.reconciliation import completeness, lag, matching, restore, scans
-from portal.services.requests import notes
+from portal.services.requests import notes, retry_policy
 
 _MOST_SCANS = 10  # complete scans that are looked at, and as many older ones; few are enough where nothing steps
 
@@ -35,9 +36,14 @@ class Facts:
 
 
 def list_open_attempts() -> QuerySet[models.Attempt]:
-    """Attempts of unknown requests that may have created something that nobody knows of."""
-    outcomes = models.Attempt.Outcome
-    attempts = models.Attempt.objects.filter(request__status=models.Request.Status.UNKNOWN, outcome=outcomes.UNKNOWN)
+    """Attempts that may have created something that nobody knows of.
+
+    Those of requests that are to be sent again, too: what is listed late is still theirs.
+    """
+    outcomes, states = models.Attempt.Outcome, models.Request.Status
+    attempts = models.Attempt.objects.filter(
+        request__status__in=(states.UNKNOWN, states.QUEUED), outcome=outcomes.UNKNOWN
+    )
     return attempts.exclude(late_response__outcome__in=(outcomes.FAILED, outcomes.NOT_SENT))
 
 
@@ -57,7 +63,11 @@ def read_facts(
         by_request[numbers[attempt.request_id]].append(attempt)
     restores = restore.list_restores(account=account)
     state = _read_state(account=account, now=now, steady_since=steady_since)
-    described = [_describe_request(row, attempts=own, restores=restores) for row, own in by_request.items()]
+    alike = _count_alike(account)
+    described = [
+        _describe_request(row, attempts=own, restores=restores, alike=alike[row.type, row.workspace_uid])
+        for row, own in by_request.items()
+    ]
     since = min((one.attempts[0].claimed_tick for one in described if one.attempts), default=0)
     newcomers = _read_newcomers(account=account, state=state, restores=restores, since=since)
     return [
@@ -72,18 +82,26 @@ def read_facts(
     ]
 
 
+def _count_alike(account: models.Account) -> Counter[tuple[str, str]]:
+    """How many open attempts ask for the same: what one of them made may be given to another."""
+    attempts = list_open_attempts().filter(request__account=account)
+    return Counter(attempts.values_list("request__type", "request__workspace_uid"))
+
+
 def _describe_request(
-    row: models.Request, *, attempts: Sequence[models.Attempt], restores: Sequence[models.Restore]
+    row: models.Request, *, attempts: Sequence[models.Attempt], restores: Sequence[models.Restore], alike: int
 ) -> matching.Unresolved:
-    obstacle = notes.OTHERS if any(_names_taken(attempt) for attempt in attempts) else ""
-    if attempts and attempts[-1].worker == restore.WORKER:
-        obstacle = notes.RESTORED
+    obstacle = notes.RESTORED if attempts and attempts[-1].worker == restore.WORKER else ""
+    if any(_names_taken(attempt) for attempt in attempts):
+        obstacle = notes.OTHERS
     return matching.Unresolved(
         number=row.pk,
         type=row.type,
         workspace_uid=row.workspace_uid,
         attempts=[describe_attempt(attempt=attempt, restores=restores) for attempt in attempts],
         obstacle=obstacle,
+        alike=alike,
+        may_be_sent=row.cancel_requested_at is None and row.attempt_count < retry_policy.MAX_ATTEMPTS,
     )
 
 
