@@ -164,6 +164,16 @@ def test_a_request_that_was_put_off_before_the_clock_stepped_back_goes_on(
     assert models.Request.objects.filter(pk=portal_request.pk, next_attempt_at__lte=Now()).exists()
 
 
+@pytest.mark.parametrize(("seconds", "is_due"), [(1, False), (600, True)])
+def test_what_was_never_sent_is_not_put_off_for_long(sandbox, alice, lease, watched, seconds, is_due):
+    factories.submit(alice)
+    models.Request.objects.update(next_attempt_at=Now() + timedelta(seconds=seconds))
+
+    lease.run(timeouts.expire_overdue, watched=watched)
+
+    assert models.Request.objects.filter(next_attempt_at__lte=Now()).exists() is is_due
+
+
 def test_releases_and_reads_that_were_put_off_before_the_clock_stepped_back_go_on(
     sandbox, database_clock, alice, lease, watched
 ):

@@ -14,7 +14,7 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, key_lock, pace, steady_clock
 from portal.services.mirrors import refreshing
-from portal.services.requests import lifecycle, submitters
+from portal.services.requests import lifecycle, ownership, submitters
 from portal.services.runtime import leases, workers
 
 
@@ -64,11 +64,14 @@ def _list_put_off(account: models.Account) -> list[tuple[QuerySet[models.Request
     """What is due later than anything ever is put off, or was tried in what is the future now; and by which column."""
     ahead, longest = Now() + steady_clock.SLACK, timedelta(seconds=pace.LONGEST_RETRY_AFTER)
     read = max(timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL), refreshing.PATIENCE)
-    tried = Exists(models.Attempt.objects.filter(request=OuterRef("pk"), ended_at__gt=ahead))
+    attempts = models.Attempt.objects.filter(request=OuterRef("pk"))
+    # What was never sent waits for nothing but to know whose a workspace is.
+    is_early = Exists(attempts.filter(ended_at__gt=ahead)) | Q(next_attempt_at__gt=ahead + longest)
+    is_early |= ~Exists(attempts) & Q(next_attempt_at__gt=ahead + ownership.PAUSE)
     waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED)
     live = models.Workstation.objects.live().filter(account=account)
     return [
-        (waiting.filter(tried | Q(next_attempt_at__gt=ahead + longest), next_attempt_at__gt=ahead), "next_attempt_at"),
+        (waiting.filter(is_early, next_attempt_at__gt=ahead), "next_attempt_at"),
         (live.filter(release_due_at__gt=ahead + longest), "release_due_at"),
         (live.filter(refresh_due_at__gt=ahead + read), "refresh_due_at"),
     ]
