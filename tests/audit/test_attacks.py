@@ -1,6 +1,7 @@
 """Whatever somebody does with SQL, past the triggers: verifying finds it, and names it."""
 
 import json
+import random
 from string import Template
 
 import pytest
@@ -14,6 +15,7 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.audit import events, reading, report, seals, signatures, verify
 from tests import factories
+from tests.audit.bits import flip_bits
 from tests.audit.columns import change_columns
 from tests.audit.conftest import find, find_in_chain, tamper
 
@@ -310,4 +312,13 @@ def test_a_change_of_each_column_is_found(record, model, kind):
         found = find_in_chain()
         assert found[0] == (kind, f"{model._meta.model_name} {number}"), name
         assert {kind for kind, _ in found} == {kind}, name
+    assert find_in_chain() == []
+
+
+@pytest.mark.parametrize(("model", "kinds"), [(models.Event, {"changed"}), (models.Seal, {"seal", "key"})])
+def test_a_hundred_random_bits_are_found(record, model, kinds):
+    for number in flip_bits(model, random.Random(5)):
+        found = find_in_chain()
+        assert {kind for kind, _ in found} <= kinds
+        assert f"{model._meta.object_name.lower()} {number}" in {what for _, what in found}
     assert find_in_chain() == []
