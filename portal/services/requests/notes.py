@@ -13,7 +13,7 @@ NEWCOMER = gettext_noop(
     "AgentStation's lists show a workstation that this request may have created. The portal cannot tell whose it is."
 )
 CONFIRM = gettext_noop(
-    "AgentStation's lists show a workstation that fits, but others use this API key too: an operator has to confirm it."
+    "AgentStation's lists show a workstation that fits, but it may be somebody else's: an operator has to confirm it."
 )
 OTHERS = gettext_noop("AgentStation responded with the ID of another request's workstation, or of an older one.")
 RESTORED = gettext_noop(
