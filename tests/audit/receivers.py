@@ -63,20 +63,23 @@ class Rsyslog(Receiver):
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             reader = threading.Thread(target=self._read, args=[process.stdout])
             reader.start()
-            self._await_port()
-            yield
-            process.kill()
-            reader.join()
+            try:
+                self._await_inputs()
+                yield
+            finally:
+                process.kill()
+                reader.join()
 
     def _read(self, lines: Iterator[str]) -> None:
         for line in lines:
             self.keep(json.loads(line[line.index(" workstation-portal - event - {") :].split(" - ", 2)[2]))
 
-    def _await_port(self) -> None:
-        pause = threading.Event()
+    def _await_inputs(self) -> None:
+        """The socket comes after the port, and one of before is still there."""
+        pause, at_unix = threading.Event(), str(self.folder / "log")
         while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+            with socket.socket() as tcp, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as unix:
+                if tcp.connect_ex(("127.0.0.1", self.port)) == unix.connect_ex(at_unix) == 0:
                     return
             pause.wait(0.01)
 
