@@ -32,7 +32,6 @@ _FORMS = {
 
 
 def read_rows(*, rows: QuerySet[Any], names: Sequence[str]) -> list[Row]:
-    """These columns of the rows in canonical form."""
     fields: list[Any] = [rows.model._meta.get_field(name) for name in names]
     found: Any = read_anyhow(rows=rows.values_list(*map(_select, fields)))
     for place, field in enumerate(fields):
@@ -42,7 +41,6 @@ def read_rows(*, rows: QuerySet[Any], names: Sequence[str]) -> list[Row]:
 
 
 def _select(field: Any) -> Func:
-    """The column as both databases give it: times as text in UTC to the microsecond."""
     forms = _FORMS[connection.vendor]
     template = forms.get(field.get_internal_type(), forms[""])
     return Func(F(field.attname), template=template, output_field=TextField())
@@ -79,12 +77,10 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 
 
 def write_time(*, time: datetime) -> str:
-    """A time as it stands in the canonical form."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
 
 
 def convert_value(*, value: Any) -> Any:
-    """A value of Python's as the canonical form has it."""
     match value:
         case datetime():
             return write_time(time=value)

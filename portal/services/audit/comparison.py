@@ -79,7 +79,6 @@ def _digest(data: object) -> str:
 
 
 def _list_restores() -> Iterator[tuple[str, str]]:
-    """Since when and until when each lost what had happened."""
     for times in models.Restore.objects.values_list("lost_since", "restored_at"):
         since, until = (stream.write_time(at=canonical.write_time(time=time)) for time in times)
         yield since, until

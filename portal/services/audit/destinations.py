@@ -45,8 +45,6 @@ class Output:
 
 
 class File(Output):
-    """A file; where there is none, it is made for the portal's user alone."""
-
     def send(self, lines: Sequence[Line]) -> None:
         with open(self.url.path, "ab+", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             # Who was killed, or had no room, may have left half a line.
@@ -125,7 +123,6 @@ class TlsSyslog(Syslog):
 
 
 def make_destination() -> Output:
-    """The one that the settings name."""
     url = urlsplit(settings.PORTAL_AUDIT_STREAM)
     kinds = {"stdout": Output, "file": File, "syslog+unix": Syslog, "syslog+tls": TlsSyslog}
     return kinds.get(url.scheme, Https)(url)

@@ -89,7 +89,6 @@ def record(
 
 @contextmanager
 def acting_from(*, address: str, http_request: str) -> Iterator[None]:
-    """Whatever is recorded within comes from there."""
     token = _ORIGIN.set(Origin(address=address, http_request=http_request))
     try:
         yield

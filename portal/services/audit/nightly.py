@@ -42,13 +42,11 @@ def check_log() -> None:
 
 
 def ask_check(*, actor: models.User) -> None:
-    """Let the next round of the job verify the audit log. Who asked first is kept."""
     models.LogCheck.objects.get_or_create(pk=1)
     models.LogCheck.objects.filter(asked_at=None).update(asked_at=Now(), asked_by=actor)
 
 
 def read_check() -> models.LogCheck:
-    """The last check, and whether another was asked for; empty where there was none."""
     return models.LogCheck.objects.select_related("asked_by").first() or models.LogCheck()
 
 

@@ -18,7 +18,6 @@ _CONTAINS = {
 
 
 def list_rules() -> list[Rule]:
-    """All of them, for the database in use."""
     of_attempt = "(SELECT a.request_id FROM portal_attempt a WHERE a.id = OLD.attempt_id)"
     claim = ("id", "request_id", "number", "worker", "token", "key_fingerprint", "claimed_at", "claimed_tick")
     submission = ("id", "account_id", "requester_id", "submission", *models.Request.SUBMITTED, "created_at")

@@ -6,7 +6,6 @@ type Ranges = list[list[int]]
 
 
 def pack(*, numbers: Iterable[int]) -> Ranges:
-    """The ranges of ascending numbers."""
     found: Ranges = []
     for number in numbers:
         if found and found[-1][1] == number - 1:
@@ -17,5 +16,4 @@ def pack(*, numbers: Iterable[int]) -> Ranges:
 
 
 def unpack(*, ranges: Ranges) -> set[int]:
-    """The numbers in the ranges."""
     return {number for first, last in ranges for number in range(first, last + 1)}

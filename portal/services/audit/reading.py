@@ -23,7 +23,6 @@ class StoredChange:
     columns: str
 
     def describe(self) -> dict[str, object]:
-        """All of it, fit for JSON."""
         return {"act": self.act, "columns": read_json(self.columns), "kind": self.kind, "row_id": self.row_id}
 
     def write(self) -> str:
@@ -34,8 +33,6 @@ class StoredChange:
 
 @dataclass(slots=True)
 class StoredEvent:
-    """An event in its canonical form."""
-
     id: int
     at: str
     actor_id: int | None
@@ -51,7 +48,6 @@ class StoredEvent:
     changes: list[StoredChange]
 
     def describe(self) -> dict[str, object]:
-        """All of it, fit for JSON."""
         values = {name: getattr(self, name) for name in _EVENT}
         return values | {"detail": read_json(self.detail), "changes": [one.describe() for one in self.changes]}
 
@@ -62,7 +58,6 @@ class StoredEvent:
         return signatures.Verdict.WRONG
 
     def sign(self) -> str:
-        """The signature that it must have."""
         return signatures.sign(what="event", text=self._write_signed())
 
     def _write_signed(self) -> str:

@@ -10,11 +10,8 @@ _LONGEST = 500  # characters of a finding
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something that is not as it was.
-
-    `kind`: of events changed, removed, inserted; of the chain seal, tombstone, checkpoint, key; of rows row changed,
-    row removed, row inserted; of what was sent stream.
-    """
+    """`kind`: changed, removed or inserted (an event); seal, tombstone, checkpoint, KEY; row changed, row removed, row
+    inserted; stream (it is not as it was sent)."""
 
     kind: str
     what: str
@@ -55,11 +52,9 @@ class Report:
 
     @property
     def count(self) -> int:
-        """Of all findings."""
         return self.kinds.total()
 
     def count_broken(self) -> int:
-        """Of events that are missing or not as they were."""
         return self.kinds["removed"] + self.kinds["changed"]
 
     def add(self, kind: str, what: str, words: str) -> None:
@@ -69,14 +64,12 @@ class Report:
             self.findings.append(Finding(kind=kind, what=_escape(what), words=_escape(words)))
 
     def add_key(self, signature: str, what: str) -> None:
-        """Note, once for each key, that it is missing."""
         key_id = signature.partition(":")[0]
         if key_id not in self._missing_keys:
             self._missing_keys.add(key_id)
             self.add(KEY, what, f"cannot be checked: its audit key {key_id} is not in PORTAL_AUDIT_KEY_OLD.")
 
     def take(self, other: "Report") -> None:
-        """Add what another has found and looked at of events and seals."""
         for finding in other.findings:
             self.add(finding.kind, finding.what, finding.words)
         self.kinds += other.kinds - Counter(finding.kind for finding in other.findings)

@@ -25,7 +25,6 @@ type Difference = tuple[str, str]  # a finding's kind and words
 
 
 def compare_rows(*, report: Report, on_step: Callable[[], None]) -> None:
-    """Report every row that is not as events have left it."""
     for kind in rows.KINDS.values():
         comparison = _Comparison(kind=kind, report=report)
         after = reading.LOWEST
@@ -65,7 +64,6 @@ class _State:
         return before == left or (name in self.kind.private and len(key_ids) == 2)
 
     def compare(self, stored: rows.Columns | None) -> Iterator[Difference]:
-        """What did not fit, and how the row that is stored differs."""
         yield from self.differences
         if stored is None:
             if not self.is_gone:
@@ -97,8 +95,6 @@ def _describe_group(*, name: str) -> dict[str, object] | None:
 
 @dataclass(kw_only=True)
 class _Comparison:
-    """Compares rows of one kind."""
-
     kind: rows.Kind
     report: Report
 
@@ -118,14 +114,12 @@ class _Comparison:
         return sorted({*changed.values_list("row_id", flat=True).distinct()[:_PAGE], *present[:_PAGE]})[:_PAGE]
 
     def compare(self, ids: list[int]) -> None:
-        """Report what is wrong with these rows."""
         self.report.rows += len(ids)
         for row_id in sorted({row_id for row_id, _ in self._compare(ids)}):
             for kind, words in self._compare_steadily(row_id):
                 self.report.add(kind, name_row(kind=self.kind.name, row_id=row_id), words)
 
     def _compare_steadily(self, row_id: int) -> list[Difference]:
-        """The differences of one row, seen while no event about it came between."""
         found: list[Difference] = []
         own = models.Change.objects.filter(kind=self.kind.name, row_id=row_id)
         for _ in range(_LOOKS):
@@ -183,5 +177,4 @@ def _show(name: str, value: object) -> str:
 
 
 def name_row(*, kind: str, row_id: int) -> str:
-    """The row as a finding names it."""
     return f"request R-{row_id}" if kind == "request" else f"{kind.replace('-', ' ')} {row_id}"

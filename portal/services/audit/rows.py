@@ -56,7 +56,6 @@ _BY_MODEL = {kind.model: kind for kind in KINDS.values()}
 
 
 def find_kind(*, row: Model) -> Kind | None:
-    """What is audited of the row; None where nothing is."""
     return _BY_MODEL.get(type(row))
 
 
@@ -77,7 +76,6 @@ def hide(*, kind: Kind, column: str, value: object, key_id: str = "") -> object:
 
 
 def read_rows(*, kind: Kind, ids: Iterable[int]) -> dict[int, Columns]:
-    """The rows that are there, as they are stored: private values too."""
     stored = canonical.read_rows(rows=kind.model._base_manager.filter(pk__in=ids), names=("id", *kind.columns))
     found: dict[int, Columns] = {row[0]: dict(zip(kind.columns, row[1:], strict=True)) for row in stored}
     for number, lists in read_lists(kind=kind, ids=found).items():
@@ -86,7 +84,6 @@ def read_rows(*, kind: Kind, ids: Iterable[int]) -> dict[int, Columns]:
 
 
 def read_lists(*, kind: Kind, ids: Iterable[int]) -> dict[int, Columns]:
-    """The groups and permissions of people, the permissions of groups, each by name and in order."""
     lists: dict[int, dict[str, list[str]]] = {number: {name: [] for name in kind.lists} for number in ids}
     owner = str(kind.model._meta.model_name)
     for name in kind.lists:

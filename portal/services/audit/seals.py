@@ -38,7 +38,6 @@ class NotACheckpoint(Exception):
 
 
 def read_seals(*, after: int, limit: int) -> Sequence[models.Seal]:
-    """Seals with numbers above `after`, in their order, in canonical form."""
     return signed.read_signed(rows=models.Seal.objects.filter(number__gt=after).order_by("number")[:limit])
 
 
@@ -103,7 +102,6 @@ def _make_seal(batch: list[tuple[int, str]], *, newest: models.Seal | None) -> m
 
 
 def hash_signatures(*, lines: list[str]) -> str:
-    """What a seal keeps of the signatures of its events: the SHA-256 of one a line."""
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -112,7 +110,6 @@ def _read_newest() -> models.Seal | None:
 
 
 def find_sealed() -> int:
-    """The number of the last event that is sealed; 0 where none is."""
     newest = _read_newest()
     return newest.last_id if newest else 0
 
@@ -175,8 +172,6 @@ def describe_newest() -> dict[str, str | int]:
 
 
 class Checkpoint(NamedTuple):
-    """A seal that was kept elsewhere."""
-
     number: int
     digest: str
 

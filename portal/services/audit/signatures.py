@@ -20,8 +20,6 @@ _SIGNATURE = re.compile(rf"([0-9a-f]{{8}}):[0-9a-f]{{{_CODE}}}")
 
 
 class Verdict(Enum):
-    """What a signature shows."""
-
     AUTHENTIC = "authentic"
     WRONG = "wrong"
     UNKNOWN_KEY = "unknown key"
@@ -29,14 +27,11 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class AuditKey:
-    """A key with its id, which names it and reveals nothing of it."""
-
     id: str
     secret: bytes = field(repr=False)
 
 
 def get_key() -> AuditKey:
-    """The audit key that signatures are made with now."""
     return _derive(settings.PORTAL_AUDIT_KEY or settings.SECRET_KEY)
 
 

@@ -25,12 +25,10 @@ def describe(*, row: Signed) -> dict[str, object]:
 
 
 def sign(*, row: Signed) -> None:
-    """Give it the signature that it must have."""
     setattr(row, row.SIGNATURE, signatures.sign(what=str(row._meta.model_name), text=_write(row)))
 
 
 def check(*, row: Signed) -> signatures.Verdict:
-    """Whether the portal has written it, as it is."""
     what = str(row._meta.model_name)
     return signatures.check(what=what, text=_write(row), signature=getattr(row, row.SIGNATURE))
 

@@ -80,14 +80,12 @@ class Stream:
             self._in_doubt.popleft()
 
     def _restart(self, last_id: int) -> None:
-        """Send again, on a new connection, what came after this event."""
         self._destination.close()
         self._in_doubt.clear()
         self._kept = self._sent = last_id
 
 
 def find_warnings(*, now: datetime) -> list[str]:
-    """That sealed events have not been sent for long, as a sentence."""
     if not settings.PORTAL_AUDIT_STREAM:
         return []
     last_id = models.StreamPosition.objects.values_list("last_id", flat=True).first() or 0
@@ -116,7 +114,6 @@ def fit_data(*, event: reading.StoredEvent) -> dict[str, object]:
 
 
 def list_lines(*, after: int, most: int) -> list[Line]:
-    """The next sealed events."""
     source, sealed = name_source(), models.Event.objects.filter(id__gt=after, id__lte=seals.find_sealed())
     until = max(sealed.order_by("id").values_list("id", flat=True)[:most], default=after)
     return [_write_line(event, source=source) for event in reading.walk_events(after=after, until=until)]

@@ -21,7 +21,6 @@ class Start:
 
 
 def walk_tombstones() -> Iterator[models.Tombstone]:
-    """All there are, oldest first, in canonical form."""
     after, found = reading.LOWEST, models.Tombstone.objects.order_by("id")
     while page := signed.read_signed(rows=found.filter(id__gt=after)[:100]):
         yield from page
@@ -29,7 +28,6 @@ def walk_tombstones() -> Iterator[models.Tombstone]:
 
 
 def _walk_events() -> Iterator[models.Tombstone]:
-    """Those of events that the portal has written."""
     for tombstone in walk_tombstones():
         if tombstone.kind == models.Tombstone.Kind.EVENTS and signed.check(row=tombstone) is Verdict.AUTHENTIC:
             yield tombstone

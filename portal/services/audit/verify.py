@@ -85,7 +85,6 @@ def _check_checkpoint(report: Report, checkpoint: seals.Checkpoint, start: tombs
 
 
 def _check_unsealed(report: Report, link: _Link) -> None:
-    """Those behind the last seal: each by itself."""
     for event in reading.walk_events(after=link.last_id):
         report.events += 1
         verdict = event.check()
@@ -129,7 +128,6 @@ def _find_headless(report: Report) -> None:
 
 
 def _check_group(group: Sequence[models.Seal], link: _Link) -> tuple[Report, _Link]:
-    """What is wrong with these seals and their events, and the link behind them."""
     report = Report(seals=len(group), newest=str(group[-1].made_at))
     believed = [seal for seal in group if _judge(report, seal, "seal", f"seal {seal.number}", "was altered.")]
     until = max((seal.last_id for seal in believed), default=link.last_id)
@@ -147,7 +145,6 @@ def _check_group(group: Sequence[models.Seal], link: _Link) -> tuple[Report, _Li
 
 
 def _check_link(report: Report, seal: models.Seal, link: _Link) -> bool:
-    """Whether the seal follows the one before it."""
     expected = link.number + 1
     if seal.number == expected + 1:
         report.add("seal", f"seal {expected}", "was removed.")
