@@ -17,8 +17,6 @@ from portal.services.audit import seals
 
 @admin.register(models.Seal)
 class SealAdmin(readonly.ReadOnlyAdmin):
-    """Each batch of events that was closed, with what it proves them by."""
-
     list_display = ("__str__", "made_at", "count", "first_id", "last_id", "key_id", "digest")
     fields = ("number", "made_at", ("count", "first_id", "last_id"), "key_id", "previous", "signatures", "digest")
 
@@ -55,8 +53,6 @@ class SealAdmin(readonly.ReadOnlyAdmin):
 
 @admin.register(models.Tombstone)
 class TombstoneAdmin(readonly.ReadOnlyAdmin):
-    """What was pruned, batch by batch: named and counted before it went."""
-
     list_display = ("__str__", "made_at", "kind", "first_id", "last_id", "counts")
     list_filter = ("kind", ("made_at", filters.TimeFilter))
 

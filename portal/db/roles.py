@@ -55,6 +55,5 @@ def can_change_triggers() -> bool:
 
 
 def list_sequences(*, table: str) -> list[str]:
-    """The sequences that number the rows of a table."""
     with connection.cursor() as cursor:
         return [found["name"] for found in connection.introspection.get_sequences(cursor, table)]

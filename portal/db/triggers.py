@@ -27,11 +27,9 @@ class Rule:
 
     @property
     def name(self) -> str:
-        """The name of its trigger."""
         return f"{_PREFIX}keep_{self.table.removeprefix('portal_')}_{self.act.lower()}"
 
     def write(self) -> list[str]:
-        """The SQL statements that create its trigger."""
         head = f"CREATE TRIGGER {self.name} BEFORE {self.act} ON {self.table}"
         if connection.vendor == "sqlite":
             when = f" WHEN {self.condition}" if self.condition else ""
@@ -77,7 +75,6 @@ def remove_triggers() -> None:
 
 
 def find_faults(*, rules: Iterable[Rule]) -> list[str]:
-    """Whose triggers are missing, or other than they must be, as sentences."""
     present, faults = _read_present(), []
     for rule in rules:
         if (place := (rule.name, rule.table)) not in present:
@@ -88,7 +85,6 @@ def find_faults(*, rules: Iterable[Rule]) -> list[str]:
 
 
 def _read_present() -> dict[tuple[str, str], str]:
-    """What the database holds of each that is there, by its name and table."""
     with connection.cursor() as cursor:
         cursor.execute(_READ[connection.vendor])
         return {(name, table): description for name, table, description in cursor.fetchall()}

@@ -9,8 +9,6 @@ from portal.services.audit import export
 
 
 class Command(BaseCommand):
-    """docs/audit-log.md has the form of the lines, and a script that verifies them with the audit key alone."""
-
     help = "Print the audit log as JSON lines: tombstones, then events, each seal behind its own."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -9,8 +9,6 @@ from portal.services.audit import seals
 
 
 class Command(BaseCommand):
-    """Prints JSON. Whoever keeps it can prove later that nothing before it was changed: `verify_audit --checkpoint`."""
-
     help = "Print the newest seal of the audit log as JSON, to be kept where nobody who works on the portal can write."
 
     def handle(self, *args: Any, **options: Any) -> None:

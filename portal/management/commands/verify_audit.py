@@ -14,9 +14,6 @@ _CHANGED, _UNCHECKED = 1, 2  # what the command ends with
 
 
 class Command(BaseCommand):
-    """Names what was changed. Ends with 0 where nothing was, with 1 where anything was or may be, and with 2 where not
-    all could be checked."""
-
     help = (
         "Check that nothing in the audit log was changed, removed, inserted or re-dated since it was written. Ends with"
         " 0 where all is well; with 1 where something is not as it was, or where the database would not refuse to"

@@ -43,7 +43,6 @@ def _choose_seals(*, before: datetime) -> list[models.Seal]:
 
 @leases.transaction()
 def _prune(chosen: Sequence[models.Seal]) -> int:
-    """Prune these seals with their events, and what stayed of former ones and need not stay any more."""
     kinds = models.Tombstone.Kind
     former = models.Tombstone.objects.filter(kind=kinds.EVENTS).order_by("-id").first()
     edge = former.last_id if former else 0

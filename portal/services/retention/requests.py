@@ -40,7 +40,6 @@ def prune_requests(*, before: datetime) -> int:
 
 
 def _walk(*, before: datetime) -> Iterator[list[int]]:
-    """All that were made before then, oldest first, in pages."""
     old = models.Request.objects.filter(created_at__lt=before).order_by("-created_at")
     newest = old.values_list("id", flat=True).first()
     last = 0
@@ -109,7 +108,6 @@ def _delete(kind: str, ids: Sequence[int]) -> None:
 
 
 def _list_rows(numbers: Numbers) -> Mapping[str, QuerySet[Any]]:
-    """All that is the requests' alone, by kind."""
     workstations = models.Workstation.objects.filter(Q(request__in=numbers) | Q(made_for__in=numbers))
     return {
         "request": models.Request.objects.filter(pk__in=numbers),
