@@ -11,7 +11,7 @@ from portal import models
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import canonical, ranges, seals, verify
+from portal.services.audit import canonical, seals, verify
 from portal.services.people import people
 from portal.services.reconciliation import operator_actions
 from portal.services.reports import configuration, usage
@@ -86,7 +86,7 @@ def test_tombstones_and_their_events_name_what_went(old):
     requests, stations, of_events = (by_kind[kind] for kind in ("REQUESTS", "WORKSTATIONS", "EVENTS"))
     assert (requests.ids, requests.counts) == (old, {"request": 5, "attempt": 5, "late-response": 0})
     assert (stations.ids, stations.counts) == (owned, {"workstation": 4, "share": 0})
-    assert (of_events.ids, of_events.kept) == (ranges.pack(numbers=events[:-1]), [])
+    assert (of_events.ids, of_events.kept) == (canonical.pack_ranges(numbers=events[:-1]), [])
     assert of_events.counts == {"event": len(events) - 1}
     assert of_events.seal_digest == models.Seal.objects.get().previous
     first = models.Event.objects.filter(verb="prune").earliest("id")

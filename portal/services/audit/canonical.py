@@ -4,7 +4,7 @@ Both databases give the same form, of what is stored and not of what Django make
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection
 from django.db.models import F, Func, QuerySet, TextField
 
 type Row = Sequence[Any]
+type Ranges = list[list[int]]
 
 _AS_STORED = "%(expressions)s"
 _FORMS = {
@@ -88,3 +89,18 @@ def convert_value(*, value: Any) -> Any:
             return value.hex
         case _:
             return value
+
+
+def pack_ranges(*, numbers: Iterable[int]) -> Ranges:
+    """Ascending numbers as ranges, which take little room: [[1, 2000], [2003, 2003]]."""
+    found: Ranges = []
+    for number in numbers:
+        if found and found[-1][1] == number - 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return found
+
+
+def unpack_ranges(*, ranges: Ranges) -> set[int]:
+    return {number for first, last in ranges for number in range(first, last + 1)}

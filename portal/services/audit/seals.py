@@ -16,7 +16,7 @@ from django.db import OperationalError, transaction
 
 from portal import models
 from portal.db import clock, numbers
-from portal.services.audit import canonical, ranges, reading, signatures, signed
+from portal.services.audit import canonical, reading, signatures
 from portal.services.runtime import leases
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class NotACheckpoint(Exception):
 
 
 def read_seals(*, after: int, limit: int) -> Sequence[models.Seal]:
-    return signed.read_signed(rows=models.Seal.objects.filter(number__gt=after).order_by("number")[:limit])
+    return signatures.read_signed(rows=models.Seal.objects.filter(number__gt=after).order_by("number")[:limit])
 
 
 def seal_events() -> int:
@@ -94,10 +94,10 @@ def _make_seal(batch: list[tuple[int, str]], *, newest: models.Seal | None) -> m
         count=len(batch),
         key_id=signatures.get_key().id,
         previous=newest.digest if newest else "",
-        ids=ranges.pack(numbers=(number for number, _ in batch)),
+        ids=canonical.pack_ranges(numbers=(number for number, _ in batch)),
         signatures=hash_signatures(lines=[signature for _, signature in batch]),
     )
-    signed.sign(row=seal)
+    signatures.sign_row(row=seal)
     return seal
 
 

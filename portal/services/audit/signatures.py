@@ -1,19 +1,24 @@
 """Signatures: a keyed code over all that something says, which nobody can make without the audit key.
 
-The audit key is not in the database: who can write there lacks it.
+The audit key is not in the database: who can write there lacks it. Seals and tombstones are signed as whole rows.
 """
 
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 
 from django.conf import settings
+from django.db.models import QuerySet
 
+from portal import models
 from portal.models.canonical_json import write_json
+from portal.services.audit import canonical
+
+type SignedRow = models.Seal | models.Tombstone
 
 _CODE = 32  # digits: half of an HMAC-SHA256
 _SIGNATURE = re.compile(rf"([0-9a-f]{{8}}):[0-9a-f]{{{_CODE}}}")
@@ -87,3 +92,29 @@ def check(*, what: str, text: str, signature: object) -> Verdict:
     if key is None:
         return Verdict.UNKNOWN_KEY if key_id else Verdict.WRONG
     return Verdict.AUTHENTIC if _sign(key, what, text) == signature else Verdict.WRONG
+
+
+def read_signed[Row: SignedRow](*, rows: QuerySet[Row]) -> Sequence[Row]:
+    """These rows as they are stored, for that is what is signed: times are texts."""
+    names = [field.attname for field in rows.model._meta.concrete_fields]
+    found = canonical.read_rows(rows=rows, names=names)
+    return [rows.model(**dict(zip(names, row, strict=True))) for row in found]
+
+
+def describe_row(*, row: SignedRow) -> dict[str, object]:
+    """All of it in canonical form, but for an id that only numbers it."""
+    names = [field.attname for field in row._meta.concrete_fields if field.attname != "id"]
+    return {name: canonical.convert_value(value=getattr(row, name)) for name in names}
+
+
+def sign_row(*, row: SignedRow) -> None:
+    setattr(row, row.SIGNATURE, sign(**_write(row)))
+
+
+def check_row(*, row: SignedRow) -> Verdict:
+    return check(**_write(row), signature=getattr(row, row.SIGNATURE))
+
+
+def _write(row: SignedRow) -> dict[str, str]:
+    values = {name: value for name, value in describe_row(row=row).items() if name != row.SIGNATURE}
+    return {"what": str(row._meta.model_name), "text": write_json(values)}

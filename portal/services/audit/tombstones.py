@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from portal import models
 from portal.models.event import Verb
-from portal.services.audit import events, ranges, reading, signed
+from portal.services.audit import canonical, events, reading, signatures
 from portal.services.audit.signatures import Verdict
 
 
@@ -22,14 +22,14 @@ class Start:
 
 def walk_tombstones() -> Iterator[models.Tombstone]:
     after, found = reading.LOWEST, models.Tombstone.objects.order_by("id")
-    while page := signed.read_signed(rows=found.filter(id__gt=after)[:100]):
+    while page := signatures.read_signed(rows=found.filter(id__gt=after)[:100]):
         yield from page
         after = page[-1].pk
 
 
 def _walk_events() -> Iterator[models.Tombstone]:
     for tombstone in walk_tombstones():
-        if tombstone.kind == models.Tombstone.Kind.EVENTS and signed.check(row=tombstone) is Verdict.AUTHENTIC:
+        if tombstone.kind == models.Tombstone.Kind.EVENTS and signatures.check_row(row=tombstone) is Verdict.AUTHENTIC:
             yield tombstone
 
 
@@ -39,12 +39,12 @@ def find_start() -> Start:
     for tombstone in _walk_events():
         start.number, start.digest = tombstone.seal_number, tombstone.seal_digest
         start.last_id, start.pruned = tombstone.last_id, start.pruned + tombstone.counts["event"]
-        start.kept |= ranges.unpack(ranges=tombstone.kept)
-        start.kept -= ranges.unpack(ranges=tombstone.ids)
+        start.kept |= canonical.unpack_ranges(ranges=tombstone.kept)
+        start.kept -= canonical.unpack_ranges(ranges=tombstone.ids)
     return start
 
 
-def list_pruned() -> ranges.Ranges:
+def list_pruned() -> canonical.Ranges:
     """The events that are gone, as tombstones say that the portal has written."""
     return [ends for tombstone in _walk_events() for ends in tombstone.ids]
 
@@ -52,7 +52,7 @@ def list_pruned() -> ranges.Ranges:
 def add_tombstones(*, tombstones: Sequence[models.Tombstone], more: Sequence[models.Change] = ()) -> None:
     """Sign and insert tombstones that have their times, and their event. `more`: which rows go."""
     for tombstone in tombstones:
-        signed.sign(row=tombstone)
+        signatures.sign_row(row=tombstone)
         tombstone.save(force_insert=True)
     detail = {one.kind.lower(): {"tombstone": one.pk, "counts": one.counts} for one in tombstones}
     events.record(Verb.PRUNE, f"tombstone {tombstones[0].pk}", detail=detail, rows=tombstones, more=more)

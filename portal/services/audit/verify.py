@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef
 
 from portal import models
-from portal.services.audit import ranges, reading, rowcheck, seals, signed, tombstones
+from portal.services.audit import canonical, reading, rowcheck, seals, tombstones
 from portal.services.audit.report import KEY, Report
-from portal.services.audit.signatures import Verdict
+from portal.services.audit.signatures import SignedRow, Verdict, check_row
 
 _SEALS = 20  # at once
 
@@ -92,9 +92,9 @@ def _check_unsealed(report: Report, link: _Link) -> None:
         _judge_event(report, event, verdict)
 
 
-def _judge(report: Report, row: signed.Signed, kind: str, what: str, words: str) -> bool:
+def _judge(report: Report, row: SignedRow, kind: str, what: str, words: str) -> bool:
     """Report a row that was changed, or that names an audit key that is missing. Returns whether it is authentic."""
-    verdict = signed.check(row=row)
+    verdict = check_row(row=row)
     if verdict is Verdict.WRONG:
         report.add(kind, what, words)
     elif verdict is Verdict.UNKNOWN_KEY:
@@ -173,7 +173,7 @@ class _Events:
 
 def _check_seal(report: Report, seal: models.Seal, events: _Events, *, begin: int) -> None:
     """Compare the events with the seal, which was made by who could check them all."""
-    broken, expected = report.count_broken(), ranges.unpack(ranges=seal.ids)
+    broken, expected = report.count_broken(), canonical.unpack_ranges(ranges=seal.ids)
     signatures, unknown = _check_events(report, events.take_until(seal.last_id), expected=expected, begin=begin)
     if seals.hash_signatures(lines=signatures) == seal.signatures:
         return

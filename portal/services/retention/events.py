@@ -11,7 +11,7 @@ from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from portal import models
 from portal.db import clock
 from portal.models.event import Verb
-from portal.services.audit import ranges, tombstones
+from portal.services.audit import canonical, tombstones
 from portal.services.runtime import leases
 
 BATCH = 2000  # events that go in one transaction, unless one seal has more
@@ -59,8 +59,8 @@ def _prune(chosen: Sequence[models.Seal]) -> int:
         kind=kinds.EVENTS,
         first_id=min([*going, *kept]),
         last_id=chosen[-1].last_id if chosen else edge,
-        ids=ranges.pack(numbers=going),
-        kept=ranges.pack(numbers=kept),
+        ids=canonical.pack_ranges(numbers=going),
+        kept=canonical.pack_ranges(numbers=kept),
         counts={"event": len(going)},
         seal_number=chosen[-1].number if chosen else former.seal_number,  # type: ignore[union-attr]
         seal_digest=chosen[-1].digest if chosen else former.seal_digest,  # type: ignore[union-attr]
