@@ -18,13 +18,12 @@ _POWERS = r"""
 """
 
 
-def read_home(*, table: str) -> tuple[str, str, str]:
-    """The database and the schema of a table that must be there, and the role that owns it."""
+def read_home() -> tuple[str, str, str]:
+    """The database and the schema of our tables, which must be there, and the role that owns them."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_database(), schemaname, tableowner FROM pg_tables"
-            " WHERE schemaname = current_schema() AND tablename = %s",
-            [table],
+            " WHERE schemaname = current_schema() AND tablename = 'portal_event'"
         )
         database, schema, owner = cursor.fetchone()
     return database, schema, owner

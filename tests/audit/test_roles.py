@@ -17,7 +17,7 @@ from portal import models
 from portal.db import places
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import grants, protection, seals, verify
+from portal.services.audit import protection, seals, verify
 from portal.services.people import membership
 from portal.worker import process
 from tests import factories, roles
@@ -202,7 +202,7 @@ def test_what_is_granted_the_triggers_still_hold(role, alice):
 
 
 def test_no_act_is_granted_that_a_trigger_always_refuses():
-    granted = grants.list_privileges()
+    granted = protection.list_privileges()
     for table in ("event", "change", "seal", "lateresponse"):
         assert granted[f"portal_{table}"] == ("SELECT", "INSERT", "DELETE")
     for table in ("tombstone", "lostresponse", "restore"):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.services.audit import grants
+from portal.services.audit import protection
 
 
 class Command(BaseCommand):
@@ -18,8 +18,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            statements = grants.write_grants(role=options["role"])
-        except grants.NotPossible as refusal:
+            statements = protection.write_grants(role=options["role"])
+        except protection.NotPossible as refusal:
             raise CommandError(str(refusal)) from refusal
         # All or nothing: half of it would leave a portal that cannot work.
         for statement in ["BEGIN", *statements, "COMMIT"]:

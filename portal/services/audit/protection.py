@@ -1,15 +1,22 @@
-"""The audit log defends itself: triggers by which the database refuses to change or delete what is in it.
+"""The audit log defends itself: triggers by which the database refuses to change or delete what is in it, and grants.
 
-They hold for whoever writes: the portal, a shell, psql. Each rule is one condition under which a write is refused, in
-SQL that SQLite and PostgreSQL share; `OLD` and `NEW` are the row before and after.
+Triggers hold for whoever writes: the portal, a shell, psql. Each rule is one condition under which a write is refused,
+in SQL that SQLite and PostgreSQL share. But whoever owns a table may drop its triggers: where another role owns the
+tables, the portal's own is granted what it needs: to read, to add, and to change and delete where a trigger may let it.
 """
 
+from collections.abc import Iterable
+
+from django.apps import apps
 from django.db import connection
+from psycopg import sql
 
 from portal import models
-from portal.db import triggers
+from portal.db import roles, triggers
 from portal.db.triggers import Rule
 
+_READ_ONLY = frozenset({"django_migrations", "django_content_type", "auth_permission"})  # only migrations write there
+_ACTS = ("INSERT", "UPDATE", "DELETE")
 _MOST_NUMBERS = 1000  # that are taken, or left out, at once
 _CONTAINS = {
     "sqlite": "{row} IN (SELECT value FROM json_each(t.ids))",
@@ -57,17 +64,78 @@ def _changes(*columns: str) -> str:
 
 
 def _is_named(kind: str, row: str) -> str:
-    """Whether a tombstone names the row, so that it may go."""
     by_range = f"t.kind = '{kind}' AND {row} BETWEEN t.first_id AND t.last_id"
     by_id = f" AND {_CONTAINS[connection.vendor].format(row=row)}" if kind == "REQUESTS" else ""
     return f"EXISTS (SELECT 1 FROM portal_tombstone t WHERE {by_range}{by_id})"  # noqa: S608 (our own names)
 
 
 def install_triggers() -> None:
-    """Put the triggers back as they must be. Nothing where the tables are not all there yet."""
     triggers.install_triggers(rules=list_rules())
 
 
 def find_faults() -> list[str]:
-    """What is missing or other than it must be, as sentences; empty where the audit log is protected."""
     return triggers.find_faults(rules=list_rules())
+
+
+# --- What the portal's role may do on PostgreSQL ---
+
+
+class NotPossible(Exception):
+    """Nothing that is granted would bind the role; the message is fit for the person."""
+
+
+def list_privileges() -> dict[str, tuple[str, ...]]:
+    """What the portal's role needs on each table.
+
+    DELETE of events is for pruning, which the triggers hold to what a tombstone names.
+    """
+    tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
+    refused = {(rule.table, rule.act) for rule in list_rules() if not rule.condition}
+    return {
+        table: ("SELECT", *(act for act in _ACTS if table not in _READ_ONLY and (table, act) not in refused))
+        for table in sorted(tables | {"django_migrations"})
+    }
+
+
+def write_grants(*, role: str) -> list[str]:
+    """The statements that leave to the role what it needs and take everything else. Raises NotPossible."""
+    privileges = list_privileges()
+    _check_role(role, tables=privileges.keys())
+    home = roles.read_home()
+    database, schema, owner, name = map(_quote, (*home, role))
+    statements = [
+        # Where everybody may create, that may be the only right that the owner has.
+        f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {owner}",
+        f"REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC, {name}",
+        f"REVOKE CREATE, TEMPORARY ON DATABASE {database} FROM PUBLIC, {name}",
+        f"GRANT CONNECT ON DATABASE {database} TO {name}",
+        f"GRANT USAGE ON SCHEMA {schema} TO {name}",
+    ]
+    for table, granted in privileges.items():
+        where = f"{schema}.{_quote(table)}"
+        statements += [f"REVOKE ALL ON {where} FROM PUBLIC, {name}", f"GRANT {', '.join(granted)} ON {where} TO {name}"]
+        for sequence in roles.list_sequences(table=table):
+            numbers = f"SEQUENCE {schema}.{_quote(sequence)}"
+            statements.append(f"REVOKE ALL ON {numbers} FROM PUBLIC, {name}")
+            # UPDATE would let it set a sequence back.
+            if "INSERT" in granted:
+                statements.append(f"GRANT USAGE ON {numbers} TO {name}")
+    return statements
+
+
+def _quote(name: str) -> str:
+    return sql.Identifier(name).as_string(None)
+
+
+def _check_role(role: str, *, tables: Iterable[str]) -> None:
+    if connection.vendor != "postgresql":
+        raise NotPossible("SQLite has no roles: whoever may write in its file may do everything in it.")
+    if missing := set(tables) - set(connection.introspection.table_names()):
+        raise NotPossible(f"The table {min(missing)} is not there yet: run `manage.py migrate` first.")
+    if (is_owner := roles.is_owner(role=role)) is None:
+        raise NotPossible(f"There is no role {role}: make it first, such as by `createuser --pwprompt {role}`.")
+    if is_owner:
+        raise NotPossible(
+            f"The role {role} owns the database, its schema or its tables, belongs to a role that does, or is a"
+            " superuser: nothing can be kept from it. docs/database.md says how to give them to another role."
+        )
