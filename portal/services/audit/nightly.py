@@ -1,8 +1,6 @@
 """The audit log is verified each night without being asked, and by day where an auditor has asked for it."""
 
 import logging
-import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -22,7 +20,6 @@ _NIGHT = range(1, 6)  # hours in the site's zone, in which few need the database
 _NIGHT_LENGTH = timedelta(hours=5)
 _OVERDUE = timedelta(hours=24)
 _NOT_CHECKED = timedelta(hours=48)  # a warning
-_RENEWAL = 1.0  # seconds between two renewals of the lease
 
 
 def check_log() -> None:
@@ -33,7 +30,7 @@ def check_log() -> None:
         return
     with leases.transaction():
         check, _ = models.LogCheck.objects.update_or_create(pk=1, defaults={"begun_at": begun_at})
-    report = verify.verify_log(rows=True, on_step=_make_renewal())
+    report = verify.verify_log(rows=True, on_step=leases.renew_lease)
     faults = protection.find_faults()
     looked_at = ("seals", "events", "pruned", "unsealed", "rows", "not_judged")
     check.counts = {name: getattr(report, name) for name in looked_at} | {"findings": report.count + len(faults)}
@@ -68,19 +65,6 @@ def _is_due(check: models.LogCheck, *, now: datetime) -> bool:
     is_night = now.astimezone(timezone.get_default_timezone()).hour in _NIGHT
     is_wanted = check.asked_at is not None or check.is_under_way
     return age >= _OVERDUE or (is_night and age >= _NIGHT_LENGTH) or (is_wanted and age >= _LEAST_BETWEEN)
-
-
-def _make_renewal() -> Callable[[], None]:
-    """What verifying calls at each step; raises LeaseLost to end it."""
-    renewed_at = time.monotonic()
-
-    def renew() -> None:
-        nonlocal renewed_at
-        if (now := time.monotonic()) - renewed_at >= _RENEWAL:
-            leases.renew_lease()
-            renewed_at = now
-
-    return renew
 
 
 @leases.transaction()
