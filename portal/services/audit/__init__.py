@@ -1,7 +1,4 @@
-"""The audit log: what was done, by whom, and the proof that nobody changed it since.
-
-See docs/audit-log.md, and for the alternatives docs/decisions/0006-signed-events-and-seals.md.
-"""
+"""The audit log: what was done, by whom, and the proof that nobody changed it since. docs/audit-log.md."""
 
 from portal.services.audit.events import acting_from, collect_events, describe_moment, record
 

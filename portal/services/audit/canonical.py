@@ -82,13 +82,9 @@ def write_time(*, time: datetime) -> str:
 
 
 def convert_value(*, value: Any) -> Any:
-    match value:
-        case datetime():
-            return write_time(time=value)
-        case UUID():
-            return value.hex
-        case _:
-            return value
+    if isinstance(value, datetime):
+        return write_time(time=value)
+    return value.hex if isinstance(value, UUID) else value
 
 
 def pack_ranges(*, numbers: Iterable[int]) -> Ranges:

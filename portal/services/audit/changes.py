@@ -19,32 +19,28 @@ def describe_changes(
 
     `lists`: what changed in the lists of the first. Rows of other kinds are left out, and those without a change.
     """
-    described = []
-    for place, row in enumerate(dict.fromkeys(changed)):
-        change = _describe(row, lists=lists if place == 0 else {})
-        if change is not None:
-            described.append(change)
+    described = [_describe(row, lists=lists if place == 0 else {}) for place, row in enumerate(dict.fromkeys(changed))]
     # Of what goes, nothing that it held is kept.
     kinds = [(row, rows.find_kind(row=row)) for row in gone]
-    return described + [models.Change(kind=kind.name, row_id=row.pk, act=_Act.REMOVED) for row, kind in kinds if kind]
+    removed = [models.Change(kind=kind.name, row_id=row.pk, act=_Act.REMOVED) for row, kind in kinds if kind]
+    return [change for change in described if change] + removed
 
 
 def _describe(row: Model, *, lists: Mapping[str, tuple[object, object]]) -> models.Change | None:
     kind = rows.find_kind(row=row)
     if kind is None:
         return None
-    is_new, columns = _compare(row, kind=kind) if isinstance(row, Audited) else (False, {})
+    if isinstance(row, Audited):
+        is_new, columns = _compare(row, kind=kind)
+    else:
+        is_new, columns = all(before is None for before, _ in lists.values()), {}
     columns |= {name: list(values) for name, values in lists.items()}
-    if not columns:
-        return None
-    is_new |= not isinstance(row, Audited) and all(was is None for was, _ in columns.values())
     act = _Act.ADDED if is_new else _Act.CHANGED
-    return models.Change(kind=kind.name, row_id=row.pk, act=act, columns=columns)
+    return models.Change(kind=kind.name, row_id=row.pk, act=act, columns=columns) if columns else None
 
 
 def _compare(row: Audited, *, kind: rows.Kind) -> tuple[bool, Columns]:
-    """Whether the row is new, and its columns before and after: those that changed, or all where no event has told of
-    it yet."""
+    """Whether the row is new, and its columns before and after: those that changed, or all where no event has it."""
     stored = row.stored
     before = {} if stored is None else rows.describe(kind=kind, values=stored)
     # What the database computed is not in the instance yet.

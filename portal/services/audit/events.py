@@ -65,8 +65,11 @@ def record(
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("an event belongs into the transaction of its change")
-    changed = _list_rows(target) if rows is None else rows
-    described = [*changes.describe_changes(changed=changed, gone=gone, lists=lists or {}), *more]
+    if rows is None:
+        rows = [] if isinstance(target, str) else [target]
+    if request_number is None:
+        request_number = target.pk if isinstance(target, models.Request) else getattr(target, "request_id", None)
+    described = [*changes.describe_changes(changed=rows, gone=gone, lists=lists or {}), *more]
     source = _ORIGIN.get()
     event = models.Event(
         actor_id=by.pk if by else None,
@@ -75,7 +78,7 @@ def record(
         http_request=source.http_request,
         verb=verb,
         target=target if isinstance(target, str) else models.name_target(target),
-        request_number=_find_number(target) if request_number is None else request_number,
+        request_number=request_number,
         detail=dict(detail or {}),
         reason=str(reason),
     )
@@ -149,17 +152,7 @@ def _needs_right(event: models.Event, *, person: models.User) -> bool:
     return requester not in (None, person.pk)  # none: it was pruned
 
 
-def _find_number(target: Model | str) -> int | None:
-    if isinstance(target, models.Request):
-        return target.pk
-    return getattr(target, "request_id", None)
-
-
 def describe_moment(*, row: Model, column: str) -> dict[str, object]:
     """The detail of an event that set a time which was not set: read back, for the database's clock wrote it."""
     row.refresh_from_db(fields=[column])
     return {"before": {column: None}, "after": {column: getattr(row, column).isoformat()}}
-
-
-def _list_rows(target: Model | str) -> list[Model]:
-    return [] if isinstance(target, str) else [target]

@@ -115,7 +115,7 @@ class _Comparison:
 
     def compare(self, ids: list[int]) -> None:
         self.report.rows += len(ids)
-        for row_id in sorted({row_id for row_id, _ in self._compare(ids)}):
+        for row_id in self._compare(ids):
             for kind, words in self._compare_steadily(row_id):
                 self.report.add(kind, name_row(kind=self.kind.name, row_id=row_id), words)
 
@@ -125,17 +125,15 @@ class _Comparison:
         for _ in range(_LOOKS):
             before = own.count()
             self._note_pruned()
-            found = [difference for _, difference in self._compare([row_id])]
+            found = self._compare([row_id]).get(row_id, [])
             if not found or own.count() == before:
                 break
         return found
 
-    def _compare(self, ids: list[int]) -> Iterator[tuple[int, Difference]]:
-        states = self._read_states(ids)
-        stored = rows.read_rows(kind=self.kind, ids=ids)
-        for row_id in ids:
-            differences = self._judge(row_id, states.get(row_id), stored.get(row_id))
-            yield from ((row_id, difference) for difference in differences)
+    def _compare(self, ids: list[int]) -> dict[int, list[Difference]]:
+        states, stored = self._read_states(ids), rows.read_rows(kind=self.kind, ids=ids)
+        found = {row_id: list(self._judge(row_id, states.get(row_id), stored.get(row_id))) for row_id in ids}
+        return {row_id: differences for row_id, differences in found.items() if differences}
 
     def _read_states(self, ids: list[int]) -> dict[int, _State]:
         found: dict[int, _State] = defaultdict(lambda: _State(kind=self.kind))

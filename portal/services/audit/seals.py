@@ -7,7 +7,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 
@@ -25,7 +25,6 @@ BATCH = 2000  # events in a seal at most
 MOST_COUNTED = 10_000  # events that wait to be sealed
 _MOST_SEALS = 100  # in one round, so that a worker that is told to stop need not wait long
 _LOCK_WITHIN = "200ms"  # whoever writes waits as long at most
-_CHECKPOINT = "workstation-portal checkpoint"
 _LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code
 
 
@@ -141,13 +140,9 @@ def describe_state() -> State:
     waiting = models.Event.objects.filter(id__gt=newest.last_id if newest else 0).order_by("id")
     oldest = waiting.values_list("at", flat=True).first()
     # Five rounds of the job, which comes once in twelve of the others'.
-    late_after = 60 * settings.PORTAL_JOB_INTERVAL
-    return State(
-        newest=newest,
-        waiting=waiting[:MOST_COUNTED].count(),
-        oldest_waiting_at=oldest,
-        is_late=oldest is not None and (clock.read_clock() - oldest).total_seconds() > late_after,
-    )
+    late_after = timedelta(seconds=60 * settings.PORTAL_JOB_INTERVAL)
+    is_late = oldest is not None and clock.read_clock() - oldest > late_after
+    return State(newest=newest, waiting=waiting[:MOST_COUNTED].count(), oldest_waiting_at=oldest, is_late=is_late)
 
 
 def find_seal(*, event_id: int) -> models.Seal | None:
@@ -162,7 +157,7 @@ def describe_newest() -> dict[str, str | int]:
     if newest is None:
         raise NoSeal("Nothing has been sealed yet: a worker seals the audit log about once a minute.")
     return {
-        "format": _CHECKPOINT,
+        "format": "workstation-portal checkpoint",
         "version": 1,
         "number": newest.number,
         "made_at": canonical.write_time(time=newest.made_at),

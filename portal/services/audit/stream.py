@@ -55,12 +55,13 @@ class Stream:
             self._is_away = True
 
     def _read_next(self, is_unchanged: Callable[[], bool]) -> Sequence[Line]:
-        position = _get_position()
+        here = places.read_place().name
+        position, _ = models.StreamPosition.objects.get_or_create(pk=1, defaults={"place": here})
         if position.last_id != self._kept:
             self._restart(position.last_id)
         if self._sent >= seals.find_sealed():
             return []
-        if not is_unchanged() or position.place != places.read_place().name:
+        if not is_unchanged() or position.place != here:
             raise OSError("nobody has said yet what became of the database")
         return list_lines(after=self._sent, most=self._most)
 
@@ -128,8 +129,3 @@ def _write_line(event: reading.StoredEvent, *, source: str) -> Line:
     data, at = fit_data(event=event), write_time(at=event.at)
     envelope = {"specversion": "1.0", "id": str(event.id), "source": source, "time": at, "data": data}
     return Line(event.id, at, write_json(envelope | {"type": f"workstation-portal.{event.verb}"}).encode())
-
-
-def _get_position() -> models.StreamPosition:
-    position, _ = models.StreamPosition.objects.get_or_create(pk=1, defaults={"place": places.read_place().name})
-    return position
