@@ -45,25 +45,26 @@ def _choose_seals(*, before: datetime) -> list[models.Seal]:
 def _prune(chosen: Sequence[models.Seal]) -> int:
     kinds = models.Tombstone.Kind
     former = models.Tombstone.objects.filter(kind=kinds.EVENTS).order_by("-id").first()
-    edge = former.last_id if former else 0
-    going = list(_list_events(until=edge).exclude(_stays()).values_list("id", flat=True)[:BATCH])
+    last_id, number, digest = (former.last_id, former.seal_number, former.seal_digest) if former else (0, 0, "")
+    going = list(_list_events(until=last_id).exclude(_stays()).values_list("id", flat=True)[:BATCH])
     kept = list[int]()
     if chosen:
-        new = _list_events(until=chosen[-1].last_id).filter(id__gt=edge)
+        new = _list_events(until=chosen[-1].last_id).filter(id__gt=last_id)
         kept = list(new.filter(_stays()).values_list("id", flat=True))
         going += new.exclude(id__in=kept).values_list("id", flat=True)
+        last_id, number, digest = chosen[-1].last_id, chosen[-1].number, chosen[-1].digest
     elif former is None or not going:
         return 0
     tombstone = models.Tombstone(
         made_at=clock.read_clock(),
         kind=kinds.EVENTS,
         first_id=min([*going, *kept]),
-        last_id=chosen[-1].last_id if chosen else edge,
+        last_id=last_id,
         ids=canonical.pack_ranges(numbers=going),
         kept=canonical.pack_ranges(numbers=kept),
         counts={"event": len(going)},
-        seal_number=chosen[-1].number if chosen else former.seal_number,  # type: ignore[union-attr]
-        seal_digest=chosen[-1].digest if chosen else former.seal_digest,  # type: ignore[union-attr]
+        seal_number=number,
+        seal_digest=digest,
     )
     tombstones.add_tombstones(tombstones=[tombstone])
     models.Event.objects.filter(id__in=going)._raw_delete("default")

@@ -1,7 +1,4 @@
-"""What one round of pruning does.
-
-docs/audit-log.md says what goes, what stays, and how the log can be verified afterwards.
-"""
+"""One round of pruning. docs/audit-log.md says what goes, what stays, and how the log can be verified afterwards."""
 
 import logging
 from datetime import datetime, time, timedelta
@@ -16,10 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 def prune_old() -> int:
-    """Prune some batches of what is old enough, each in a transaction of its own. Returns how many rows were named.
-
-    Nothing without PORTAL_KEEP_DAYS.
-    """
+    """Prune some batches of what is old enough, each in a transaction of its own. Returns how many rows were named."""
     if settings.PORTAL_KEEP_DAYS is None:
         return 0
     # Whole days go, of the site's zone: so there is something to do after midnight, and then not until the next.

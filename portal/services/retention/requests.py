@@ -22,8 +22,11 @@ BATCHES = 100  # in one round, so that a worker that is told to stop need not wa
 _FINAL = [status for status, following in models.request.TRANSITIONS.items() if not following]
 # In the order in which they go: what refers to a row goes before it.
 _KINDS = ("late-response", "attempt", "share", "workstation", "request")
-
-type Numbers = Sequence[int]
+# What a scan knows of a workstation.
+_MIRRORED = (
+    *("account_id", "uid", "type", "status", "workspace_id", "raw"),
+    *("created_at", "first_seen_at", "ended_at", "refreshed_at"),
+)
 
 
 def prune_requests(*, before: datetime) -> int:
@@ -52,7 +55,7 @@ def _walk(*, before: datetime) -> Iterator[list[int]]:
         last = page[-1]
 
 
-def _choose(numbers: Numbers, *, before: datetime) -> list[int]:
+def _choose(numbers: Sequence[int], *, before: datetime) -> list[int]:
     """The requests that may be pruned: final, old enough, and of days whose usage is counted."""
     ended = models.Request.objects.filter(pk__in=numbers, status__in=_FINAL, ended_at__lt=before)
     days = {number: usage.get_day(at=created_at) for number, created_at in ended.values_list("id", "created_at")}
@@ -61,7 +64,7 @@ def _choose(numbers: Numbers, *, before: datetime) -> list[int]:
     return sorted(number for number, day in days.items() if day in settled and number not in staying)
 
 
-def _find_young(numbers: Numbers, *, before: datetime) -> set[int]:
+def _find_young(numbers: Sequence[int], *, before: datetime) -> set[int]:
     """Those of which an attempt, a late response or a workstation is live or young."""
     attempts = models.Attempt.objects.filter(
         Q(outcome=models.Attempt.Outcome.SENDING) | Q(deadline_at__gte=before) | Q(late_response__came_at__gte=before),
@@ -79,7 +82,7 @@ def _find_young(numbers: Numbers, *, before: datetime) -> set[int]:
 
 
 @leases.transaction()
-def _prune(numbers: Numbers) -> None:
+def _prune(numbers: Sequence[int]) -> None:
     locked = models.Request.objects.filter(pk__in=numbers).select_for_update().order_by("pk")
     days = {usage.get_day(at=portal_request.created_at) for portal_request in locked}
     rows = _list_rows(numbers)
@@ -88,11 +91,9 @@ def _prune(numbers: Numbers) -> None:
     added = [_make_tombstone(kinds.REQUESTS, ids, kinds=("request", "attempt", "late-response"))]
     if ids["workstation"]:
         added.append(_make_tombstone(kinds.WORKSTATIONS, ids, kinds=("workstation", "share")))
-    removed = models.Change.Act.REMOVED
-    tombstones.add_tombstones(
-        tombstones=added,
-        more=[models.Change(kind=kind, row_id=row_id, act=removed) for kind in _KINDS for row_id in ids[kind]],
-    )
+    act = models.Change.Act.REMOVED
+    gone = [models.Change(kind=kind, row_id=row_id, act=act) for kind in _KINDS for row_id in ids[kind]]
+    tombstones.add_tombstones(tombstones=added, more=gone)
     usage.close_days(days=days)
     mirrored = list(models.Workstation.objects.filter(pk__in=ids["workstation"]))
     models.Connection.calls.filter(workstation__in=ids["workstation"]).delete()
@@ -107,7 +108,7 @@ def _delete(kind: str, ids: Sequence[int]) -> None:
     KINDS[kind].model._default_manager.filter(pk__in=ids)._raw_delete("default")
 
 
-def _list_rows(numbers: Numbers) -> Mapping[str, QuerySet[Any]]:
+def _list_rows(numbers: Sequence[int]) -> Mapping[str, QuerySet[Any]]:
     workstations = models.Workstation.objects.filter(Q(request__in=numbers) | Q(made_for__in=numbers))
     return {
         "request": models.Request.objects.filter(pk__in=numbers),
@@ -138,18 +139,7 @@ def _leave_mirrors(workstations: Iterable[models.Workstation]) -> None:
     """
     models.Workstation.objects.bulk_create(
         models.Workstation(
-            account_id=old.account_id,
-            uid=old.uid,
-            created_at=old.created_at,
-            first_seen_at=old.first_seen_at,
-            raw=old.raw,
-            workspace_id=old.workspace_id,
-            type=old.type,
-            status=old.status,
-            listed_at=old.listed_at or Now(),
-            ended_at=old.ended_at,
-            refreshed_at=old.refreshed_at,
-            is_foreign=True,
+            **{name: getattr(old, name) for name in _MIRRORED}, listed_at=old.listed_at or Now(), is_foreign=True
         )
         for old in workstations
     )
