@@ -15,9 +15,8 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.audit import events, reading, report, seals, signatures, verify
 from tests import factories
-from tests.audit.bits import flip_bits
-from tests.audit.columns import change_columns
 from tests.audit.conftest import find, find_in_chain, tamper
+from tests.audit.damage import change_columns, flip_bits
 
 pytestmark = pytest.mark.django_db
 

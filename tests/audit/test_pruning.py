@@ -22,8 +22,8 @@ from portal.services.retention import requests as prunerequests
 from portal.services.runtime import leases
 from portal.services.search import exporting, finding
 from tests import factories
-from tests.audit.columns import change_columns
 from tests.audit.conftest import find, find_in_chain, record_response, respond, tamper
+from tests.audit.damage import change_columns
 from tests.audit.pruning import count_prunings, count_rows, end_workstations, prune_all
 
 pytestmark = pytest.mark.django_db

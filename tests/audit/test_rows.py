@@ -17,8 +17,8 @@ from portal.services.mirrors import releases
 from portal.services.people import membership, people, sessions
 from portal.services.requests import submissions
 from tests import factories
-from tests.audit.columns import change_columns
 from tests.audit.conftest import find, respond, tamper
+from tests.audit.damage import change_columns
 
 pytestmark = pytest.mark.django_db
 
