@@ -6,13 +6,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from portal import agentstation, failures, models
 from portal.db import clock
+from portal.models.event import Verb
+from portal.services import audit
 from portal.services.audit import seals, verify
+from portal.services.mirrors import missing
 from portal.services.people import membership
+from portal.services.reports import usage
 from portal.services.requests import dispatch, results
+from portal.services.retention import prune
 from tests import factories
 
 
@@ -44,6 +49,19 @@ def much_later(monkeypatch, settings) -> Callable[[], None]:
     return wait
 
 
+@pytest.fixture
+def grow_old(seal, much_later) -> Callable[[], None]:
+    """Seals all there is, so that it is old enough to go; the newest seal, which stays, has another event."""
+
+    def grow() -> None:
+        seal()
+        much_later()
+        add_event()
+        seal()
+
+    return grow
+
+
 @pytest.fixture(name="record")
 def make_record(alice, bob, seal, small_batches) -> list[models.Event]:
     """Requests of two people, with all events sealed, in at least three seals. The first event tells of the key."""
@@ -63,6 +81,11 @@ def add_cast(record, alice, bob, olga, root) -> None:
     for person in (alice, bob, olga):
         membership.record_addition(actor=root, target=person)
     assert find() == []
+
+
+def add_event(target: str = "x") -> None:
+    with transaction.atomic():
+        audit.record(Verb.PROBE, target)
 
 
 def respond(portal_request: models.Request, *, uid: str = "", failure: str = "") -> models.Request:
@@ -103,3 +126,26 @@ def tamper(sql: str, *values: Any) -> None:
     with factories.unprotected(), connection.cursor() as cursor:
         cursor.execute(sql, values)
         assert cursor.rowcount > 0
+
+
+def count_usage() -> None:
+    while factories.acquire_lease(name="usage").run(usage.count_days):
+        pass
+
+
+def prune_all() -> int:
+    """Rounds of the jobs until nothing more goes."""
+    count_usage()
+    return sum(iter(lambda: factories.acquire_lease(name="prune").run(prune.prune_old), 0))
+
+
+def end_workstations() -> None:
+    """As if the provider had said that it has none of them."""
+    for stored in models.Workstation.objects.live():
+        with transaction.atomic():
+            missing.end_workstation(stored=stored, before=missing.describe_life(stored=stored))
+
+
+def count_rows() -> dict[str, int]:
+    kinds = (models.Request, models.Attempt, models.LateResponse, models.SearchEntry, models.Event)
+    return {kind.__name__: kind.objects.count() for kind in kinds}

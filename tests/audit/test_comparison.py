@@ -14,8 +14,7 @@ from portal.services.audit import comparison, stream
 from portal.services.audit.report import Report
 from portal.services.key import accounts, database_moved
 from tests import factories
-from tests.audit.conftest import tamper
-from tests.audit.pruning import end_workstations, prune_all
+from tests.audit.conftest import end_workstations, prune_all, tamper
 
 pytestmark = pytest.mark.django_db
 

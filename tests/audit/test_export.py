@@ -13,8 +13,7 @@ from django.core.management import call_command
 
 from portal import models
 from portal.services.audit import export, seals
-from tests.audit.conftest import find
-from tests.audit.pruning import prune_all
+from tests.audit.conftest import find, prune_all
 
 pytestmark = pytest.mark.django_db
 PAGE = Path(__file__).parents[2] / "docs" / "audit-log.md"

@@ -9,8 +9,6 @@ from django.urls import reverse
 
 from portal import models
 from portal.models.clock import Now
-from portal.models.event import Verb
-from portal.services import audit
 from portal.services.audit import canonical, seals, verify
 from portal.services.people import people
 from portal.services.reconciliation import operator_actions
@@ -22,26 +20,26 @@ from portal.services.retention import requests as prunerequests
 from portal.services.runtime import leases
 from portal.services.search import exporting, finding
 from tests import factories
-from tests.audit.conftest import find, find_in_chain, record_response, respond, tamper
+from tests.audit.conftest import (
+    count_rows,
+    count_usage,
+    end_workstations,
+    find,
+    prune_all,
+    record_response,
+    respond,
+    tamper,
+)
 from tests.audit.damage import change_columns
-from tests.audit.pruning import count_prunings, count_rows, end_workstations, prune_all
 
 pytestmark = pytest.mark.django_db
 
 
-def add_event() -> None:
-    with transaction.atomic():
-        audit.record(Verb.PROBE, "x")
-
-
 @pytest.fixture(name="old")
-def make_old(record, seal, much_later) -> list[int]:
+def make_old(record, grow_old) -> list[int]:
     """The numbers of requests that are all old, ended and sealed."""
     end_workstations()
-    seal()
-    much_later()
-    add_event()
-    seal()  # the newest seal stays
+    grow_old()
     return list(models.Request.objects.order_by("id").values_list("id", flat=True))
 
 
@@ -55,7 +53,7 @@ def test_what_is_old_goes_and_the_rest_is_as_it_was_sealed(old, record, seal, ca
     assert prune_all()
 
     gone = dict.fromkeys(("Request", "Attempt", "LateResponse", "SearchEntry"), 0)
-    assert count_rows() == gone | {"Event": count_prunings() + 1}
+    assert count_rows() == gone | {"Event": models.Event.objects.filter(verb="prune").count() + 1}
     assert models.Change.objects.exclude(event_id__in=models.Event.objects.values("pk")).count() == 0
     assert models.Seal.objects.get().number == checkpoint.number
     assert find(checkpoint) == []
@@ -119,8 +117,7 @@ def test_rounds_are_short_and_go_on(old, monkeypatch):
     monkeypatch.setattr(prunerequests, "BATCHES", 1)
     monkeypatch.setattr(pruneevents, "BATCHES", 1)
     monkeypatch.setattr(pruneevents, "BATCH", 6)
-    while factories.acquire_lease(name="usage").run(usage.count_days):
-        pass
+    count_usage()
     left = []
     while factories.acquire_lease(name="prune").run(prune.prune_old):
         left.append(models.Request.objects.count())
@@ -130,8 +127,7 @@ def test_rounds_are_short_and_go_on(old, monkeypatch):
 
 
 def test_a_worker_that_lost_its_duty_prunes_nothing(old):
-    while factories.acquire_lease(name="usage").run(usage.count_days):
-        pass
+    count_usage()
     lease = factories.acquire_lease(name="prune", holder="first", seconds=-1)
     assert leases.acquire_lease(name="prune", holder="second", seconds=60)
     before = count_rows()
@@ -144,10 +140,8 @@ def test_a_worker_that_lost_its_duty_prunes_nothing(old):
 # --- What stays ---
 
 
-def test_a_request_with_a_live_workstation_stays_with_all_its_history(record, seal, much_later):
-    much_later()
-    add_event()
-    seal()
+def test_a_request_with_a_live_workstation_stays_with_all_its_history(record, grow_old):
+    grow_old()
     prune_all()
     assert models.Seal.objects.count() == 1
     live = set(models.Workstation.objects.values_list("request", flat=True))
@@ -163,10 +157,8 @@ def test_a_request_with_a_live_workstation_stays_with_all_its_history(record, se
     assert ("removed", f"event {kept}") in find()
 
 
-def test_what_stayed_goes_when_it_need_not_stay_any_more(record, seal, much_later):
-    much_later()
-    add_event()
-    seal()
+def test_what_stayed_goes_when_it_need_not_stay_any_more(record, grow_old, much_later):
+    grow_old()
     prune_all()
     end_workstations()
     much_later()
@@ -196,8 +188,7 @@ def test_usage_still_counts_what_went(old, alice, settings):
     assert models.DailyCount.objects.filter(day=day, is_final=False).count() == 0
     for zone in ("UTC", "Asia/Tokyo"):
         settings.TIME_ZONE = zone
-        while factories.acquire_lease(name="usage").run(usage.count_days):
-            pass
+        count_usage()
         days = usage.read_usage(since=day, until=day, person=None)
         assert days[day]["status"] == {"SUCCEEDED": 4, "FAILED": 1}
         assert usage.read_usage(since=day, until=day, person=alice)[day]["status"] == {"SUCCEEDED": 2, "FAILED": 1}
@@ -216,25 +207,17 @@ def test_workspaces_stay_and_workstations_as_bare_mirrors(old):
         assert stored.ended_at
 
 
-def test_the_newest_settings_stay(record, seal, much_later):
+def test_the_newest_settings_stay(record, grow_old):
     configuration.note_settings()
-    seal()
-    much_later()
-    add_event()
-    seal()
+    grow_old()
     prune_all()
     assert configuration.note_settings() == []
     assert find() == []
 
 
-def test_rows_whose_events_went_are_not_judged_until_an_event_tells_of_them_again(
-    record, cast, seal, much_later, alice
-):
+def test_rows_whose_events_went_are_not_judged_until_an_event_tells_of_them_again(record, cast, grow_old, alice):
     end_workstations()
-    seal()
-    much_later()
-    add_event()
-    seal()
+    grow_old()
     before = verify.verify_log(rows=True).not_judged
     prune_all()
     report = verify.verify_log(rows=True)
@@ -327,7 +310,7 @@ def test_a_change_of_each_column_of_a_tombstone_is_found(old):
     prune_all()
     tombstone = models.Tombstone.objects.get(kind="EVENTS")
     for column in change_columns(models.Tombstone, tombstone.pk, [*models.Tombstone.AUDITED, "signature"]):
-        assert find_in_chain()[0][0] == "tombstone", column
+        assert find()[0][0] == "tombstone", column
     assert find() == []
 
 
@@ -345,8 +328,7 @@ def test_a_checkpoint_that_was_pruned_proves_nothing(old):
 
 def test_a_crash_leaves_nothing_half(old, monkeypatch):
     """After the tombstone and its event, before all has gone: the next round begins anew."""
-    while factories.acquire_lease(name="usage").run(usage.count_days):
-        pass
+    count_usage()
     before, delete = count_rows(), prunerequests._delete
 
     def crash(kind, ids):

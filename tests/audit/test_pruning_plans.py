@@ -12,11 +12,11 @@ from django.utils import timezone
 
 from portal import models
 from portal.services.audit import seals
-from portal.services.reports import usage
 from portal.services.retention import prune
 from portal.services.runtime import leases
 from tests import factories, plans
 from tests.admin import rows
+from tests.audit.conftest import count_usage
 from tests.signing import store_events
 
 ROWS = 3_000
@@ -60,8 +60,7 @@ def make_record(alice, settings, monkeypatch) -> leases.Lease:
     factories.acquire_lease(name="seal").run(seals.seal_events)
     with factories.unprotected():
         models.Seal.objects.filter(number=1).update(made_at=now - timedelta(days=90))
-    while factories.acquire_lease(name="usage").run(usage.count_days):
-        pass
+    count_usage()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     plans.forbid_walks()

@@ -9,20 +9,17 @@ import pytest
 from django.contrib.auth.models import Group
 from django.core import checks
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import connection
 from psycopg import sql
 
 from portal import checks as portal_checks
 from portal import models
 from portal.db import places
-from portal.models.event import Verb
-from portal.services import audit
 from portal.services.audit import protection, seals, verify
 from portal.services.people import membership
 from portal.worker import process
 from tests import factories, roles
-from tests.audit.conftest import find, respond
-from tests.audit.pruning import count_rows, end_workstations, prune_all
+from tests.audit.conftest import count_rows, end_workstations, find, prune_all, respond
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -91,15 +88,11 @@ def test_pages_serve_and_change_what_they_may(sandbox, as_role, alice, olga, roo
 
 
 @on_postgresql
-def test_the_record_is_sealed_pruned_and_verified(as_role, record, seal, much_later):
+def test_the_record_is_sealed_pruned_and_verified(as_role, record, seal, grow_old):
     """The sealer's lock on the events among it, and the triggers, which are the owner's."""
     assert protection.find_faults() == []
     end_workstations()
-    seal()
-    much_later()
-    with transaction.atomic():
-        audit.record(Verb.PROBE, "x")
-    seal()
+    grow_old()
     assert prune_all()
     assert count_rows()["Request"] == 0
     seal()

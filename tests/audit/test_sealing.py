@@ -15,14 +15,9 @@ from portal.services import audit
 from portal.services.audit import seals, signatures
 from portal.services.runtime import leases
 from tests import factories
-from tests.audit.conftest import find, find_in_chain
+from tests.audit.conftest import add_event, find, find_in_chain
 
 pytestmark = pytest.mark.django_db
-
-
-def add_event(target: str = "x") -> None:
-    with transaction.atomic():
-        audit.record(Verb.PROBE, target)
 
 
 def test_seals_hold_all_events_and_name_what_came_before(record, seal, caplog):

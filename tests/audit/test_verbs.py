@@ -28,7 +28,7 @@ from portal.services.requests import dispatch, results
 from portal.services.runtime import clients, workers
 from portal.web import sessionstore
 from tests import factories
-from tests.audit.pruning import prune_all
+from tests.audit.conftest import prune_all
 from tests.browser import Browser
 from tests.provider import server
 from tests.services import scanning
