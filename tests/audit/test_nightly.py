@@ -83,28 +83,22 @@ def test_a_trigger_that_is_missing_is_a_finding(record):
 
 
 @pytest.mark.parametrize(
-    ("hours", "checks"),
+    ("hours", "zone", "checks"),
     [
-        ((14, 14.2, 23.9), 1),  # the first one at once, and no other by day
-        ((14, 25.1, 25.2, 29.9), 2),  # once in the night, in the zone of the site
-        ((20, 25.1), 2),
-        ((3, 5.9, 25.1), 2),
-        ((14, 38.1), 2),  # no worker ran by night
+        ((14, 14.2, 23.9), "UTC", 1),  # the first one at once, and no other by day
+        ((14, 25.1, 25.2, 29.9), "UTC", 2),  # once in the night
+        ((20, 25.1), "UTC", 2),
+        ((3, 5.9, 25.1), "UTC", 2),
+        ((14, 38.1), "UTC", 2),  # no worker ran by night
+        ((8, 15.9, 16.1), "Asia/Tokyo", 2),  # the night is that of the site
     ],
 )
-def test_it_is_done_once_a_night(record, set_time, hours, checks):
+def test_it_is_done_once_a_night(record, set_time, settings, hours, zone, checks):
+    settings.TIME_ZONE = zone
     for hour in hours:
         set_time(hour)
         check()
     assert count_checks() == checks
-
-
-def test_the_night_is_that_of_the_site(record, set_time, settings):
-    settings.TIME_ZONE = "Asia/Tokyo"
-    for hour in (8, 15.9, 16.1):
-        set_time(hour)
-        check()
-    assert count_checks() == 2
 
 
 def test_an_auditor_asks_for_a_check_ten_minutes_after_the_last(record, anna, olga, set_time, sign_in):
