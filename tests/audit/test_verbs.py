@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
@@ -64,7 +63,7 @@ class Stage:
             factories.sign_in(client, person)
         return client
 
-    def post(self, person: models.User, url: str, **values: object) -> None:
+    def post(self, person: models.User, url: str, /, **values: object) -> None:
         assert self.browse(person).post(url, values).status_code == 302
 
     def pause_key(self, failure: str = "401") -> None:
@@ -88,13 +87,11 @@ class Act:
 
 def submit(stage: Stage) -> None:
     factories.mark_baseline_scan()
-    form = {"type": "python", "workspace_id": "", "note": "", "submission": uuid4()}
-    assert stage.browse(stage.alice).post("/requests/new/", form).status_code == 302
+    stage.post(stage.alice, "/requests/new/", **factories.fill_form())
 
 
 def send(stage: Stage) -> models.Request:
-    portal_request = factories.submit(stage.alice)
-    return factories.send_until_settled(portal_request)
+    return factories.send_until_settled(factories.submit(stage.alice))
 
 
 def answer_late(stage: Stage) -> None:
@@ -173,17 +170,14 @@ def probe_key(stage: Stage) -> None:
     factories.acquire_lease(name="probe").run(probe.probe_key, client=clients.make_client())
 
 
-def ask_account(stage: Stage) -> None:
+def ask_account(stage: Stage) -> models.Credential:
     send(stage)
     stage.settings.AGENTSTATION_API_KEY = "another-key"
-    factories.ask_whose_key()
+    return factories.ask_whose_key()
 
 
 def confirm_key(stage: Stage) -> None:
-    send(stage)
-    stage.settings.AGENTSTATION_API_KEY = "another-key"
-    asked = factories.ask_whose_key()
-    stage.post(stage.olga, f"/key/account/{asked.pk}/", account="same")
+    stage.post(stage.olga, f"/key/account/{ask_account(stage).pk}/", account="same")
 
 
 def look_first(stage: Stage) -> None:
@@ -222,8 +216,7 @@ def name_workspace(stage: Stage) -> None:
 def give_workspace(stage: Stage) -> None:
     space = factories.get_workspace(send(stage).workstation)
     models.Workspace.objects.filter(pk=space.pk).update(owner=None, is_contested=True)
-    said = {"owner": str(stage.alice.pk), "reason": REASON}
-    stage.post(stage.olga, f"/workspaces/{space.uid}/owner/", **said)
+    stage.post(stage.olga, f"/workspaces/{space.uid}/owner/", owner=str(stage.alice.pk), reason=REASON)
 
 
 def open_connection(stage: Stage, *, by: str = "olga", reason: str = REASON) -> None:
@@ -244,9 +237,7 @@ def end_connection(stage: Stage) -> None:
 
 def share(stage: Stage) -> None:
     factories.create_user("bob", "Members")
-    uid = send(stage).workstation.uid
-    wish = {"person": "bob", "level": "look"}
-    assert stage.browse(stage.alice).post(f"/workstations/{uid}/shares/", wish).status_code == 302
+    stage.post(stage.alice, f"/workstations/{send(stage).workstation.uid}/shares/", person="bob", level="look")
 
 
 def end_share(stage: Stage) -> None:
@@ -299,12 +290,8 @@ def end(stage: Stage) -> None:
     refresh(stage)
 
 
-def release_orphan(stage: Stage) -> None:
-    stage.post(stage.olga, f"/unknown/orphans/{make_orphan().uid}/release/", reason=REASON)
-
-
-def disown(stage: Stage) -> None:
-    stage.post(stage.olga, f"/unknown/orphans/{make_orphan().uid}/disown/", reason=REASON)
+def end_orphan(act: str) -> Callable[[Stage], None]:
+    return lambda stage: stage.post(stage.olga, f"/unknown/orphans/{make_orphan().uid}/{act}/", reason=REASON)
 
 
 def leave_out(stage: Stage) -> None:
@@ -404,11 +391,20 @@ def use_link(stage: Stage) -> None:
 
 
 def edit_group(page: str, **values: object) -> Callable[[Stage], None]:
-    def act(stage: Stage) -> None:
-        number = Group.objects.get(name="Members").pk
-        stage.post(stage.root, f"/admin/auth/group/{number}/{page}/", **values)
+    url = f"/admin/auth/group/{{}}/{page}/"
+    return lambda stage: stage.post(stage.root, url.format(Group.objects.get(name="Members").pk), **values)
 
-    return act
+
+def add_group(stage: Stage) -> None:
+    stage.post(stage.root, "/admin/auth/group/add/", name="Guests")
+
+
+def rename_person(stage: Stage) -> None:
+    stage.post(stage.root, f"/admin/portal/user/{stage.alice.pk}/change/", username="alicia")
+
+
+def set_time_zone(stage: Stage) -> None:
+    stage.post(stage.alice, "/accounts/", time_zone="Europe/Rome")
 
 
 def prune_old(stage: Stage) -> None:
@@ -434,11 +430,9 @@ def guess(stage: Stage) -> None:
 
 
 def sign_out_elsewhere(stage: Stage) -> None:
-    here, there = stage.browse(stage.alice), stage.browse(stage.alice)
-    key = there.session.session_key
+    key = stage.browse(stage.alice).session.session_key
     assert key is not None
-    chosen = sessionstore.hash_key(key)
-    assert here.post("/accounts/sessions/end/", {"session": chosen}).status_code == 302
+    stage.post(stage.alice, "/accounts/sessions/end/", session=sessionstore.hash_key(key))
 
 
 def take_evidence(stage: Stage) -> None:
@@ -472,7 +466,7 @@ ACTS = [
     Act(verbs=(Verb.WITHDRAW_KEY,), do=withdraw_key, has_change=True, staged=("is_sandbox", "accepted_at")),
     Act(verbs=(Verb.BASELINE_SCAN,), do=look_first, has_change=True),
     Act(verbs=(Verb.CHANGE_TYPES,), do=change_types, has_change=True),
-    Act(verbs=(Verb.DISOWN,), do=disown, by="olga", has_change=True, has_reason=True),
+    Act(verbs=(Verb.DISOWN,), do=end_orphan("disown"), by="olga", has_change=True, has_reason=True),
     Act(verbs=(Verb.LEAVE_OUT,), do=leave_out, by="olga", has_change=True, has_reason=True, staged=TIMES),
     Act(verbs=(Verb.REFUSE_WORKSPACE,), do=refuse_workspace, has_change=True, staged=("owner_id",)),
     Act(verbs=(Verb.NOTE_SHARING,), do=note_sharing, has_change=True),
@@ -486,7 +480,7 @@ ACTS = [
     Act(verbs=(Verb.FOUND_AGAIN,), do=miss_and_find, has_change=True),
     Act(verbs=(Verb.ENDED,), do=declare_ended, by="olga", has_change=True, has_reason=True),
     Act(verbs=(Verb.REOPEN,), do=reopen, has_change=True, staged=("ended_at",)),
-    Act(verbs=(Verb.REQUEST_RELEASE,), do=release_orphan, by="olga", has_change=True, has_reason=True),
+    Act(verbs=(Verb.REQUEST_RELEASE,), do=end_orphan("release"), by="olga", has_change=True, has_reason=True),
     Act(verbs=(Verb.RESTORE, Verb.RESTORED), do=restore),
     Act(verbs=(Verb.DATABASE_CHANGED,), do=move_database, has_change=True),
     Act(verbs=(Verb.CONFIRM_DATABASE,), do=confirm_database, by="olga", has_change=True),
@@ -504,12 +498,7 @@ ACTS = [
     Act(verbs=(Verb.SIGN_OUT,), do=lambda stage: stage.post(stage.alice, "/accounts/logout/"), by="alice"),
     Act(verbs=(Verb.SET_UP,), do=set_up, by="first"),
     Act(verbs=(Verb.CHANGE_PASSWORD,), do=change_password, by="alice"),
-    Act(
-        verbs=(Verb.SET_TIME_ZONE,),
-        do=lambda stage: stage.post(stage.alice, "/accounts/", time_zone="Europe/Rome"),
-        by="alice",
-        has_change=True,
-    ),
+    Act(verbs=(Verb.SET_TIME_ZONE,), do=set_time_zone, by="alice", has_change=True),
     Act(verbs=(Verb.GIVE_WORKSPACE,), do=give_workspace, by="olga", has_reason=True, staged=("owner_id",)),
     Act(verbs=(Verb.NAME_WORKSPACE,), do=name_workspace, by="alice"),
     Act(verbs=(Verb.OPEN_CONNECTION,), do=open_connection, by="olga", has_reason=True),
@@ -518,17 +507,8 @@ ACTS = [
     Act(verbs=(Verb.END_SHARE,), do=end_share, by="alice"),
     Act(verbs=(Verb.MAKE_LINK, Verb.ADD_PERSON), do=add_by_link, by="root"),
     Act(verbs=(Verb.USE_LINK,), do=use_link, by="carol"),
-    Act(
-        verbs=(Verb.CHANGE_PERSON,),
-        do=lambda stage: stage.post(stage.root, f"/admin/portal/user/{stage.alice.pk}/change/", username="alicia"),
-        by="root",
-        has_change=True,
-    ),
-    Act(
-        verbs=(Verb.ADD_GROUP,),
-        do=lambda stage: stage.post(stage.root, "/admin/auth/group/add/", name="Guests"),
-        by="root",
-    ),
+    Act(verbs=(Verb.CHANGE_PERSON,), do=rename_person, by="root", has_change=True),
+    Act(verbs=(Verb.ADD_GROUP,), do=add_group, by="root"),
     Act(verbs=(Verb.CHANGE_GROUP,), do=edit_group("change", name="Users"), by="root", has_change=True),
     Act(verbs=(Verb.DELETE_GROUP,), do=edit_group("delete", post="yes"), by="root"),
     Act(verbs=(Verb.EVIDENCE,), do=take_evidence, by="olga"),
