@@ -76,7 +76,7 @@ _EVENT = tuple(field.name for field in fields(StoredEvent) if field.name != "cha
 
 
 def walk_events(*, after: int, until: int | None = None) -> Iterator[StoredEvent]:
-    """Those with ids above `after`, and not above `until`, in their order, read in pages."""
+    """Events with ids above `after` and not above `until`, in their order; read in pages, so in constant memory."""
     found = models.Event.objects.order_by("id")
     found = found if until is None else found.filter(id__lte=until)
     while page := canonical.read_rows(rows=found.filter(id__gt=after)[:_PAGE], names=_EVENT):

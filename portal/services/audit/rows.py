@@ -16,7 +16,7 @@ type Columns = dict[str, object]
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One kind of row: what of it is audited. `lists`: of whom or what it may, each a list of names."""
+    """What is audited of one kind of row. `lists`: the groups or permissions it has, each a list of names."""
 
     name: str
     model: type[Model]

@@ -34,7 +34,7 @@ def _walk_events() -> Iterator[models.Tombstone]:
 
 
 def find_start() -> Start:
-    """Where the chain of seals begins, as tombstones say that the portal has written."""
+    """Where the chain of seals begins by tombstones that the portal has written: a forged one moves nothing."""
     start = Start()
     for tombstone in _walk_events():
         start.number, start.digest = tombstone.seal_number, tombstone.seal_digest
@@ -45,7 +45,7 @@ def find_start() -> Start:
 
 
 def list_pruned() -> canonical.Ranges:
-    """The events that are gone, as tombstones say that the portal has written."""
+    """The events that are gone by tombstones that the portal has written."""
     return [ends for tombstone in _walk_events() for ends in tombstone.ids]
 
 
