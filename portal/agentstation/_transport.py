@@ -41,10 +41,7 @@ def boottime() -> float:
 
 
 class TooLateError(Exception):
-    """Raised inside a connection that must no longer send.
-
-    It is no OSError, so that urllib3 and requests let it pass as it is.
-    """
+    """A connection must no longer send. It is no OSError, so that urllib3 and requests let it pass as it is."""
 
 
 class Call:
@@ -70,7 +67,6 @@ class Call:
         self._ends_at = time.monotonic() + total_timeout
 
     def is_over(self) -> bool:
-        """Whether the total time is used up."""
         return time.monotonic() >= self._ends_at
 
     def remaining(self) -> float:
@@ -80,7 +76,6 @@ class Call:
         return left
 
     def for_connecting(self) -> float:
-        """The seconds that one step of connecting may take; raises TimeoutError where there are none."""
         return min(self._connect_timeout, self.remaining())
 
     def check_may_send(self) -> None:
@@ -101,8 +96,6 @@ class Call:
 
 
 class _BoundReader(io.RawIOBase):
-    """Reads from a socket, each time only as long as the whole call may still take."""
-
     def __init__(self, sock: socket.socket, call: Call) -> None:
         self._sock = sock
         self._call = call
@@ -148,8 +141,6 @@ class _BoundSocket:
 
 
 class _Connection(HTTPConnection):
-    """A connection that notes when it stands and that sends nothing too late."""
-
     # http.client prints every header, the key among them, where somebody sets this on its class.
     debuglevel = 0
 
@@ -202,7 +193,6 @@ class _Connection(HTTPConnection):
         return sock
 
     def _tunnel(self) -> None:
-        """Ask a proxy for the tunnel, which is bounded like everything else."""
         plain = self.sock
         self._bind()
         super()._tunnel()
@@ -228,8 +218,6 @@ _POOLS = {"http": _Pool, "https": _TLSPool}
 
 
 class _Adapter(HTTPAdapter):
-    """requests' adapter for one call, over our own connections."""
-
     def __init__(self, *, call: Call) -> None:
         super().__init__(pool_connections=1, pool_maxsize=1)
         self.poolmanager.pool_classes_by_scheme = _POOLS
@@ -252,8 +240,6 @@ class _Adapter(HTTPAdapter):
 
 @dataclass(frozen=True, kw_only=True)
 class Received:
-    """A response as it came, complete but for what was beyond the largest body."""
-
     status: int
     body: bytes
     truncated: bool

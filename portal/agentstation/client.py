@@ -53,7 +53,7 @@ _SHORTEST_BLOTTED_KEY = 8
 
 
 class Client:
-    """Calls the provider, with one API key.
+    """Calls the provider, with one API key. Each call raises AgentStationError where the provider does not do it.
 
     Nothing is tried again here. Every call is on a new connection; no redirect is followed; `.netrc` is never read.
     From the environment come the CA bundle (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE) and, for an https `base_url` only, the
@@ -69,11 +69,9 @@ class Client:
         total_timeout: float = 60.0,
         user_agent: str,
     ) -> None:
-        """Times are in seconds.
+        """`connect_timeout` bounds one step of connecting, `total_timeout` all of a call but the name's resolution.
 
-        `connect_timeout` bounds one step of connecting (one address, the TLS handshake); `total_timeout` the whole
-        call, all steps together, but for the name's resolution. Raises ValueError, in words that show no key, where a
-        value cannot be used.
+        Both are in seconds. Raises ValueError, in words that show no key, where a value cannot be used.
         """
         self._base_url = check_base_url(base_url)
         self._bearer = _Bearer(check_header("the API key", api_key.strip()))
@@ -106,8 +104,7 @@ class Client:
 
         `send_before` is a time of `boottime()` in seconds, past which nothing is sent. `may_send` is asked when the
         connection stands, before the first byte, with the seconds that the call may still take; where it says no,
-        nothing is sent either. Raises AgentStationError; after NoAnswer, UnreadableResponse and InternalError a
-        workstation may exist.
+        nothing is sent either. After NoAnswer, UnreadableResponse and InternalError a workstation may exist.
         """
         body = {"type": type} if workspace_id is None else {"type": type, "workspace_id": workspace_id}
         response = self._call(
@@ -120,14 +117,11 @@ class Client:
         return Reply(value=workstation, response=response)
 
     def retrieve_workstation(self, *, uid: str) -> Workstation:
-        """Look at one active workstation. Raises AgentStationError, and ValueError where no path can name `uid`."""
+        """Look at one active workstation. Raises ValueError where no path can name `uid`."""
         return _read(self._call(method="GET", path=_workstation_path(uid)), Workstation.from_dict)
 
     def list_page(self, *, history: bool = False, cursor: str = "", limit: int) -> Page:
-        """One page of the active workstations, or of the released ones. Raises AgentStationError.
-
-        PageTooLarge where it has more bytes than are read: a smaller `limit` may do.
-        """
+        """One page of a list. Raises PageTooLarge where it has more bytes than are read: a smaller `limit` may do."""
         path = "/workstations/history" if history else "/workstations"
         query = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
         response = self._call(
@@ -138,19 +132,18 @@ class Client:
         return replace(_read(response, Page.from_dict), date=response.date)
 
     def list_types(self) -> tuple[WorkstationTypeDescription, ...]:
-        """The types that may be asked for now, in the provider's order. Raises AgentStationError."""
+        """The types that may be asked for now, in the provider's order."""
         response = self._call(method="GET", path="/workstations/types")
         return _read(response, WorkstationTypeDescription.list_from_dict)
 
     def check_key(self) -> None:
-        """A harmless call: returns where the provider accepts the key, and raises AgentStationError where not."""
+        """Make a harmless call, which raises nothing where the provider accepts the key."""
         _read(self._call(method="GET", path="/workstations?limit=1"), Page.from_dict)
 
     def release_workstation(self, *, uid: str, send_before: float | None = None) -> Released:
-        """Give a workstation back, which ends it.
+        """End a workstation; raises ValueError where no path can name `uid`. `send_before`: as of a request.
 
-        `send_before` is a time of `boottime()` in seconds, past which nothing is sent. Raises AgentStationError, and
-        ValueError where no path can name `uid`. After NoAnswer, UnreadableResponse or InternalError it may be released.
+        After NoAnswer, UnreadableResponse or InternalError it may be released.
         """
         path = f"{_workstation_path(uid)}/release"
         return _read(self._call(method="DELETE", path=path, send_before=send_before), Released.from_dict)
@@ -158,8 +151,8 @@ class Client:
     def open_connection(self, *, uid: str, path: str) -> str:
         """Open a way into a workstation: `path` is the end of its call's. Returns its address, which is a secret.
 
-        Raises AgentStationError, and ValueError where no path can name `uid`. What UnreadableResponse holds is
-        not to be shown or stored: the address may be in it.
+        Raises ValueError where no path can name `uid`. What UnreadableResponse holds is not to be shown or stored: the
+        address may be in it.
         """
         response = self._call(method="POST", path=f"{_workstation_path(uid)}/{path}")
         return _read(response, _read_address)
@@ -249,7 +242,6 @@ class _Bearer(AuthBase):
         return escape_text(text[:LONGEST_WORDS])[:LONGEST_WORDS]
 
     def blot_bytes(self, body: bytes) -> bytes:
-        """Take the key out of a body as it came."""
         key = self._key.encode("latin-1")
         return body.replace(key, _BLOT.encode()) if len(key) >= _SHORTEST_BLOTTED_KEY else body
 
@@ -303,14 +295,12 @@ def _unreadable(response: Response) -> UnreadableResponse:
 
 
 def _shorten(response: Response) -> Response:
-    """The response with as much of its body as is kept."""
     if len(response.body) <= LARGEST_BODY:
         return response
     return replace(response, body=response.body[:LARGEST_BODY], truncated=True)
 
 
 def _date(header: str | None) -> datetime | None:
-    """An HTTP date; None where it is missing or unreadable."""
     try:
         date = email.utils.parsedate_to_datetime((header or "").strip())
         return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)

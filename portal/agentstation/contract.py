@@ -76,7 +76,6 @@ def find_in_response(*, status: int, document: object) -> tuple[Deviation, ...]:
 
 
 def _cut(value: object, depth: int = 0) -> object:
-    """As much of it as is compared."""
     match value:
         case dict() | list() if depth == _DEEPEST:
             return "left out"

@@ -1,8 +1,8 @@
 """The provider's responses as frozen dataclasses.
 
 They are made to survive whatever comes: keys, types, statuses and levels that the contract does not know are kept, and
-what is missing or of the wrong type is "" or None. Only an id is insisted on. `raw` is the JSON object as it came,
-`deviations` what in it is not as the contract says.
+what is missing or of the wrong type is "" or None. Only an id is insisted on: without a usable one `from_dict` raises
+ValueError. `raw` is the JSON object as it came, `deviations` what in it is not as the contract says.
 """
 
 import itertools
@@ -44,8 +44,6 @@ class Response:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply[T]:
-    """What a successful response says, beside the response itself."""
-
     value: T
     response: Response
 
@@ -77,7 +75,6 @@ class File:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Self:
-        """Read it; raises ValueError without a usable id."""
         return cls(
             uid=_uid(data),
             name=_text(data, "name"),
@@ -90,8 +87,6 @@ class File:
 
 @dataclass(frozen=True, kw_only=True)
 class Log:
-    """A log in a workspace."""
-
     uid: str
     type: str
     level: str
@@ -101,7 +96,6 @@ class Log:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Self:
-        """Read it; raises ValueError without a usable id."""
         return cls(
             uid=_uid(data),
             type=_text(data, "type"),
@@ -125,7 +119,6 @@ class Workspace:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Self:
-        """Read it; raises ValueError without a usable id."""
         return cls(
             uid=_uid(data),
             status=_text(data, "status"),
@@ -150,7 +143,6 @@ class Workstation:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Self:
-        """Read it; raises ValueError without a usable id."""
         _uid(data)
         return cls.from_entry(data)
 
@@ -184,10 +176,7 @@ class Page:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Self:
-        """Read it, as of no date; raises ValueError where it is no page.
-
-        An entry may be anything: what it is not, it may still stand for.
-        """
+        """Read it, as of no date; raises ValueError where it is no page. Its entries may be anything."""
         listed, cursor = data.get("data"), data.get("next_cursor")
         entries = listed if isinstance(listed, list) else None
         if entries is None or not isinstance(cursor, str | None):
@@ -215,7 +204,6 @@ class WorkstationTypeDescription:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Self:
-        """Read it; raises ValueError without a usable id."""
         return cls(
             name=_uid(data),
             description=_text(data, "description", longest=LONGEST_WORDS),
@@ -228,10 +216,7 @@ class WorkstationTypeDescription:
 
     @classmethod
     def list_from_dict(cls, data: Mapping[str, object]) -> tuple[Self, ...]:
-        """Those of a list, flat or with a second list within its data; entries without a usable id are left out.
-
-        Raises ValueError where there is no list.
-        """
+        """The usable ones of a list, flat or with a second list within its data. Raises ValueError without a list."""
         listed = data.get("data")
         if isinstance(listed, dict):
             listed = listed.get("data")
@@ -257,7 +242,6 @@ class Released:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Self:
-        """Read it; never raises."""
         released = data.get("released")
         return cls(
             released=released if isinstance(released, bool) else None,
@@ -287,13 +271,11 @@ def _text(data: Mapping[str, object], name: str, *, longest: int = _LONGEST_NAME
 
 
 def _address(data: Mapping[str, object]) -> str:
-    """The address of a file or a log; none where it is too long."""
     address = escape_text(_string(data, "url"))
     return address if len(address) <= LONGEST_ADDRESS else ""
 
 
 def _texts(data: Mapping[str, object], name: str) -> tuple[str, ...]:
-    """The texts of a list; what else is in it is left out."""
     listed = data.get(name)
     texts = (text[:_LONGEST_NAME] for text in listed if isinstance(text, str)) if isinstance(listed, list) else ()
     return tuple(map(escape_text, texts))
@@ -317,7 +299,6 @@ def _time(data: Mapping[str, object], name: str) -> datetime | None:
 
 
 def _usable[T](value: object, read: Callable[[Mapping[str, object]], T]) -> T | None:
-    """The resource that `read` makes of `value`, None where it is no object or has no usable id."""
     if not isinstance(value, dict):
         return None
     try:
