@@ -137,27 +137,22 @@ class Key(Audited):
 
     @property
     def asks_for_account(self) -> bool:
-        """Whether an operator has to say if a changed key is of the same account."""
         return self.is_paused and self.cause == NEW_KEY
 
     @property
     def asks_operator(self) -> bool:
-        """Whether the pause is a question, which only its own answer ends."""
         return self.is_paused and self.cause in _QUESTIONS
 
     @property
     def failure(self) -> failures.Failure | None:
-        """The catalogue's row for the cause of the pause."""
         return failures.CATALOGUE.get(self.cause)
 
     @property
     def cause_title(self) -> str:
-        """The cause in words."""
         return str(self.failure.title if self.failure else _QUESTIONS.get(self.cause, (self.cause,))[0])
 
     @property
     def cause_clause(self) -> str:
-        """The cause as part of a sentence."""
         return failures.make_clause(self.cause_title)
 
     def describe_end(self, operator: str = "") -> str:

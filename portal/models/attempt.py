@@ -107,7 +107,6 @@ class Attempt(ProviderResponse):
 
     @property
     def failure_row(self) -> failures.Failure | None:
-        """The catalogue's row for what became of it."""
         return failures.CATALOGUE.get(self.failure)
 
 
@@ -125,8 +124,6 @@ class UnawaitedResponse(ProviderResponse):
 
 
 class LateResponse(UnawaitedResponse):
-    """A response that came after its attempt's deadline."""
-
     AUDITED = ("attempt_id", "came_at", *ProviderResponse.COLUMNS)
 
     attempt = models.OneToOneField(Attempt, on_delete=models.PROTECT, related_name="late_response")

@@ -43,7 +43,6 @@ class Audited(models.Model):
                     self._stored.setdefault(name, self.__dict__[name])
 
     def change(self, **values: Any) -> None:
-        """Write these columns and no others."""
         for name, value in values.items():
             setattr(self, name, value)
         self.save(update_fields=values)

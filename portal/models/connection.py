@@ -62,8 +62,6 @@ class Connection(models.Model):
     """
 
     class Kind(models.TextChoices):
-        """What a connection leads to."""
-
         DESKTOP = "desktop", Way("vncwss", software=_SCREEN, is_for_looking=True, csp=_IMAGES), _("Desktop")
         TERMINAL = "terminal", Way("sandbox/pty", software=("terminal", "ssh"), csp=_STYLES), _("Terminal")
         LOG = "log", Way("log/stream", is_for_looking=True, is_minor=True, uses_clipboard=False), _("Live log")
@@ -79,7 +77,6 @@ class Connection(models.Model):
 
         @classmethod
         def read(cls, value: str) -> Self:
-            """The kind of this value."""
             return next(kind for kind in cls if kind == value)
 
     HELD = tuple(kind for kind in Kind if kind.way.is_held)
@@ -113,5 +110,4 @@ class Connection(models.Model):
 
     @property
     def length(self) -> timedelta | None:
-        """How long it was open; None while it is."""
         return self.ended_at - self.opened_at if self.ended_at else None

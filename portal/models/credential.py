@@ -16,7 +16,6 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         return self.filter(accepted_at__isnull=False)
 
     def asked(self) -> "CredentialQuerySet":
-        """Those that an operator has yet to confirm."""
         return self.filter(accepted_at=None)
 
 

@@ -40,7 +40,6 @@ class Database(Audited):
 
     @property
     def explanation(self) -> str:
-        """What shows that it changed, in a sentence."""
         return str(_EXPLANATIONS.get(self.doubt, ""))
 
 

@@ -10,8 +10,6 @@ from portal.models.clock import Now
 
 
 class Verb(models.TextChoices):
-    """What was done."""
-
     SUBMIT = "submit", _("submitted")
     CLAIM = "claim", _("claimed")
     RESPONSE = "response", _("responded")
@@ -129,7 +127,6 @@ class Event(models.Model):
 
     @property
     def changes(self) -> "models.QuerySet[Change]":
-        """What it changed, in its order."""
         return Change.objects.filter(event_id=self.pk).order_by("position")
 
 

@@ -40,10 +40,7 @@ def _list_filter_indexes() -> list[models.Index]:
 
 
 class RequestQuerySet(models.QuerySet["Request"]):
-    """Filters that several callers share."""
-
     def visible_to(self, user: User) -> "RequestQuerySet":
-        """Those that the person may see: their own, or all with the permission to see all."""
         return self if user.has_perm("portal.see_all") else self.filter(requester=user)
 
     def due(self, account: Account | int | OuterRef) -> "RequestQuerySet":
@@ -57,14 +54,12 @@ class RequestQuerySet(models.QuerySet["Request"]):
         return self.filter(status=Request.Status.UNKNOWN).exclude(operator_note="", account__retired_at=None)
 
     def count_under_way(self, account: Account) -> dict[str, int]:
-        """How many of the account's stand in each state that is not an end."""
         states = Request.Status
         counts: dict[str, int] = dict.fromkeys((states.QUEUED, states.SENDING, states.UNKNOWN), 0)
         rows = self.filter(account=account, status__in=counts).order_by()
         return counts | dict(rows.values_list("status").annotate(models.Count("pk")))
 
     def being_checked(self) -> "RequestQuerySet":
-        """Unknown ones that the portal settles by itself, as far as it knows."""
         return self.filter(status=Request.Status.UNKNOWN, operator_note="", account__retired_at=None)
 
 
@@ -190,33 +185,27 @@ class Request(Audited):
 
     @property
     def label(self) -> str:
-        """The number as people say it."""
         return f"R-{self.pk}"
 
     @property
     def texts(self) -> list[tuple[failures.Words, str]]:
-        """What its requester wrote for people, each with its name."""
         fields = [field for field in self._meta.fields if field.name in self.TEXTS]
         return [(capfirst(field.verbose_name), text) for field in fields if (text := getattr(self, field.name))]
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more will happen to it by itself."""
         return not TRANSITIONS[self.Status(self.status)]
 
     @property
     def needs_review(self) -> bool:
-        """Whether a person has to say what became of it: the portal can't find out."""
         return self.status == self.Status.UNKNOWN and bool(self.operator_note)
 
     @property
     def state(self) -> str:
-        """The status in the words of the pages."""
         return gettext("Needs review") if self.needs_review else self.get_status_display()
 
     @property
     def failure_row(self) -> failures.Failure | None:
-        """The catalogue's row for the failure that it ended in."""
         return failures.CATALOGUE.get(self.failure)
 
 

@@ -15,8 +15,6 @@ class Scan(models.Model):
     """
 
     class Phase(models.TextChoices):
-        """What it does next."""
-
         ACTIVE = "ACTIVE", _("Reads the active list")
         HISTORY = "HISTORY", _("Reads the history")
         CHECK = "CHECK", _("Reads singly what the lists lack")

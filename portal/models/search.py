@@ -36,7 +36,6 @@ class UnreadableSearch(Exception):
 
 
 def fold(text: str) -> str:
-    """The text without the difference of capitals, as it is kept and looked for."""
     return text.casefold()
 
 

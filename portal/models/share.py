@@ -12,16 +12,12 @@ from portal.models.workstation import Workstation
 
 
 class ShareQuerySet(models.QuerySet["Share"]):
-    """Filters that several callers share."""
-
     def current(self) -> "ShareQuerySet":
-        """Those that let somebody in now, as far as the workstation lives."""
         return self.filter(
             Q(until=None) | Q(until__gt=Now()), ended_at=None, workstation__in=Workstation.objects.live()
         )
 
     def of(self, person: User) -> "ShareQuerySet":
-        """Those that let the person in now."""
         return self.current().filter(person=person)
 
 
@@ -54,5 +50,4 @@ class Share(Audited):
 
     @property
     def is_for_looking(self) -> bool:
-        """Whether nothing may be done but look."""
         return self.level == self.Level.LOOK

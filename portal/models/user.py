@@ -60,7 +60,6 @@ class User(Audited, AbstractUser):
         return self.is_active and (self.is_superuser or (obj is None and perm in self.list_granted()))
 
     def has_module_perms(self, app_label: str) -> bool:
-        """Whether the person has any permission of an application."""
         return self.is_active and (
             self.is_superuser or any(name.startswith(f"{app_label}.") for name in self.list_granted())
         )

@@ -25,18 +25,13 @@ RUN_DIGITS = Length(Cast(Cast(Seconds("ended_at", "first_seen_at"), BigIntegerFi
 
 
 class WorkstationQuerySet(models.QuerySet["Workstation"]):
-    """Filters that several callers share."""
-
     def visible_to(self, user: User) -> "WorkstationQuerySet":
-        """Those that the person may see: of their own requests, or all with the permission to see all."""
         return self if user.has_perm("portal.see_all") else self.filter(request__requester=user)
 
     def running(self) -> "WorkstationQuerySet":
-        """Those that still run, as far as is known."""
         return self.filter(ended_at=None)
 
     def live(self) -> "WorkstationQuerySet":
-        """Those that still run and have a name to be asked about."""
         return self.running().filter(is_nameless=False)
 
     def due_for_release(self, account: Account) -> "WorkstationQuerySet":
@@ -54,7 +49,6 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
         return asked.filter(release_due_at__gt=Now(), release_tried_at__gt=Now() - RELEASES_WAIT)
 
     def live_for(self, user: User) -> "WorkstationQuerySet":
-        """The live ones of the person's own requests."""
         return self.live().filter(request__requester=user)
 
     def unclaimed(self) -> "WorkstationQuerySet":

@@ -13,7 +13,6 @@ _LABELS = dict(Request.Type.choices)
 
 
 def label_type(name: str) -> str:
-    """A type's name for people; one that the contract does not know as it came."""
     return str(_LABELS.get(name, name))
 
 
@@ -47,10 +46,8 @@ class WorkstationType(Audited):
 
     @property
     def label(self) -> str:
-        """The name for people."""
         return label_type(self.name)
 
     @property
     def software_words(self) -> str:
-        """What is installed, in one line."""
         return ", ".join(self.software)
