@@ -21,7 +21,6 @@ NOT_SENT = CATALOGUE["not-sent"]
 
 
 def classify_error(error: agentstation.AgentStationError) -> Failure:
-    """The row of the catalogue for what the client raised."""
     for failure in rows.ROWS:
         if isinstance(error, failure.errors):
             return failure
@@ -29,6 +28,5 @@ def classify_error(error: agentstation.AgentStationError) -> Failure:
 
 
 def make_clause(title: str) -> str:
-    """A title as part of a sentence."""
     is_name = not title.split()[0][1:].islower()  # AgentStation, API
     return title if is_name else f"{title[0].lower()}{title[1:]}"

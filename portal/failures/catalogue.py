@@ -20,13 +20,10 @@ class _Worded(Enum):
 
     @property
     def words(self) -> str:
-        """The words in the reader's language."""
         return gettext(self.value)
 
 
 class Actor(_Worded):
-    """Who can do something about a failure, in the words of the pages."""
-
     NOBODY = gettext_noop("no action needed: it resolves by itself")
     REQUESTER = gettext_noop("you")
     OPERATOR = gettext_noop("a portal operator")
@@ -35,8 +32,6 @@ class Actor(_Worded):
 
 
 class Retry(_Worded):
-    """Whether the portal tries again by itself."""
-
     NEVER = gettext_noop("no")
     FEW = gettext_noop("a few times, at growing intervals")
     # Shown alone: that nothing is sent again before it is known follows from `may_exist`.
@@ -45,13 +40,10 @@ class Retry(_Worded):
 
     @property
     def is_limited(self) -> bool:
-        """Whether it is tried again, but a few times only."""
         return self in (Retry.FEW, Retry.AFTER_RECONCILIATION)
 
 
 class Pause(_Worded):
-    """Whether a failure pauses the key for the whole team."""
-
     NONE = gettext_noop("no")
     UNTIL_OPERATOR = gettext_noop("yes, until an operator resumes sending")
     UNTIL_ACCEPTED = gettext_noop("yes, until AgentStation accepts the key again, or an operator resumes sending")
@@ -64,12 +56,10 @@ class Pause(_Worded):
 
     @property
     def is_lasting(self) -> bool:
-        """Whether no time ends it."""
         return self in (Pause.UNTIL_OPERATOR, Pause.UNTIL_ACCEPTED)
 
     @property
     def counts_in_a_row(self) -> bool:
-        """Whether it takes several of such failures in a row."""
         return self in (Pause.CONSECUTIVE_FAILURES, Pause.UNLESS_OTHERS_PASS)
 
 
@@ -113,10 +103,8 @@ class Failure:
 
     @property
     def needs_person(self) -> bool:
-        """Whether somebody of the team, other than the requester, has to act."""
         return self.actor in (Actor.OPERATOR, Actor.BUDGET_OWNER)
 
     @property
     def headline(self) -> str:
-        """What stands large beside the explanation: the status code, or a dash where there is none."""
         return self.code if self.code.isdigit() else "–"
