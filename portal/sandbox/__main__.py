@@ -7,7 +7,6 @@ from portal.sandbox import running
 
 
 def main() -> None:
-    """Serve until told to stop."""
     parser = argparse.ArgumentParser(description=__doc__)
     running.add_options(parser)
     options = parser.parse_args()

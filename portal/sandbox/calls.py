@@ -9,15 +9,12 @@ from portal.sandbox.responses import Reply, Response, reply_error
 
 
 class RefusalError(Exception):
-    """The call ends here, with this reply."""
-
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.status)
         self.reply = reply
 
     @classmethod
     def make(cls, status: int, message: str = "", **headers: str) -> Self:
-        """A refusal in the provider's words."""
         return cls(reply_error(status, message, **headers))
 
 
@@ -36,8 +33,6 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """A call and what becomes of it."""
-
     response: Response
     reply: Reply
 

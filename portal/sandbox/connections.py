@@ -30,7 +30,6 @@ _TOKEN = re.compile(r"(/v1/(?:vnc|pty|cdp|log/sse)/).+")
 
 
 def hide_token(path: str) -> str:
-    """A path as the log may show it."""
     return _TOKEN.sub(r"\1*", path)
 
 
@@ -48,12 +47,10 @@ class Connections:
         self._watcher = threading.Thread(target=self._watch, name="sandbox-connections", daemon=True)
 
     def start(self) -> None:
-        """Serve in the background."""
         self._sockets.start()
         self._watcher.start()
 
     def stop(self) -> None:
-        """Close every connection, and let nobody open another."""
         with self._lock:
             self._is_stopped = True
         if self._watcher.ident is not None:
@@ -69,7 +66,6 @@ class Connections:
     # --- Opening ---
 
     def open(self, way: str, *, uid: str, type: str) -> str:
-        """Open a way into a live workstation; returns its address."""
         machine = self._find_machine(uid, type)
         _, start = CONNECTIONS[way]
         if not start:
@@ -102,7 +98,6 @@ class Connections:
     # --- The log stream ---
 
     def stream_log(self, machine: Machine) -> Iterator[bytes]:
-        """Server-sent events, one after the other until the workstation ends."""
         for number, (kind, level) in enumerate(itertools.cycle(contents.LOGS), 1):
             entry = {
                 "id": str(uuid.uuid4()),

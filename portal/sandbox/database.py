@@ -38,15 +38,12 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Close the database."""
         with self.lock:
             self.connection.close()
 
     def all(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        """Every row."""
         return self.connection.execute(sql, values).fetchall()
 
     def first(self, sql: str, *values: object) -> sqlite3.Row | None:
-        """The first row, if there is one."""
         row: sqlite3.Row | None = self.connection.execute(sql, values).fetchone()
         return row

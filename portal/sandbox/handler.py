@@ -24,8 +24,6 @@ BODILESS = frozenset({204, 304})
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection."""
-
     protocol_version = "HTTP/1.1"
     # A line too broken to carry a version is answered in full all the same.
     default_request_version = "HTTP/1.1"
@@ -43,7 +41,6 @@ class Handler(BaseHTTPRequestHandler):
             super().handle()
 
     def respond(self) -> None:
-        """Answer one request."""
         body, refusal = self._read_body()
         path, _, query = self.path.partition("?")
         key = self.headers.get("Authorization", "")
@@ -80,7 +77,6 @@ class Handler(BaseHTTPRequestHandler):
         return f"sandbox {os.environ.get('SANDBOX_NONCE', '')}".strip()
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """The Date header, by the provider's own clock."""
         return super().date_time_string(self._provider.store.tell_time())
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -89,7 +85,6 @@ class Handler(BaseHTTPRequestHandler):
     # --- Reading ---
 
     def _read_body(self) -> tuple[bytes, Reply | None]:
-        """The body, and a refusal if it cannot be had."""
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers:
             status = 411

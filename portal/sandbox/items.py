@@ -43,7 +43,6 @@ class Items:
         )
 
     def describe(self, *, workspace: str, kind: str, now: float) -> dict[str, Any]:
-        """The list of files or logs of a workspace, as the provider shows it."""
         newest_first = self._database.all(
             f"{_APPEARED} AND items.workspace = ? ORDER BY appears_at DESC, items.rowid DESC LIMIT ?",
             *(now, kind, workspace, self.most_shown),
@@ -70,7 +69,6 @@ class Items:
         }
 
     def read(self, kind: str, uid: str, *, now: float) -> tuple[str, str] | None:
-        """The name and the text of a file or log that has appeared."""
         with self._database.lock:
             item = self._database.first(f"{_APPEARED} AND uuid = ?", now, kind, uid)
         if item is None:

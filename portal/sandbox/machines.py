@@ -8,8 +8,6 @@ from portal.sandbox.screen import Screen
 
 
 class Machine:
-    """The inside of one workstation, shared by all who are connected to it."""
-
     def __init__(
         self, *, uid: str, type: str, tell_time: Callable[[], float], list_files: Callable[[], list[tuple[str, int]]]
     ) -> None:

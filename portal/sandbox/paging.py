@@ -26,7 +26,6 @@ class Window:
 
 
 def write_time(seconds: float) -> str:
-    """A time as the provider writes it."""
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -60,7 +59,6 @@ def _read_cursor(cursor: str) -> Window:
 
 
 def read_query(query: str) -> tuple[Window, int]:
-    """The window and the limit that a query asks for."""
     values = {name: texts[-1] for name, texts in parse_qs(query, keep_blank_values=True).items()}
     limit = values.get("limit", str(DEFAULT_LIMIT))
     if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= MOST:

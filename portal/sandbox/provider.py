@@ -86,7 +86,6 @@ class Provider:
         return responses.find(workspace) if workspace is not None else None
 
     def answer(self, call: Call) -> Exchange:
-        """Do what the call asks for, and return when it is time to answer."""
         exchange = self.begin(call)
         if exchange.response.delay:
             self.stopping.wait(exchange.response.delay)
@@ -104,11 +103,9 @@ class Provider:
         return Exchange(response=response, reply=responses.resolve(response, natural))
 
     def stop(self) -> None:
-        """Hold nothing back any more."""
         self.stopping.set()
 
     def is_authorized(self, call: Call) -> bool:
-        """Whether the call has the key."""
         return hmac.compare_digest(call.key.encode(), self._key)
 
     def _act(self, route: Route, task: Task) -> Reply:
@@ -134,14 +131,12 @@ class Provider:
     # --- The provider's operations ---
 
     def request_workstation(self, task: Task) -> Reply:
-        """POST /workstations."""
         kind, workspace = read_request(task.call, types=self.types)
         if workspace is not None and not self.store.knows_workspace(workspace):
             raise RefusalError.make(422)
         return reply_json(self.store.make(type=kind, workspace=workspace, response=task.response))
 
     def list_page(self, task: Task, *, active: bool) -> Reply:
-        """GET /workstations, GET /workstations/history."""
         try:
             window, limit = paging.read_query(task.call.query)
         except paging.QueryError as error:
@@ -149,7 +144,6 @@ class Provider:
         return reply_json(self.store.page(active=active, window=window, limit=limit))
 
     def list_types(self, _: Task) -> Reply:
-        """GET /workstations/types."""
         return reply_json(workstation_types.list_types())
 
     def retrieve(self, task: Task) -> Reply:
@@ -178,13 +172,11 @@ class Provider:
         return reply_json({"url": self.connections.open(way, uid=task.uid, type=kind)})
 
     def list_software(self, type: str) -> Sequence[str]:
-        """What a workstation of this type has."""
         return workstation_types.list_software(type)
 
     # --- The sandbox's own addresses ---
 
     def stream_log(self, task: Task) -> Reply:
-        """GET /v1/log/sse/<token>."""
         machine = self.connections.find(task.call.path)
         if machine is None:
             raise RefusalError.make(404)
@@ -193,11 +185,9 @@ class Provider:
         return Reply(status=200, content_type="text/event-stream", headers=headers, stream=stream)
 
     def refuse_browser(self, _: Task) -> Reply:
-        """GET /v1/cdp/<token>/json/version and its likes."""
         raise RefusalError.make(404, "Not Found - the sandbox has no browser behind this address.")
 
     def download(self, task: Task, *, kind: str) -> Reply:
-        """GET /files/<uuid>, GET /logs/<uuid>."""
         found = self.store.items.read(kind, task.uid, now=self.store.clock())
         if found is None:
             raise RefusalError.make(404)

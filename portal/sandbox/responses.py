@@ -40,8 +40,6 @@ SAMPLE = b'{"id": "Il4lMTpQUC3L", "type": "python", "status": "active", "workspa
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """An answer as it goes out."""
-
     status: int
     body: bytes = b""
     content_type: str = JSON
@@ -51,8 +49,6 @@ class Reply:
 
 
 class How(StrEnum):
-    """What becomes of the connection."""
-
     ANSWER = "answer"
     HANG = "hang"
     RESET = "reset"
@@ -80,7 +76,6 @@ class Response:
 
 
 def reply_json(document: object, status: int = 200) -> Reply:
-    """A good answer."""
     return Reply(status=status, body=json.dumps(document).encode())
 
 

@@ -50,7 +50,6 @@ class PixelFormat:
         return cls(tables=tuple(bytes(pixel[place] for pixel in pixels).ljust(256) for place in range(size)))
 
     def encode(self, pixels: bytes) -> bytes:
-        """Pixels of the screen in this format."""
         size = len(self.tables)
         encoded = bytearray(len(pixels) * size)
         for place, table in enumerate(self.tables):
@@ -127,7 +126,6 @@ class Session:
     # --- Writing ---
 
     def _write(self) -> None:
-        """Send updates and copied text until the session is over."""
         sent, is_asked, copies = b"", False, self._screen.copies
         with suppress(EOFError):
             while not self._is_over:

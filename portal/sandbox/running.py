@@ -17,7 +17,6 @@ class CannotServe(Exception):
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """Where it listens, where it keeps its data, and how long its workstations live."""
     parser.add_argument("--host", default="127.0.0.1", help="A loopback address.")
     parser.add_argument("--port", type=int, default=names.DEFAULT_PORT)
     parser.add_argument("--connections-port", type=int, default=0, help="Of desktops and terminals; 0: any free one.")

@@ -35,7 +35,6 @@ def read_letter(key: int) -> str:
 
 
 def cut_tile(pixels: bytes, left: int, top: int) -> bytes:
-    """A square of the picture, row by row."""
     starts = range(top * WIDTH + left, (top + TILE) * WIDTH + left, WIDTH)
     return b"".join(pixels[start : start + TILE] for start in starts)
 
@@ -91,7 +90,6 @@ class Screen:
                 self._watchers.remove(act)
 
     def look(self) -> bytes:
-        """The picture as it is now."""
         with self._lock:
             clock = datetime.fromtimestamp(self._tell_time(), UTC).strftime("%H:%M:%S")
             if clock != self._clock:
@@ -102,7 +100,6 @@ class Screen:
             return bytes(self._pixels)
 
     def press(self, key: int, *, is_down: bool) -> None:
-        """A key goes down or up."""
         with self._change():
             (self._held.add if is_down else self._held.discard)(key)
             if is_down:
@@ -111,13 +108,11 @@ class Screen:
             self._show_texts()
 
     def point(self, x: int, y: int, *, buttons: int) -> None:
-        """The pointer moves, or one of its buttons."""
         with self._change():
             self._pointer = (min(x, WIDTH - 1), min(y, HEIGHT - 1))
             self._show_pointer(buttons)
 
     def paste(self, text: str) -> None:
-        """A viewer copied something on its side."""
         with self._change():
             self.clipboard = text[:_MOST_LETTERS]
             self._show_texts()

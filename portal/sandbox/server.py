@@ -58,7 +58,6 @@ class _Server(ThreadingHTTPServer):
                 del self._connections[threading.current_thread()]
 
     def handle_error(self, _request: Any, _client_address: Any) -> None:
-        """To the log, not to stderr."""
         logger.exception("The sandbox failed to answer.")
 
     def end_connections(self) -> None:
@@ -122,14 +121,12 @@ class Sandbox:
         self._stopped = False
 
     def start(self) -> Self:
-        """Serve in the background."""
         self._serving = True
         self._thread = threading.Thread(target=self.serve_forever, name="sandbox", daemon=True)
         self._thread.start()
         return self
 
     def serve_forever(self) -> None:
-        """Serve until another thread calls `stop`."""
         self._serving = True
         self.provider.connections.start()
         self._server.serve_forever(poll_interval=self._look_every)

@@ -28,13 +28,10 @@ _library_logger.parent = logger
 
 
 def choose_family(host: str) -> socket.AddressFamily:
-    """The family of a loopback address."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 class _WebSocketStream:
-    """The bytes of a WebSocket's messages, one after the other."""
-
     def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
         self._rest = b""
@@ -78,11 +75,9 @@ class WebSockets:
         self._thread = threading.Thread(target=self._server.serve_forever, name="sandbox-websockets", daemon=True)
 
     def start(self) -> None:
-        """Serve in the background."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Close every connection, and wait until all are served."""
         if self._thread.ident is None:
             # The library gives back what it holds only after it has served.
             self._thread.start()

@@ -18,7 +18,6 @@ _PLACE = "(started_at, sequence) {} (SELECT started_at, sequence FROM workstatio
 
 
 def make_uid() -> str:
-    """A UID in the provider's form."""
     return "".join(secrets.choice(ALPHABET) for _ in range(12))
 
 
@@ -42,11 +41,9 @@ class Store:
         return self.clock()
 
     def write_time(self, seconds: float) -> str:
-        """A time as the provider writes it."""
         return paging.write_time(seconds)
 
     def close(self) -> None:
-        """Close the database."""
         self.database.close()
 
     def knows_workspace(self, uid: str) -> bool:
@@ -73,7 +70,6 @@ class Store:
             return self.describe(made, status="active") | {"id": shown}
 
     def list_items(self, type: str) -> list[items.Item]:
-        """What a workstation of this type leaves behind."""
         return items.list_items(type, every=self._file_every)
 
     def insert(self, *values: object) -> None:
@@ -106,13 +102,11 @@ class Store:
             return str(row["type"])
 
     def find_type(self, uid: str) -> str | None:
-        """The type of a live workstation; None if there is none of this UID."""
         with self.database.lock:
             row = self.find_live(uid)
         return None if row is None else str(row["type"])
 
     def list_files(self, uid: str) -> list[tuple[str, int]]:
-        """The files in the workspace of a live workstation, each with its size."""
         with self.database.lock:
             row = self.find_live(uid)
             found = row and self.items.describe(workspace=row["workspace"], kind="file", now=self.clock())
@@ -123,7 +117,6 @@ class Store:
         return self.database.first("SELECT * FROM workstations WHERE uid = ? AND ends_at > ?", uid, self.clock())
 
     def describe(self, row: sqlite3.Row, *, status: str) -> Document:
-        """A workstation as the provider shows it."""
         space, now = self.database.all("SELECT * FROM workspaces WHERE uid = ?", row["workspace"])[0], self.clock()
         document: Document = {
             "id": row["uid"],
@@ -144,7 +137,6 @@ class Store:
     # --- The two lists ---
 
     def page(self, *, active: bool, window: paging.Window, limit: int) -> Document:
-        """One page of the active list or of the history, newest first."""
         with self.database.lock:
             rows = self.select(active=active, window=window, limit=limit)
             cursors: list[str | None] = [None, None]

@@ -26,11 +26,9 @@ class Terminal:
         self.is_over = False
 
     def greet(self) -> str:
-        """What it shows first."""
         return f"The sandbox's terminal of {self._uid}. `help` lists what it can.\r\n{self._prompt}"
 
     def read(self, message: str | bytes) -> str:
-        """What it shows for what was typed."""
         if isinstance(message, str):
             if self._resize(message):
                 return ""

@@ -20,14 +20,12 @@ _TYPES: Mapping[str, tuple[str, list[str]]] = {
 
 
 def describe(name: str, description: str, software: list[str]) -> dict[str, Any]:
-    """A type as the list shows it."""
     hardware, models = (_HARDWARE, _MODELS) if "desktop" in software else ([], [])
     words = {"id": name, "description": description}
     return words | {"hardware": hardware, "software": software, "models": models}
 
 
 def list_types() -> dict[str, Any]:
-    """The list of types."""
     return {"object": "list", "data": [describe(name, *words) for name, words in _TYPES.items()]}
 
 
