@@ -9,12 +9,9 @@ from portal import checks as portal_checks
 
 
 class PortalConfig(AppConfig):
-    """The portal's Django application."""
-
     name = "portal"
 
     def ready(self) -> None:
-        """Let Django know the portal's own checks."""
         checks.register(portal_checks.check_files, checks.Tags.security)
         checks.register(portal_checks.check_hosts, checks.Tags.security, deploy=True)
         checks.register(portal_checks.check_bind, checks.Tags.security, deploy=True)

@@ -47,7 +47,6 @@ def check_encryption(app_configs: Any, **options: Any) -> list[checks.CheckMessa
 
 
 def _list_servers() -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The settings that name a PostgreSQL, with libpq's parameters."""
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("postgresql"):
         yield "DATABASE_URL", {"host": database["HOST"], **database["OPTIONS"]}

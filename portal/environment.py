@@ -31,7 +31,6 @@ def stop(sentence: str) -> NoReturn:
 
 
 def warn(sentence: str) -> None:
-    """Warn the operator on standard error, and go on."""
     print(f"portal: {sentence}", file=sys.stderr, flush=True)  # noqa: T201
 
 
@@ -59,7 +58,6 @@ def read_secret(name: str, *, least: int = 32) -> str:
 
 
 def list_open_files() -> list[str]:
-    """The settings that come from a file which everybody on this machine may read."""
     found = []
     for name, path in os.environ.items():
         if name.endswith("_FILE") and name.startswith(_SECRET_NAMES):
@@ -72,7 +70,6 @@ def list_open_files() -> list[str]:
 
 
 def read_flag(name: str, *, default: bool) -> bool:
-    """A setting that is on or off."""
     value = read_text(name).lower()
     if not value:
         return default
@@ -106,7 +103,6 @@ def read_days(name: str, *, least: int, most: int) -> int | None:
 
 
 def read_list(name: str, *, default: str = "") -> list[str]:
-    """The parts of a comma-separated setting."""
     return [part.strip() for part in read_text(name, default=default).split(",") if part.strip()]
 
 
@@ -124,7 +120,6 @@ def read_hosts(name: str, *, default: str) -> list[str]:
 
 
 def is_local_url(url: str) -> bool:
-    """Whether an address leads to this machine itself."""
     return is_loopback(urlsplit(url).hostname or "")
 
 
@@ -140,7 +135,6 @@ def read_networks(name: str, *, default: str) -> list[IPv4Network | IPv6Network]
 
 
 def read_time_zone(name: str, *, default: str) -> str:
-    """The name of a time zone, such as Europe/Rome."""
     value = read_text(name, default=default)
     try:
         ZoneInfo(value)
@@ -192,7 +186,6 @@ def _split_url(name: str, value: str) -> tuple[SplitResult, str]:
 
 
 def read_database(name: str, *, default: str) -> dict[str, Any]:
-    """Django's description of the database that a URL names: SQLite or PostgreSQL."""
     url = read_text(name, default=default)
     try:
         known = url.startswith(("sqlite://", "postgres://", "postgresql://"))
@@ -217,7 +210,6 @@ def read_address(name: str, *, default: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, as a name or an address, is this machine itself."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -18,8 +18,6 @@ HELP = gettext_lazy(
 
 
 class LongEnough(password_validation.MinimumLengthValidator):
-    """A least number of characters."""
-
     def get_error_message(self) -> str:
         return ngettext(
             "This password is too short: use at least %(least)d character.",
@@ -36,15 +34,11 @@ class NotLikeTheirName(password_validation.UserAttributeSimilarityValidator):
 
 
 class NotCommon(password_validation.CommonPasswordValidator):
-    """Not in the list of those that are tried first everywhere."""
-
     def get_error_message(self) -> str:
         return _("Everybody uses this password, so it is the first to be tried. Choose another.")
 
 
 class NotOnlyDigits(password_validation.NumericPasswordValidator):
-    """Something beside digits."""
-
     def get_error_message(self) -> str:
         return _("This password has only digits: add letters.")
 
@@ -56,7 +50,6 @@ class NotOurWords:
     _LEAST_BESIDE = 6
 
     def validate(self, password: str, user: object = None) -> None:
-        """Raise ValidationError where too little is left without these words."""
         left = password.casefold()
         for word in self.WORDS:
             left = left.replace(word, "")
@@ -87,7 +80,6 @@ class Gate:
 
     @contextmanager
     def enter(self) -> Iterator[None]:
-        """Be one of them; waits for `patience` seconds at most."""
         if not self._present.acquire(blocking=False):
             raise TooManyHashings
         try:

@@ -52,15 +52,12 @@ class Part:
         self.started_at = time.monotonic()
 
     def is_up(self) -> bool:
-        """Whether its port answers; at once where it has none."""
         return self.port is None or is_port_answering(self.port, host=self.host, nonce=self.nonce)
 
     def has_died(self) -> bool:
-        """Whether it has ended by itself."""
         return self.process is not None and self.process.poll() is not None
 
     def explain(self, what: str) -> str:
-        """What happened to it, and how to go on."""
         if self.port is not None and self.has_died() and not is_port_free(self.port, host=self.host):
             return f"{self.name} {what}. {describe_taken(self.port, setting=self.setting)}"
         return f"{self.name} {what}; its own lines above say why."
@@ -176,7 +173,6 @@ def _say(words: str) -> None:
 
 
 def describe_taken(port: int, *, setting: str) -> str:
-    """What to do about a port that another process has."""
     return f"Port {port} is taken. Stop what uses it, or choose another: {setting}=... make run"
 
 
@@ -192,7 +188,6 @@ def is_port_answering(port: int, *, host: str = "127.0.0.1", nonce: str = "") ->
 
 
 def is_port_free(port: int, *, host: str = "127.0.0.1") -> bool:
-    """Whether a server could be bound there now."""
     with _open_socket(host) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

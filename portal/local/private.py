@@ -23,7 +23,6 @@ def protect_files(*, database: Path, owned: Path) -> None:
 
 
 def is_open(path: Path) -> bool:
-    """Whether other users may do anything with the file."""
     return bool(path.stat().st_mode & _OTHERS)
 
 

@@ -31,7 +31,6 @@ class Command(changepassword.Command):
         raise CommandError(f"The password of '{person}' stays as it was.")
 
     def _ask(self, person: models.User) -> str:
-        """A good password; empty where it was none, which is said."""
         password = getpass.getpass()
         if password != getpass.getpass("Password (again): "):
             self.stderr.write("The two passwords differ.")

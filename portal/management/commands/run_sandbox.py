@@ -11,19 +11,15 @@ from portal.sandbox import running
 
 
 class Command(BaseCommand):
-    """Serve the sandbox until SIGTERM or SIGINT."""
-
     help = "Serve the sandbox, an imitation of the provider, until SIGTERM or SIGINT."
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Those of the sandbox by itself."""
         running.add_options(parser)
 
     def handle(
         self, *, host: str, port: int, connections_port: int, data: Path | None, lifetime: float, **_options: Any
     ) -> None:
-        """Serve, and finish the responses begun when told to stop."""
         path = data or settings.DATA_DIR / "sandbox.sqlite3"
         try:
             running.serve(host=host, port=port, connections_port=connections_port, data=path, lifetime=lifetime)
