@@ -7,11 +7,11 @@ AgentStationError
 |   +-- GatewayResponse     3xx, 408, 409, 502, 504, 520, any other undocumented 5xx, any 503 that is not Overloaded
 +-- UnreadableResponse      a 2xx whose body cannot be read as what was asked for: something may have been made
 |   +-- PageTooLarge        a page of a list that has more bytes than are read
-+-- InvalidRequest          400
-+-- InvalidKey              401
-+-- PaymentRequired         402
-+-- AssetNotFound           422
-+-- RateLimited             429
++-- InvalidRequest          400: the request's form is wrong
++-- InvalidKey              401: the API key is missing or invalid
++-- PaymentRequired         402: the credits are used up, or the payment method has expired
++-- AssetNotFound           422: what was named does not exist for this API key
++-- RateLimited             429: `response.retry_after` says how long to wait, where the provider said so
 +-- InternalError           500: something may have been made
 +-- Overloaded              503 whose body is a JSON object with exactly the strings error and message
 +-- UnexpectedStatus        any other status (403, 404, 418, ...): refused, so nothing was made
@@ -40,16 +40,13 @@ class AgentStationError(Exception):
         return self.response is not None and self.response.status in _NO_SUCH_PATH
 
 
-class NoConnection(AgentStationError):
-    """The TCP or TLS handshake, or a proxy's tunnel, never completed, or the host's name was not found."""
+class NoConnection(AgentStationError): ...
 
 
-class SendTooLate(AgentStationError):
-    """`send_before` had passed, so that at most headers went out, and the connection was closed."""
+class SendTooLate(AgentStationError): ...
 
 
-class NoAnswer(AgentStationError):
-    """The connection stood, and no complete response came: timeout, reset, a body cut short, not HTTP."""
+class NoAnswer(AgentStationError): ...
 
 
 class GatewayResponse(NoAnswer):
@@ -57,44 +54,34 @@ class GatewayResponse(NoAnswer):
     and is described elsewhere (a redirect), or had been made before (409)."""
 
 
-class UnreadableResponse(AgentStationError):
-    """A 2xx whose body is not what was asked for."""
+class UnreadableResponse(AgentStationError): ...
 
 
-class PageTooLarge(UnreadableResponse):
-    """A page of a list beyond what is read: to be asked for again with fewer entries."""
+class PageTooLarge(UnreadableResponse): ...
 
 
-class InvalidRequest(AgentStationError):
-    """400: the request's form is wrong."""
+class InvalidRequest(AgentStationError): ...
 
 
-class InvalidKey(AgentStationError):
-    """401: the API key is missing or invalid."""
+class InvalidKey(AgentStationError): ...
 
 
-class PaymentRequired(AgentStationError):
-    """402: the credits are used up or the payment method has expired."""
+class PaymentRequired(AgentStationError): ...
 
 
-class AssetNotFound(AgentStationError):
-    """422: what was named does not exist for this API key."""
+class AssetNotFound(AgentStationError): ...
 
 
-class RateLimited(AgentStationError):
-    """429: too many requests; `response.retry_after` says how long to wait, where the provider said so."""
+class RateLimited(AgentStationError): ...
 
 
-class InternalError(AgentStationError):
-    """500: the provider failed, perhaps after it had made what was asked for."""
+class InternalError(AgentStationError): ...
 
 
-class Overloaded(AgentStationError):
-    """503 in the provider's own form: dropped under load, nothing was made."""
+class Overloaded(AgentStationError): ...
 
 
-class UnexpectedStatus(AgentStationError):
-    """A status that the contract does not name, and that refuses."""
+class UnexpectedStatus(AgentStationError): ...
 
 
 _BY_STATUS: dict[int, type[AgentStationError]] = {
