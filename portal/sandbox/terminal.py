@@ -71,59 +71,34 @@ class Terminal:
         return letter
 
     def _run(self) -> str:
-        name, _, rest = self._line.strip().partition(" ")
+        name, _, words = self._line.strip().partition(" ")
         self._line = ""
-        if not name:
-            return self._prompt
-        command = _COMMANDS.get(name)
-        shown = command(self, rest.strip()) if command else f"{name}: command not found\n"
-        return shown.replace("\n", "\r\n") + ("" if self.is_over else self._prompt)
+        shown = self._execute(name, words.strip()).replace("\n", "\r\n")
+        return shown + ("" if self.is_over else self._prompt)
 
-    # --- The commands; each takes what is typed behind its name ---
-
-    def _help(self, _: str) -> str:
-        return " ".join(_COMMANDS) + "\n"
-
-    def _echo(self, words: str) -> str:
-        return f"{words}\n"
-
-    def _ls(self, _: str) -> str:
-        return "".join(f"{size:>10} {name}\n" for name, size in self._list_files())
-
-    def _date(self, _: str) -> str:
-        return f"{datetime.fromtimestamp(self._tell_time(), UTC):%a %d %b %Y %H:%M:%S UTC}\n"
-
-    def _whoami(self, _: str) -> str:
-        return "agent\n"
-
-    def _clear(self, _: str) -> str:
-        return _CLEAR
-
-    def _seq(self, last: str) -> str:
-        if not (last.isascii() and last.isdigit() and len(last) <= len(str(_MOST_LINES))):
-            return f"seq: a number up to {_MOST_LINES} is missing\n"
-        return "".join(f"{number}\n" for number in range(1, min(int(last), _MOST_LINES) + 1))
-
-    def _tell_size(self, _: str) -> str:
-        return f"{self._size[0]} columns, {self._size[1]} rows\n"
-
-    def _stty(self, _: str) -> str:
-        return ""  # the size comes with the connection
-
-    def _exit(self, _: str) -> str:
-        self.is_over = True
-        return "logout\n"
-
-
-_COMMANDS: dict[str, Callable[[Terminal, str], str]] = {
-    "help": Terminal._help,
-    "echo": Terminal._echo,
-    "ls": Terminal._ls,
-    "date": Terminal._date,
-    "whoami": Terminal._whoami,
-    "clear": Terminal._clear,
-    "seq": Terminal._seq,
-    "size": Terminal._tell_size,
-    "stty": Terminal._stty,
-    "exit": Terminal._exit,
-}
+    def _execute(self, name: str, words: str) -> str:
+        match name:
+            case "" | "stty":  # the size comes with the connection
+                return ""
+            case "help":
+                return "help echo ls date whoami clear seq size stty exit\n"
+            case "echo":
+                return f"{words}\n"
+            case "ls":
+                return "".join(f"{size:>10} {name}\n" for name, size in self._list_files())
+            case "date":
+                return f"{datetime.fromtimestamp(self._tell_time(), UTC):%a %d %b %Y %H:%M:%S UTC}\n"
+            case "whoami":
+                return "agent\n"
+            case "clear":
+                return _CLEAR
+            case "seq" if words.isascii() and words.isdigit() and len(words) <= len(str(_MOST_LINES)):
+                return "".join(f"{number}\n" for number in range(1, min(int(words), _MOST_LINES) + 1))
+            case "seq":
+                return f"seq: a number up to {_MOST_LINES} is missing\n"
+            case "size":
+                return f"{self._size[0]} columns, {self._size[1]} rows\n"
+            case "exit":
+                self.is_over = True
+                return "logout\n"
+        return f"{name}: command not found\n"
