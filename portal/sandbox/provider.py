@@ -137,10 +137,7 @@ class Provider:
         return reply_json(self.store.make(type=kind, workspace=workspace, response=task.response))
 
     def list_page(self, task: Task, *, active: bool) -> Reply:
-        try:
-            window, limit = paging.read_query(task.call.query)
-        except paging.QueryError as error:
-            raise RefusalError.make(400, str(error)) from None
+        window, limit = paging.read_query(task.call.query)
         return reply_json(self.store.page(active=active, window=window, limit=limit))
 
     def list_types(self, _: Task) -> Reply:

@@ -142,10 +142,7 @@ class Provider(provider.Provider):
         is_begun = "cursor" in parse_qs(task.call.query)
         if walk is None or not (is_begun or habits.pages_shift or habits.endless):
             return super().list_page(task, active=active)
-        try:
-            window, limit = paging.read_query(query)
-        except paging.QueryError as error:
-            raise RefusalError.make(400, str(error)) from None
+        window, limit = paging.read_query(query)
         shown, has_more = self.store.page_from(walk.place, active=active, window=window, limit=limit)
         follows = walk.move(len(shown)) if has_more else walk.start_again() if habits.endless else None
         cursors = {"next_cursor": follows.write() if follows else None, "previous_cursor": None}
