@@ -1,4 +1,4 @@
-"""The RFB protocol 3.8 (RFC 6143), the server's side: one viewer of one screen, over whatever carries its bytes."""
+"""The RFB protocol 3.8 (RFC 6143), the server's side: one viewer of one screen, over a WebSocket."""
 
 import struct
 import threading
@@ -7,7 +7,10 @@ import zlib
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, Protocol, Self
+from typing import Literal, Self
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection
 
 from portal.sandbox import screen
 
@@ -18,14 +21,27 @@ _FORMAT = struct.Struct("!BBBBHHHBBB3x")
 _MOST_LETTERS = 1024 * 1024
 
 
-class Stream(Protocol):
-    """What carries the bytes; both methods raise EOFError once it is closed."""
+class Stream:
+    """The bytes of a WebSocket's messages, one after the other; both methods raise EOFError once it is closed."""
+
+    def __init__(self, connection: ServerConnection) -> None:
+        self._connection = connection
+        self._rest = b""
 
     def read(self, size: int) -> bytes:
-        """Read exactly so many bytes; raises EOFError where the stream ends before."""
+        try:
+            while len(self._rest) < size:
+                self._rest += self._connection.recv(decode=False)
+        except ConnectionClosed:
+            raise EOFError from None
+        content, self._rest = self._rest[:size], self._rest[size:]
+        return content
 
     def write(self, content: bytes) -> None:
-        """Write all of the bytes; raises EOFError where the viewer has gone."""
+        try:
+            self._connection.send(content)
+        except ConnectionClosed:
+            raise EOFError from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +79,8 @@ _NATIVE = _FORMAT.pack(32, 24, 0, 1, 255, 255, 255, 16, 8, 0)
 class Session:
     """A viewer. The caller's thread reads what it sends; another writes what it asked for and has changed."""
 
-    def __init__(self, stream: Stream, shown: screen.Screen, *, name: str) -> None:
-        self._stream = stream
+    def __init__(self, connection: ServerConnection, shown: screen.Screen, *, name: str) -> None:
+        self._stream = Stream(connection)
         self._screen = shown
         self._name = name.encode()
         self._format = PixelFormat.read(_NATIVE)

@@ -31,27 +31,6 @@ def choose_family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-class _WebSocketStream:
-    def __init__(self, connection: ServerConnection) -> None:
-        self._connection = connection
-        self._rest = b""
-
-    def read(self, size: int) -> bytes:
-        try:
-            while len(self._rest) < size:
-                self._rest += self._connection.recv(decode=False)
-        except ConnectionClosed:
-            raise EOFError from None
-        content, self._rest = self._rest[:size], self._rest[size:]
-        return content
-
-    def write(self, content: bytes) -> None:
-        try:
-            self._connection.send(content)
-        except ConnectionClosed:
-            raise EOFError from None
-
-
 class WebSockets:
     """Desktops and terminals: `find` gives the machine to which a path leads."""
 
@@ -96,7 +75,7 @@ class WebSockets:
         close = partial(connection.close, _GOING_AWAY, "The workstation has ended.")
         with machine.attach(close):
             if path.startswith(DESKTOP):
-                rfb.Session(_WebSocketStream(connection), machine.screen, name=machine.name).run()
+                rfb.Session(connection, machine.screen, name=machine.name).run()
             else:
                 _talk(connection, machine)
 
