@@ -117,26 +117,21 @@ class Sandbox:
         self._server.RequestHandlerClass = partial(Handler, self.provider)
         self._thread: threading.Thread | None = None
         self._look_every = look_every
-        self._serving = False
         self._stopped = False
 
     def start(self) -> Self:
-        self._serving = True
-        self._thread = threading.Thread(target=self.serve_forever, name="sandbox", daemon=True)
+        self.provider.connections.start()
+        serve = partial(self._server.serve_forever, poll_interval=self._look_every)
+        self._thread = threading.Thread(target=serve, name="sandbox", daemon=True)
         self._thread.start()
         return self
-
-    def serve_forever(self) -> None:
-        self._serving = True
-        self.provider.connections.start()
-        self._server.serve_forever(poll_interval=self._look_every)
 
     def stop(self) -> None:
         """Accept nothing more, finish the answers begun (delayed and held ones at once), cut what would never end."""
         if self._stopped:
             return
         self._stopped = True
-        if self._serving:
+        if self._thread is not None:
             self._server.shutdown()
         self.provider.stop()
         self.provider.connections.stop()

@@ -14,26 +14,16 @@ import pytest
 from portal.sandbox import names, responses, server
 from tests.sandbox.caller import Caller
 
-SERVE = """
-import sys
-from pathlib import Path
-from portal.sandbox import server
-sandbox = server.Sandbox(path=Path(sys.argv[1]))
-print(sandbox.base_url, flush=True)
-sandbox.serve_forever()
-"""
-
-
 UNAUTHORIZED = responses.reply_error(401).body
 
 
 @pytest.mark.parametrize("workspace", [None, "slow-600"])
 def test_what_was_made_survives_kill_9_also_before_it_was_answered(tmp_path, workspace):
     path = tmp_path / "new" / "folder" / "sandbox.sqlite3"
-    process = subprocess.Popen([sys.executable, "-c", SERVE, str(path)], stdout=subprocess.PIPE, text=True)
-    with process:
+    command = [sys.executable, "-m", "portal.sandbox", "--port", "0", "--data", path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        with Caller(process.stdout.readline().strip()) as alice, alice.post_raw(workspace) as connection:
+        with Caller(process.stdout.readline().split()[-1]) as alice, alice.post_raw(workspace) as connection:
             if workspace is None:
                 assert connection.recv(12) == b"HTTP/1.1 200"
             wait_until_made(alice)
@@ -107,20 +97,6 @@ def test_stopping_twice_or_before_the_start_is_harmless():
     sandbox = server.Sandbox()
     sandbox.stop()
     sandbox.stop()
-
-
-def test_stop_from_another_thread_ends_serve_forever():
-    sandbox = server.Sandbox()
-    thread = threading.Thread(target=sandbox.serve_forever)
-    thread.start()
-    alice = Caller(sandbox.base_url)
-    with alice.session:
-        assert alice.uids() == []
-
-    sandbox.stop()
-
-    thread.join(30)
-    assert not thread.is_alive()
 
 
 def test_stop_finishes_slow_answers_cuts_the_others_and_joins_every_thread(sandbox, post_raw):

@@ -1,4 +1,4 @@
-"""The provider: the sandbox in a process of its own, in memory. `python -m tests.bench.crowd.provider PORT`."""
+"""The provider: the sandbox in a process of its own, in memory."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ import requests
 
 from tests import ports
 from tests.chaos import stage
-from tests.provider import control, server
+from tests.provider import control
 
 
 class Provider:
@@ -18,7 +18,7 @@ class Provider:
     def __init__(self, folder: Path) -> None:
         self.port = ports.find_port()
         self.base_url = f"http://127.0.0.1:{self.port}/v1"
-        command = [sys.executable, "-m", "tests.bench.crowd.provider", str(self.port)]
+        command = [sys.executable, "-m", "tests.provider", "--port", str(self.port)]
         log = folder / "provider.log"
         self._actor = stage.Actor(name="provider", command=command, environment={**os.environ}, log=log, port=self.port)
         self._actor.bring_up()
@@ -37,11 +37,3 @@ class Provider:
         answer = requests.request(method, url, json=wish, headers=control.HEADERS, timeout=60)
         answer.raise_for_status()
         return answer.json()
-
-
-def main() -> None:
-    server.Sandbox(port=int(sys.argv[1])).serve_forever()
-
-
-if __name__ == "__main__":
-    main()
