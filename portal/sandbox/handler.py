@@ -5,7 +5,6 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -57,8 +56,8 @@ class Handler(BaseHTTPRequestHandler):
         )
         exchange = self._provider.answer(call)
         how = exchange.response.how
-        shown = hide_token(path)
-        logger.info("%s %s: %s", self.command, shown, exchange.reply.status if how is How.ANSWER else how)
+        shown = exchange.reply.status if how is How.ANSWER else how
+        logger.info("%s %s: %s", self.command, hide_token(path), shown)
         self._play(exchange)
 
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = do_HEAD = do_OPTIONS = respond  # noqa: N815
@@ -133,7 +132,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, reply: Reply) -> None:
         if reply.stream is not None:
-            self._send_stream(reply, reply.stream)
+            self.close_connection = True  # where it ends: its length is not known
+            self._send_head(reply)
+            for piece in reply.stream:
+                self.wfile.write(piece)
             return
         if reply.status in BODILESS:
             self._send_head(reply)
@@ -141,13 +143,6 @@ class Handler(BaseHTTPRequestHandler):
         self._send_head(reply, Content_Length=str(len(reply.body)))
         if self.command != "HEAD":
             self.wfile.write(reply.body)
-
-    def _send_stream(self, reply: Reply, stream: Iterator[bytes]) -> None:
-        """A body of no known length: it ends with the connection."""
-        self.close_connection = True
-        self._send_head(reply)
-        for piece in stream:
-            self.wfile.write(piece)
 
     def _hang(self) -> None:
         """Say nothing until the client leaves, or until the server stops and ends our reading side."""

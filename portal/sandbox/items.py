@@ -47,24 +47,18 @@ class Items:
             f"{_APPEARED} AND items.workspace = ? ORDER BY appears_at DESC, items.rowid DESC LIMIT ?",
             *(now, kind, workspace, self.most_shown),
         )
-        describe = self._describe_file if kind == "file" else self._describe_log
-        return {"object": "list", "data": [describe(item) for item in newest_first[::-1]]}
+        return {"object": "list", "data": [self._describe_one(item) for item in newest_first[::-1]]}
 
-    def _describe_file(self, item: sqlite3.Row) -> dict[str, Any]:
+    def _describe_one(self, item: sqlite3.Row) -> dict[str, Any]:
+        is_file = item["kind"] == "file"
         return {
             "id": item["uuid"],
-            "name": item["name"],
-            "url": f"{self._url}/files/{item['uuid']}",
-            "size": item["size"],
-            "createdAt": self._write_time(item["appears_at"]),
-        }
-
-    def _describe_log(self, item: sqlite3.Row) -> dict[str, Any]:
-        return {
-            "id": item["uuid"],
-            "type": item["name"],
-            "level": item["level"],
-            "url": f"{self._url}/logs/{item['uuid']}",
+            **(
+                {"name": item["name"], "size": item["size"]}
+                if is_file
+                else {"type": item["name"], "level": item["level"]}
+            ),
+            "url": f"{self._url}/{item['kind']}s/{item['uuid']}",
             "createdAt": self._write_time(item["appears_at"]),
         }
 
