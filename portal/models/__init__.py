@@ -2,28 +2,21 @@
 
 from portal.models.account import DATABASE_MOVED, NEW_KEY, Account, Key
 from portal.models.attempt import Attempt, LateResponse
+from portal.models.audit_log import LogCheck, Seal, StreamPosition, Tombstone
 from portal.models.beginning import Beginning
 from portal.models.connection import Connection, Way
 from portal.models.credential import Credential
 from portal.models.database import Database, LostResponse, Restore
 from portal.models.event import Change, Event, EventNumber, name_target
 from portal.models.ids import MAX_ID, parse_id
-from portal.models.lease import Lease
-from portal.models.limit import Limit
-from portal.models.link import SignInLink
-from portal.models.logcheck import LogCheck
 from portal.models.notice import Notice
 from portal.models.request import LONGEST_TYPE, TRANSITIONS, Request, check_transition
+from portal.models.runtime import Lease, Limit, Worker
 from portal.models.scan import Scan
-from portal.models.seal import Seal
 from portal.models.search import SearchEntry, UnreadableSearch, check_words, fold, read_number, read_words
-from portal.models.session import Session
 from portal.models.share import Share
-from portal.models.stream import StreamPosition
-from portal.models.tombstone import Tombstone
 from portal.models.usage import DailyCount
-from portal.models.user import User, list_time_zones
-from portal.models.worker import Worker
+from portal.models.user import Session, SignInLink, User, list_time_zones
 from portal.models.workspace import File, Log, Workspace
 from portal.models.workstation import RELEASES_WAIT, Workstation, list_calls_before_listing
 from portal.models.workstation_type import WorkstationType, label_type

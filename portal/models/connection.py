@@ -56,9 +56,7 @@ class Connection(models.Model):
     """A way into a workstation that somebody opened. Its address is a secret, and is kept nowhere.
 
     The row is there before the provider is asked: `is_opening` until there is an address; ended without one, it failed.
-
-    The audit log has its beginning and its end; the row lasts as long as the workstation's. `is_view_only`: its page
-    sends no input; the address itself would let whoever has it work.
+    `is_view_only`: its page sends no input; the address itself would let whoever has it work.
     """
 
     class Kind(models.TextChoices):

@@ -6,10 +6,9 @@ from django.db.models import Q
 
 
 class DailyCount(models.Model):
-    """What was requested on one day: by one person, or (no person) by everybody. Written by `services.usage` alone.
+    """What was requested on one day, all of whose requests have ended: by one person, or (no person) by everybody.
 
-    Made when all requests of the day have ended: from then on nothing changes it. Derived from them: unless it is
-    final, it can be deleted, and is counted anew.
+    Unless it is final it can be deleted, and is counted anew.
     """
 
     day = models.DateField(help_text="A day of the site's zone; requests belong to the day on which they were made.")

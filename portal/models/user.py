@@ -1,9 +1,13 @@
-"""The people who sign in."""
+"""The people who sign in, their browsers, and the links with which they come in without a password."""
 
 from datetime import tzinfo
+from importlib import import_module
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser, Group, Permission
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -73,3 +77,36 @@ def _read_granted(*, user_id: int) -> models.QuerySet[Permission, tuple[str, str
     # Every page asks this. PostgreSQL takes twice as long to plan a union of joins.
     given = Permission.objects.filter(models.Q(pk__in=own) | models.Q(pk__in=of_groups))
     return given.order_by().values_list("content_type__app_label", "codename")
+
+
+class Session(AbstractBaseSession):
+    """A browser in which somebody is signed in. Its key is kept hashed: who reads the table cannot sign in with it."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="sessions")
+    address = models.CharField(max_length=45)
+    browser = models.CharField(max_length=200, help_text="What the browser says of itself.")
+    began_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)
+
+    class Meta(AbstractBaseSession.Meta):
+        abstract = False
+
+    @classmethod
+    def get_session_store_class(cls) -> Any:
+        return import_module(settings.SESSION_ENGINE).SessionStore
+
+
+class SignInLink(models.Model):
+    """A one-time link with which a person chooses a password; without a person, that of the first administrator.
+
+    Only the hash of its token is kept; a newer link replaces it.
+    """
+
+    person = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="sign_in_link"
+    )
+    token_hash = models.CharField(max_length=64, unique=True)
+    valid_until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"sign-in link of {self.person or 'the first administrator'}"
