@@ -2,21 +2,13 @@
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
-from django.core import checks
 from django.utils.module_loading import autodiscover_modules
 
-from portal import checks as portal_checks
+from portal import checks  # noqa: F401 (it registers them)
 
 
 class PortalConfig(AppConfig):
     name = "portal"
-
-    def ready(self) -> None:
-        checks.register(portal_checks.check_files, checks.Tags.security)
-        checks.register(portal_checks.check_hosts, checks.Tags.security, deploy=True)
-        checks.register(portal_checks.check_bind, checks.Tags.security, deploy=True)
-        checks.register(portal_checks.check_encryption, checks.Tags.security, deploy=True)
-        checks.register(portal_checks.check_role, checks.Tags.security, deploy=True)
 
 
 class PortalAdminConfig(AdminConfig):

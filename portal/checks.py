@@ -12,6 +12,7 @@ from portal import environment
 from portal.db import describe_failure, roles
 
 
+@checks.register(checks.Tags.security)
 def check_files(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
     """Warn of a secret in a file that everybody on this machine may read, as Docker and Kubernetes mount them."""
     names = environment.list_open_files()
@@ -22,12 +23,14 @@ def check_files(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
     ]
 
 
+@checks.register(checks.Tags.security, deploy=True)
 def check_hosts(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
     """Warn where any name is the portal's: the addresses of the links that let people in are made of it."""
     sentence, hint = "ALLOWED_HOSTS takes every host.", "Name the portal's own host alone."
     return [checks.Warning(sentence, hint=hint, id="portal.W005")] if "*" in settings.ALLOWED_HOSTS else []
 
 
+@checks.register(checks.Tags.security, deploy=True)
 def check_bind(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
     """Warn of plain http on a network, which is how a proxy on another machine asks."""
     if environment.is_loopback(settings.PORTAL_BIND.strip("[]")):
@@ -36,6 +39,7 @@ def check_bind(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
     return [checks.Warning(sentence, hint="Let a tunnel such as WireGuard encrypt that network.", id="portal.W002")]
 
 
+@checks.register(checks.Tags.security, deploy=True)
 def check_encryption(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
     """Warn of a connection to PostgreSQL on another machine that may be in the clear, or to whoever takes its place."""
     hint = "Add sslmode=verify-full and sslrootcert=FILE to it, as the README does."
@@ -62,6 +66,7 @@ def _is_elsewhere(parameters: Mapping[str, Any]) -> bool:
     return any(host and not host.startswith(("/", "@")) and not environment.is_loopback(host) for host in hosts)
 
 
+@checks.register(checks.Tags.security, deploy=True)
 def check_role(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
     """Warn where the portal could take away what protects its audit log, for then so can whoever gets hold of it."""
     try:
