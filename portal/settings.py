@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.csp import CSP
 
 from portal import environment
-from portal.local import private, secret
+from portal.local import files
 from portal.sandbox import names as sandbox_names
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -31,7 +31,7 @@ DATABASE: dict[str, Any] = environment.read_database(
 ON_SQLITE = DATABASE["ENGINE"].endswith("sqlite3")
 if ON_SQLITE:
     DATA_DIR = Path(DATABASE["NAME"]).absolute().parent
-    private.protect_files(database=Path(DATABASE["NAME"]).absolute(), owned=BASE_DIR / "data")
+    files.protect_files(database=Path(DATABASE["NAME"]).absolute(), owned=BASE_DIR / "data")
     # IMMEDIATE takes the write lock at once and waits for it; begun as a reader, a transaction that later writes fails
     # with "database is locked". FULL keeps an accepted request through a power cut.
     DATABASE |= {
@@ -86,7 +86,7 @@ WEB_CONNECTIONS = max(2, min(10, 44 // WEB_PROCESSES))
 
 SECRET_KEY = environment.read_secret("SECRET_KEY", least=50)
 if not SECRET_KEY and PORTAL_LOCAL:
-    SECRET_KEY = secret.read_or_make(DATA_DIR / "secret_key")
+    SECRET_KEY = files.read_or_make_key(DATA_DIR / "secret_key")
 if not SECRET_KEY:
     environment.stop("SECRET_KEY is not set. (`make run` needs none: it makes one beside its database.)")
 
@@ -225,7 +225,7 @@ ALLOWED_HOSTS = environment.read_list("ALLOWED_HOSTS")
 LOCAL_HOST = ""
 if PORTAL_LOCAL and not ALLOWED_HOSTS:
     # No other server of the machine has this name; browsers know by themselves that it is this machine.
-    LOCAL_HOST = secret.read_or_make_host(DATA_DIR / "local_host")
+    LOCAL_HOST = files.read_or_make_host(DATA_DIR / "local_host")
     ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", PORTAL_BIND, LOCAL_HOST]
 CSRF_TRUSTED_ORIGINS = environment.read_list("CSRF_TRUSTED_ORIGINS")
 CSRF_FAILURE_VIEW = "portal.views.errors.csrf_failure"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from portal import environment
-from portal.local import private, secret
+from portal.local import files
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "s3cr3t-value"
@@ -147,22 +147,22 @@ def test_a_value_may_come_from_a_file(monkeypatch, tmp_path):
 
 def test_a_secret_key_is_made_once_and_only_for_its_owner(tmp_path):
     path = tmp_path / "new" / "secret_key"
-    first = secret.read_or_make(path)
-    secret._make(path, "another")  # as a process that started at the same moment
-    assert secret.read_or_make(path) == first
+    first = files.read_or_make_key(path)
+    files._make(path, "another")  # as a process that started at the same moment
+    assert files.read_or_make_key(path) == first
     assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_host_name_is_made_once_and_only_for_its_owner(tmp_path):
     path = tmp_path / "local_host"
-    first = secret.read_or_make_host(path)
+    first = files.read_or_make_host(path)
     assert re.fullmatch(r"ws-[a-z0-9]{8}\.localhost", first)
-    assert secret.read_or_make_host(path) == first
-    assert secret.read_or_make_host(tmp_path / "another") != first
+    assert files.read_or_make_host(path) == first
+    assert files.read_or_make_host(tmp_path / "another") != first
     assert path.stat().st_mode & 0o777 == 0o600
     path.write_text("portal.example")
     with pytest.raises(SystemExit, match="nothing that can be used"):
-        secret.read_or_make_host(path)
+        files.read_or_make_host(path)
 
 
 def test_files_that_others_could_read_are_closed(tmp_path):
@@ -185,7 +185,7 @@ def test_the_portals_own_folder_is_closed_too(tmp_path):
         path.mkdir() if path.name == "data" else path.touch()
         path.chmod(0o755)
     umask = os.umask(0o022)
-    private.protect_files(database=tmp_path / "data" / "portal.sqlite3", owned=tmp_path / "data")
+    files.protect_files(database=tmp_path / "data" / "portal.sqlite3", owned=tmp_path / "data")
     assert os.umask(umask) == 0o077
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "data" / "sandbox.sqlite3").stat().st_mode & 0o777 == 0o600
@@ -204,9 +204,7 @@ def test_a_secret_key_of_somebody_else_that_others_can_read_stops(folder):
     path = folder / "secret_key"
     path.write_text("0123456789abcdef" * 4)
     path.chmod(0o644)
-    code = (
-        "import sys; from pathlib import Path; from portal.local import secret; secret.read_or_make(Path(sys.argv[1]))"
-    )
+    code = "import pathlib, sys; from portal.local import files; files.read_or_make_key(pathlib.Path(sys.argv[1]))"
     done = subprocess.run([sys.executable, "-c", code, path], cwd=ROOT, capture_output=True, text=True, user=65534)
     assert done.stderr.startswith("portal: other users can read")
 
@@ -215,10 +213,10 @@ def test_an_unusable_secret_key_stops(tmp_path):
     (tmp_path / "short").write_text("abc")
     (tmp_path / "short").chmod(0o600)
     with pytest.raises(SystemExit, match="nothing that can be used"):
-        secret.read_or_make(tmp_path / "short")
+        files.read_or_make_key(tmp_path / "short")
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit, match="cannot be written"):
-        secret.read_or_make(tmp_path / "file" / "secret_key")
+        files.read_or_make_key(tmp_path / "file" / "secret_key")
 
 
 def start(**variables: str) -> subprocess.CompletedProcess[str]:

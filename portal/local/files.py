@@ -1,5 +1,6 @@
-"""The SECRET_KEY and the host name that a local portal makes for itself, once."""
+"""The files of a local portal that nobody but its own user may read: its database, and the secrets that it makes."""
 
+import contextlib
 import os
 import re
 import secrets
@@ -7,10 +8,36 @@ import string
 from pathlib import Path
 
 from portal import environment
-from portal.local import private
+
+_OTHERS = 0o077
 
 
-def read_or_make(path: Path) -> str:
+def protect_files(*, database: Path, owned: Path) -> None:
+    """Close the database and what belongs to it to other users, and let this process make files only for itself.
+
+    The folder too where it is the portal's `owned` one; another may be shared with other programs. What belongs to
+    somebody else stays as it is.
+    """
+    os.umask(_OTHERS)
+    folder = database.parent
+    for path in folder.glob("*" if folder == owned else f"{database.name}*"):
+        if path.is_file() and not path.is_symlink():
+            _close(path, mode=0o600)
+    if folder == owned and folder.is_dir():
+        _close(folder, mode=0o700)
+
+
+def _is_open(path: Path) -> bool:
+    return bool(path.stat().st_mode & _OTHERS)
+
+
+def _close(path: Path, *, mode: int) -> None:
+    with contextlib.suppress(OSError):
+        if _is_open(path):
+            path.chmod(mode)
+
+
+def read_or_make_key(path: Path) -> str:
     """The key in the file; made there with mode 0600 when there is none. Two processes that start together agree."""
     return _read_or_make(path, new=secrets.token_urlsafe(64), form=".{50,}")
 
@@ -37,13 +64,13 @@ def _read_or_make(path: Path, *, new: str, form: str) -> str:
 
 def _check_mode(path: Path) -> None:
     """Stop where other users can read the file; only warn where the file system keeps no permissions at all."""
-    if not private.is_open(path):
+    if not _is_open(path):
         return
     try:
         path.chmod(0o600)
     except PermissionError:
         environment.stop(f"other users can read {path}, which belongs to somebody else: delete it and start again.")
-    if private.is_open(path):
+    if _is_open(path):
         environment.warn(f"other users can read {path}: its file system keeps no permissions.")
 
 
