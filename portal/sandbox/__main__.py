@@ -3,19 +3,19 @@
 import argparse
 import logging
 
-from portal.sandbox import running
+from portal.sandbox import server
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    running.add_options(parser)
+    server.add_options(parser)
     options = parser.parse_args()
     if options.data is None:
         parser.error("--data is missing: the file in which it keeps what it made")
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z")
     try:
-        running.serve(**vars(options))
-    except running.CannotServe as error:
+        server.serve(**vars(options))
+    except server.CannotServe as error:
         raise SystemExit(f"portal: {error}") from None
 
 

@@ -3,18 +3,18 @@
 import argparse
 import signal
 
-from portal.sandbox import running
+from portal.sandbox.server import ENDS, add_options
 from tests.provider import server
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    running.add_options(parser)
+    add_options(parser)
     options = vars(parser.parse_args())
-    signal.pthread_sigmask(signal.SIG_BLOCK, running.ENDS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
     with server.Sandbox(path=options.pop("data"), **options) as sandbox:
         print(f"The provider answers at {sandbox.base_url}", flush=True)  # noqa: T201
-        signal.sigwait(running.ENDS)
+        signal.sigwait(ENDS)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.sandbox import running
+from portal.sandbox import server
 
 
 class Command(BaseCommand):
@@ -15,13 +15,13 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        running.add_options(parser)
+        server.add_options(parser)
 
     def handle(
         self, *, host: str, port: int, connections_port: int, data: Path | None, lifetime: float, **_options: Any
     ) -> None:
         path = data or settings.DATA_DIR / "sandbox.sqlite3"
         try:
-            running.serve(host=host, port=port, connections_port=connections_port, data=path, lifetime=lifetime)
-        except running.CannotServe as error:
+            server.serve(host=host, port=port, connections_port=connections_port, data=path, lifetime=lifetime)
+        except server.CannotServe as error:
             raise CommandError(str(error)) from None
