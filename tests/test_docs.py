@@ -21,7 +21,6 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def list_reads() -> Iterator[tuple[str, ast.Call]]:
-    """Each setting that the code reads from the environment, with the call that reads it."""
     for path in (ROOT / "portal" / "settings.py", ROOT / "gunicorn.conf.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("environment.read_"):
@@ -39,7 +38,6 @@ NUMBERS = [
 
 
 def read_table(path: Path) -> dict[str, list[str]]:
-    """The settings that a document lists, each with the cells behind its name."""
     return {name: [cell.strip() for cell in rest.split("|")] for name, rest in _ROW.findall(path.read_text())}
 
 

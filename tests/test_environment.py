@@ -19,8 +19,6 @@ SECRET = "s3cr3t-value"
 
 @pytest.fixture
 def read(monkeypatch):
-    """Reads a setting from an environment that has it."""
-
     def read(reader, value, **options):
         monkeypatch.setenv("NAME", value)
         return getattr(environment, reader)("NAME", **options)

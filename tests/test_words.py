@@ -65,7 +65,6 @@ _IN_TEMPLATE = re.compile(
 
 
 def list_messages(path: Path) -> Iterator[str]:
-    """Every text of a module or a template that is marked for gettext."""
     if path.suffix == ".html":
         yield from (" ".join((one or other).split()) for one, other in _IN_TEMPLATE.findall(path.read_text()))
         return

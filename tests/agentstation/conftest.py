@@ -81,8 +81,6 @@ def reach(request, client_of, serve, tls, trusted) -> Callable[..., tuple[Server
 
 @pytest.fixture
 def post(client_of, serve) -> Callable[[bytes | Handler], Reply[Workstation]]:
-    """What a client makes of such a response to its POST."""
-
     def send(response: bytes | Handler) -> Reply[Workstation]:
         server = serve(answering(response) if isinstance(response, bytes) else response)
         return client_of(server.url).request_workstation(type="python")
@@ -92,7 +90,6 @@ def post(client_of, serve) -> Callable[[bytes | Handler], Reply[Workstation]]:
 
 @pytest.fixture
 def refuse(post, fail) -> Callable[[bytes | Handler], AgentStationError]:
-    """The error of a POST that is answered so."""
     return lambda response: fail(lambda: post(response))
 
 

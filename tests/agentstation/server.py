@@ -70,7 +70,6 @@ class Server:
         return connection.received
 
     def connections(self) -> int:
-        """How many have been accepted so far."""
         return len(self._threads) - 1
 
     def close(self) -> None:
@@ -143,7 +142,6 @@ def over_tls(context: ssl.SSLContext, handler: Handler) -> Handler:
 
 
 def read_to_end(connection: Connection) -> None:
-    """Says nothing, ever."""
     connection.read_to_end()
 
 

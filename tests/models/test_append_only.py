@@ -175,7 +175,6 @@ def test_the_orm_says_so_first_where_it_can(history, alice):
 
 
 def test_another_program_cannot_change_it_either(history):
-    """A connection of its own, that knows nothing of Django, as psql and sqlite3 have it."""
     for sql in ("UPDATE portal_event SET verb = 'x'", "DELETE FROM portal_event", "DELETE FROM portal_user"):
         with pytest.raises((sqlite3.IntegrityError, psycopg.IntegrityError), match="the audit log is append-only"):
             run_outside(sql)

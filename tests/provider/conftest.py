@@ -11,8 +11,6 @@ from tests.sandbox.caller import Caller, Clock
 
 
 class Director(Caller):
-    """Somebody with an API key who knows the control addresses."""
-
     def control(self, method: str, what: str, **options) -> requests.Response:
         options.setdefault("headers", control.HEADERS)
         address = self.base_url.removesuffix("/v1")
@@ -37,14 +35,5 @@ def alice(sandbox: server.Sandbox) -> Iterator[Director]:
 
 
 @pytest.fixture
-def post_raw(alice: Director) -> Iterator[Callable[..., socket.socket]]:
-    """Send a POST for a workspace, and return the socket with the answer still unread."""
-    sockets = []
-
-    def send(workspace: str | None = None) -> socket.socket:
-        sockets.append(alice.post_raw(workspace))
-        return sockets[-1]
-
-    yield send
-    for connection in sockets:
-        connection.close()
+def post_raw(alice: Director) -> Callable[..., socket.socket]:
+    return alice.post_raw

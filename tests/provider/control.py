@@ -15,7 +15,6 @@ _HOST = re.compile(r"(?:\[([^\[\]]*)\]|([^\[\]:]*))(?::[0-9]*)?")
 
 
 def obey(act: Callable[[Any], dict[str, Any] | None], task: Task) -> Reply:
-    """Do what the body says, or say why it makes no sense."""
     _check_caller(task.call)
     try:
         answer = act(read_json(task.call) if task.call.body else {})

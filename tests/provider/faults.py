@@ -16,7 +16,6 @@ KEYS = frozenset({"seed", "mix", "rate_limits"}) | habits.KEYS
 
 
 def _read_chance(answer: Any) -> tuple[script.Line, float]:
-    """An answer, and the share of the calls that meet it."""
     sound = isinstance(answer, dict) and "times" not in answer
     require(sound, "each part of the mix must be an answer with a share, and without times")
     share = answer.get("share")
@@ -32,7 +31,6 @@ class Faults:
         self.clear()
 
     def clear(self) -> None:
-        """Take away all faults."""
         self.change({})
 
     def change(self, wish: Any) -> None:
@@ -49,7 +47,6 @@ class Faults:
             self._random = random.Random(seed)
 
     def choose(self, operation: str) -> Response | None:
-        """What a call of this operation meets; None where it is left alone."""
         with self._lock:
             point = self._random.random()
             for line, share in self._chances:
@@ -72,13 +69,11 @@ class Faults:
         return None
 
     def draw(self, share: float) -> bool:
-        """Whether a habit with this share shows now."""
         if not share:
             return False
         with self._lock:
             return self._random.random() < share
 
     def pick(self, choices: Sequence[str]) -> str:
-        """One of them by chance."""
         with self._lock:
             return self._random.choice(choices)

@@ -26,7 +26,6 @@ class Limit:
     passed: deque[float] = field(default_factory=deque)
 
     def find_wait(self, now: float) -> float:
-        """Seconds until a call is let through; 0 where it is now."""
         while self.passed and self.passed[0] <= now - self.seconds:
             self.passed.popleft()
         if len(self.passed) < self.calls:

@@ -30,7 +30,6 @@ class Posts:
     def receive(
         self, operation: str, *, workstation: str, headers: Mapping[str, str], authorized: bool, body: bytes
     ) -> int:
-        """Note a POST before anything is done about it; returns its sequence."""
         text = body.decode("utf-8", "replace")
         with self._database.lock, self._database.connection as connection:
             cursor = connection.execute(
@@ -47,18 +46,15 @@ class Posts:
             connection.execute(f"UPDATE posts SET made = ({newest}) WHERE sequence = ?", (sequence,))
 
     def finish(self, sequence: int, answered: int | str) -> None:
-        """Note how a POST was answered: the status, or how it ended without one."""
         with self._database.lock, self._database.connection as connection:
             connection.execute("UPDATE posts SET answered = ? WHERE sequence = ?", (json.dumps(answered), sequence))
 
     def count(self) -> int:
-        """How many workstations were asked for."""
         with self._database.lock:
             found = self._database.all("SELECT count(*) FROM posts WHERE operation = ?", POST)
             return int(found[0][0])
 
     def describe(self) -> list[dict[str, Any]]:
-        """Every POST for a workstation with what it made, oldest first."""
         return [_describe(row) | {"made": row["made"]} for row in self._read("operation = ?")]
 
     def describe_connections(self) -> list[dict[str, Any]]:

@@ -52,14 +52,12 @@ class Provider(provider.Provider):
         return [*super().list_routes(), *(make_route(address, act) for address, act in addresses.items())]
 
     def change_types(self, wish: Any) -> None:
-        """Imitate another generation of the provider."""
         name = wish.get("generation") if isinstance(wish, dict) and len(wish) == 1 else None
         sound = isinstance(name, str) and name in generations.BY_NAME
         require(sound, f"generation must be one of {', '.join(generations.BY_NAME)}")
         self._generation, self.types = str(name), generations.BY_NAME[str(name)]
 
     def reset(self) -> None:
-        """Forget the store, the script and the record, and hold nothing back."""
         self.script.clear()
         self.store.faults.clear()
         self.change_types({"generation": "nine"})
@@ -120,7 +118,6 @@ class Provider(provider.Provider):
         )
 
     def _amend(self, document: Any, *, operation: str) -> Any:
-        """What is left out by chance of a natural answer."""
         faults = self.store.faults
         if operation not in _WITHOUT_WORKSPACE:
             return document

@@ -116,7 +116,6 @@ class Script:
             self._lines += lines
 
     def take(self, operation: str) -> Response | None:
-        """The answer for a call of this operation that has just come in, if there is one."""
         with self._lock:
             for line in self._lines:
                 if line.on in (operation, "*"):
@@ -127,7 +126,6 @@ class Script:
         return None
 
     def count_left(self) -> Counter[str]:
-        """How many answers are laid out for each operation and not given yet."""
         with self._lock:
             left: Counter[str] = Counter()
             for line in self._lines:
@@ -135,6 +133,5 @@ class Script:
             return left
 
     def clear(self) -> None:
-        """Forget what was laid out."""
         with self._lock:
             self._lines.clear()

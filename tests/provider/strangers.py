@@ -28,7 +28,6 @@ def make(store: Store, wish: Any) -> dict[str, Any]:
 
 
 def make_by_chance(store: Store) -> None:
-    """One of a type that chance takes, in a workspace of its own."""
     _make_one(store, store.faults.pick(contents.TYPES), None)
 
 
@@ -66,7 +65,6 @@ def _move_back(store: Store, uids: list[str], seconds: float) -> None:
 
 
 def _read(wish: Any, *, keys: set[str]) -> tuple[int, list[str]]:
-    """How many, and of which types in turn."""
     require(isinstance(wish, dict) and wish.keys() <= keys, f"there may be {', '.join(sorted(keys))}")
     count, types = wish.get("count", 1), wish.get("types", list(contents.TYPES))
     require(is_count(count) and count <= MOST, f"count must be from 0 to {MOST}")

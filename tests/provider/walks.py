@@ -34,15 +34,12 @@ class Walk:
         return walk, "&".join((walk.bounds, urlencode(limit)))
 
     def write(self) -> str:
-        """Its cursor."""
         return base64.urlsafe_b64encode(f"place/{self.place}/{self.lap}/{self.bounds}".encode()).decode()
 
     def move(self, count: int) -> Self:
-        """So many further on."""
         return replace(self, place=self.place + count)
 
     def start_again(self) -> Self:
-        """From the first page on."""
         return replace(self, place=0, lap=self.lap + 1)
 
 

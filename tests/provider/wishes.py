@@ -10,7 +10,6 @@ class ScriptError(ValueError):
 
 
 def require(condition: bool, sentence: str) -> None:
-    """Raise ScriptError with the sentence unless the condition holds."""
     if not condition:
         raise ScriptError(sentence)
 
@@ -21,5 +20,4 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 
 def is_count(value: object) -> TypeGuard[int]:
-    """Whether it is a whole number that is not negative."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -10,13 +10,10 @@ import requests
 
 
 def list_threads() -> list[threading.Thread]:
-    """Those that serve a connection of a provider in this process."""
     return [thread for thread in threading.enumerate() if thread.name == "sandbox-connection"]
 
 
 class Clock:
-    """A clock that stands still."""
-
     def __init__(self) -> None:
         self.now = 1_700_000_000.0
 
@@ -28,10 +25,9 @@ class Clock:
 
 
 class Caller:
-    """Somebody with an API key."""
-
     def __init__(self, base_url: str, key: str = "sandbox") -> None:
         self.base_url = base_url
+        self._sockets: list[socket.socket] = []
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.headers["Authorization"] = f"Bearer {key}"
@@ -49,13 +45,13 @@ class Caller:
 
     def __exit__(self, *error: object) -> None:
         self.session.close()
+        for connection in self._sockets:
+            connection.close()
 
     def make(self, type: str = "max") -> str:
-        """The UID of a new workstation."""
         return self.ask(type).json()["id"]
 
     def open(self, uid: str, way: str) -> str:
-        """The address of a connection."""
         answer = self.call("POST", f"/workstations/{uid}/{way}")
         assert answer.status_code == 200, answer.text
         assert set(answer.json()) == {"url"}
@@ -78,7 +74,6 @@ class Caller:
     # --- On a socket ---
 
     def connect(self) -> socket.socket:
-        """A connection to where it answers."""
         host, port = self.base_url.removeprefix("http://").removesuffix("/v1").split(":")
         return socket.create_connection((host, int(port)), timeout=30)
 
@@ -90,5 +85,6 @@ class Caller:
             f"POST /v1/workstations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sandbox\r\nContent-Length: {len(body)}"
         )
         connection = self.connect()
+        self._sockets.append(connection)
         connection.sendall(head.encode() + b"\r\n\r\n" + body)
         return connection

@@ -67,14 +67,5 @@ def talk(alice: Caller) -> Callable[[bytes], bytes]:
 
 
 @pytest.fixture
-def post_raw(alice: Caller) -> Iterator[Callable[..., socket.socket]]:
-    """Send a POST for a workspace, and return the socket with the answer still unread."""
-    sockets = []
-
-    def send(workspace: str | None = None) -> socket.socket:
-        sockets.append(alice.post_raw(workspace))
-        return sockets[-1]
-
-    yield send
-    for connection in sockets:
-        connection.close()
+def post_raw(alice: Caller) -> Callable[..., socket.socket]:
+    return alice.post_raw

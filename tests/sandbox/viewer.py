@@ -14,7 +14,6 @@ BINARY = Subprotocol("binary")
 
 
 def read_to_end(connection: ClientConnection) -> tuple[int, str] | None:
-    """The code and the reason with which the other side closes it."""
     try:
         while True:
             connection.recv(30)
@@ -85,7 +84,6 @@ class Viewer:
         self._bytes = fields[0] // 8
 
     def press(self, *keys: int) -> None:
-        """Hold all of them, then let them go."""
         for is_down in (1, 0):
             for key in keys:
                 self.line.write(struct.pack("!BBxxI", 4, is_down, key))
