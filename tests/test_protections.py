@@ -16,7 +16,7 @@ from portal import models
 from portal.db import clock
 from portal.services.key import circuit_breaker
 from portal.services.reconciliation import matching, reconcile
-from portal.services.requests import dispatch, results, retry_policy
+from portal.services.requests import dispatch, lifecycle, results
 from portal.services.runtime import clients, leases
 from tests import factories
 from tests.chaos import books, clocks, inside
@@ -225,8 +225,8 @@ def write_attempt_after_the_call(monkeypatch) -> None:
 
 
 def retry_blindly(monkeypatch) -> None:
-    queued = retry_policy.Next(status=models.Request.Status.QUEUED)
-    monkeypatch.setattr(retry_policy, "plan_next", lambda **_: queued)
+    queued = lifecycle.Next(status=models.Request.Status.QUEUED)
+    monkeypatch.setattr(lifecycle, "plan_next", lambda **_: queued)
 
 
 def reconcile_nothing(monkeypatch) -> None:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from portal import failures, models
 from portal.admin.base import columns, export, filters, readonly
 from portal.services.reports import timeline
-from portal.services.requests import retry_policy
+from portal.services.requests import lifecycle
 
 _WORDS = _(
     "R-1042 finds by the request's number, a user name by its person. Of several words each must be in a note, an "
@@ -61,7 +61,7 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
     @admin.display(description=_("attempts that count"))
     def attempts_that_count(self, row: models.Request) -> str:
         """Those that paused the key, or were only put off, do not use up the few tries of a failure."""
-        return _("%(count)s of %(most)s") % {"count": row.attempt_count, "most": retry_policy.MAX_ATTEMPTS}
+        return _("%(count)s of %(most)s") % {"count": row.attempt_count, "most": lifecycle.MAX_ATTEMPTS}
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """With its life, for whoever may see its attempts and its events."""

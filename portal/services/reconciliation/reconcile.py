@@ -22,7 +22,7 @@ from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, database_moved, key_lock, sharing, steady_clock
 from portal.services.mirrors import mirror
 from portal.services.reconciliation import lag, matching, scans, unresolved
-from portal.services.requests import lifecycle, notes, retry_policy
+from portal.services.requests import lifecycle, notes
 from portal.services.runtime import leases, notify
 
 logger = logging.getLogger(__name__)
@@ -201,7 +201,7 @@ def _settle_not_created(portal_request: models.Request, *, evidence: dict[str, A
     states = models.Request.Status
     if portal_request.cancel_requested_at is not None:
         change = lifecycle.move_request(portal_request=portal_request, status=states.CANCELLED)
-    elif portal_request.attempt_count >= retry_policy.MAX_ATTEMPTS:
+    elif portal_request.attempt_count >= lifecycle.MAX_ATTEMPTS:
         failure = failures.CATALOGUE[portal_request.failure]
         change = lifecycle.move_request(portal_request=portal_request, status=states.FAILED, failure=failure)
     else:

@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 
 from portal import models
 from portal.services.reconciliation import completeness, lag, matching, restore, scans
-from portal.services.requests import notes, retry_policy
+from portal.services.requests import lifecycle, notes
 
 _MOST_SCANS = 10  # complete scans that are looked at, and as many older ones; few are enough where nothing steps
 
@@ -101,7 +101,7 @@ def _describe_request(
         attempts=[describe_attempt(attempt=attempt, restores=restores) for attempt in attempts],
         obstacle=obstacle,
         alike=alike,
-        may_be_sent=row.cancel_requested_at is None and row.attempt_count < retry_policy.MAX_ATTEMPTS,
+        may_be_sent=row.cancel_requested_at is None and row.attempt_count < lifecycle.MAX_ATTEMPTS,
     )
 
 

@@ -12,7 +12,7 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, credentials, key_lock
 from portal.services.mirrors import contract_drift, mirror, sanitize
-from portal.services.requests import dispatch, lifecycle, lost_responses, retry_policy
+from portal.services.requests import dispatch, lifecycle, lost_responses
 from portal.services.runtime import hidden
 from portal.services.search import text
 
@@ -192,7 +192,7 @@ def _move_on(
             portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER, count_attempt=True
         )
         return []
-    step = retry_policy.plan_next(
+    step = lifecycle.plan_next(
         failure=failure,
         attempt_count=portal_request.attempt_count + 1,
         is_spared=is_spared,
@@ -288,7 +288,7 @@ def _use_late_refusal(portal_request: models.Request, *, failure: failures.Failu
     elif failure is None:
         lifecycle.move_request(portal_request=portal_request, status=states.QUEUED)
     else:
-        step = retry_policy.plan_next(
+        step = lifecycle.plan_next(
             failure=failure,
             attempt_count=portal_request.attempt_count,
             is_spared=failure.pause.is_lasting,
