@@ -1,4 +1,7 @@
-"""Records what a call ended in: on the attempt while it is ours, and past its deadline as a late response."""
+"""Records what a call ended in: on the attempt while it is ours, past its deadline as a late response.
+
+Where the attempt is not in the database any more, the response is kept as a lost one, and given to nobody.
+"""
 
 from dataclasses import replace
 
@@ -10,9 +13,9 @@ from portal.models.clock import Now
 from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, credentials, key_lock
+from portal.services.key import accounts, circuit_breaker, credentials, database_moved, key_lock
 from portal.services.mirrors import contract_drift, mirror, sanitize
-from portal.services.requests import dispatch, lifecycle, lost_responses
+from portal.services.requests import dispatch, lifecycle
 from portal.services.runtime import hidden
 from portal.services.search import text
 
@@ -28,7 +31,7 @@ def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result
     """Write what the call ended in, under its account's locked key and in the caller's transaction: all, or nothing."""
     attempt = _lock_attempt(call, key=key, workstation=result.value)
     if attempt is None:
-        lost_responses.keep_response(call=call, result=result, columns=_describe(result, failure=result.failure))
+        _keep_lost(call, result=result)
         return
     taken = _find_taken(attempt)
     ours = _end_attempt(attempt, key=key, result=result, taken=taken)
@@ -296,3 +299,29 @@ def _use_late_refusal(portal_request: models.Request, *, failure: failures.Failu
         )
         lifecycle.move_request(portal_request=portal_request, status=step.status, failure=failure, delay=step.delay)
     return []
+
+
+def _keep_lost(call: dispatch.Call, *, result: dispatch.Result) -> None:
+    """Keep the response in the caller's transaction; its workstation becomes an orphan. Safe to repeat.
+
+    That the attempt is missing shows that the database went back, which pauses the key.
+    """
+    if result.outcome == models.Attempt.Outcome.NOT_SENT:
+        return  # nothing was sent: there is nothing to keep
+    account, workstation = accounts.get_current_account(), result.value
+    key = key_lock.lock_key(account=account)
+    columns = _describe(result, failure=result.failure)
+    defaults = {"account": account, "attempt_number": call.attempt_id, "outcome": result.outcome, **columns}
+    lost, is_new = models.LostResponse.objects.get_or_create(token=call.token, defaults=defaults)
+    if not is_new:
+        return
+    rows: list[Model] = [lost]
+    if workstation is not None:
+        contract_drift.note_deviations(deviations=workstation.deviations)
+        stored = mirror.store_response(account=account, workstation=workstation, portal_request=None)
+        if stored.request_id is None:  # else somebody owns it already
+            stored.change(is_foreign=False)  # it was made here
+            rows.append(stored)
+    detail = {"outcome": result.outcome, "workstation": workstation.uid if workstation else None}
+    audit.record(Verb.LOST_RESPONSE, lost, detail=detail, rows=rows)
+    database_moved.doubt_database(key=key, what="lost-attempt")
