@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from portal import forms, models
 from portal.services.key import credentials
 from portal.services.reconciliation import completeness, operator_actions, review
-from portal.services.requests import submissions, submitters
+from portal.services.requests import submissions
 from portal.views.components import paging, review_rows
 from portal.views.http import SignedInRequest, read_key
 
@@ -136,7 +136,7 @@ def _describe_page(request: SignedInRequest, *, refusal: review_rows.Refusal | N
     )
     orphans = [review_rows.describe_orphan(row, user=user, refusal=refusal) for row in found.orphans]
     unassigned = _cut(orphans, count=sum(row.release_requested_at is None for row in found.orphans))
-    left = submitters.list_left_workstations(account=account).select_related("request__requester", "workspace")
+    left = submissions.list_left_workstations(account=account).select_related("request__requester", "workspace")
     scans = models.Scan.objects.filter(account=account, ended_at__isnull=False)
     last_scans = list(scans.order_by("-id")[:_LAST_SCANS])
     complete = next((scan for scan in last_scans if scan.is_complete), None)

@@ -9,7 +9,7 @@ from portal.services import audit
 from portal.services.key import accounts, credentials, key_lock
 from portal.services.mirrors import mirror, releases
 from portal.services.reconciliation import completeness
-from portal.services.requests import lifecycle, notes, submissions, submitters
+from portal.services.requests import lifecycle, notes, submissions
 from portal.services.runtime import notify
 
 _OPEN = (models.Request.Status.UNKNOWN, models.Request.Status.QUEUED)
@@ -21,7 +21,7 @@ def count_open_decisions() -> int:
     """
     account = accounts.get_current_account()
     unknown = models.Request.objects.needing_review()
-    left = submitters.list_left_workstations(account=account)
+    left = submissions.list_left_workstations(account=account)
     orphans = models.Workstation.objects.orphans().filter(account=account, release_requested_at=None)
     questions = credentials.list_questions(account=account)
     return len(questions) + sum(rows.count() for rows in (unknown, left, orphans))

@@ -14,7 +14,7 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, key_lock, pace, steady_clock
 from portal.services.mirrors import refreshing
-from portal.services.requests import lifecycle, ownership, submitters
+from portal.services.requests import lifecycle, ownership, submissions
 from portal.services.runtime import leases, workers
 
 
@@ -147,7 +147,7 @@ def _cancel_unsendable() -> int:
     """Cancel what waits for somebody who may not ask for it any more, or for an account that an operator has left: it
     must not be bought with another one's key."""
     waiting = models.Request.objects.filter(status=models.Request.Status.QUEUED).select_related("account")
-    forbidden = waiting.exclude(requester__in=submitters.list_submitters())
+    forbidden = waiting.exclude(requester__in=submissions.list_submitters())
     reasons = dict.fromkeys(forbidden, _("Its requester may no longer request workstations."))
     foreign = _("It was meant for %(url)s, which isn't the account of the current key.")
     left = waiting.filter(account__retired_at__isnull=False)

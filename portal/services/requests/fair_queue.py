@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 
 from portal import models
 from portal.models.clock import Now
-from portal.services.requests import submitters
+from portal.services.requests import submissions
 
 
 def list_oldest(*, account_id: int, most: int) -> QuerySet[models.Request]:
@@ -23,7 +23,7 @@ def list_oldest(*, account_id: int, most: int) -> QuerySet[models.Request]:
     """
     # By the index of each person: a queue may be long, and a window function reads all of it.
     oldest = models.Request.objects.due(account_id).filter(requester=OuterRef("pk"))
-    waiting = submitters.list_submitters().filter(Exists(oldest)).order_by(_read_turn(account_id, of="pk"), "pk")
+    waiting = submissions.list_submitters().filter(Exists(oldest)).order_by(_read_turn(account_id, of="pk"), "pk")
     heads = waiting.annotate(oldest=Subquery(oldest.values("pk")[:1])).values("oldest")[:most]
     return _lock_due(account_id).filter(pk__in=heads).order_by(_read_turn(account_id, of="requester"), "requester")
 
