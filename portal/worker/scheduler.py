@@ -14,7 +14,7 @@ from portal import agentstation
 from portal.db import describe_failure, release_connection
 from portal.services.audit import destinations, nightly, seals, stream
 from portal.services.connections import ending
-from portal.services.key import accounts, circuit_breaker, credentials, database_moved, probe, steady_clock
+from portal.services.key import accounts, circuit_breaker, credentials, database_moved, steady_clock
 from portal.services.mirrors import refreshing, types
 from portal.services.people import sessions
 from portal.services.reconciliation import reconcile, timeouts
@@ -63,7 +63,7 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
     jobs = [
         Job("recover", interval, partial(timeouts.expire_overdue, watched=watched)),
         Job("reconcile", interval, reconcile_requests, uses_key=True),
-        Job("probe", min(interval, 2.0), partial(probe.probe_key, client=client), uses_key=True),
+        Job("probe", min(interval, 2.0), partial(credentials.probe_key, client=client), uses_key=True),
         Job("refresh", min(settings.PORTAL_REFRESH_INTERVAL, 2.0), refresh, uses_key=True),
         # The list seldom changes: two minutes.
         Job("types", 24 * interval, partial(types.read_types, client=client), uses_key=True),

@@ -18,7 +18,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.audit import nightly, seals, verify
-from portal.services.key import accounts, probe, steady_clock
+from portal.services.key import accounts, credentials, steady_clock
 from portal.services.mirrors import refreshing, types
 from portal.services.people import membership, setup
 from portal.services.reconciliation import timeouts
@@ -167,7 +167,7 @@ def open_key(stage: Stage) -> None:
 def probe_key(stage: Stage) -> None:
     stage.pause_key()
     models.Key.objects.update(probe_at=Now() - timedelta(seconds=1))
-    factories.acquire_lease(name="probe").run(probe.probe_key, client=clients.make_client())
+    factories.acquire_lease(name="probe").run(credentials.probe_key, client=clients.make_client())
 
 
 def ask_account(stage: Stage) -> models.Credential:

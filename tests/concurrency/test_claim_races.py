@@ -12,7 +12,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from portal import agentstation, failures, models
 from portal.models.clock import Now
-from portal.services.key import accounts, circuit_breaker, probe
+from portal.services.key import accounts, circuit_breaker, credentials
 from portal.services.mirrors import mirror
 from portal.services.reconciliation import timeouts
 from portal.services.requests import dispatch, results, submissions
@@ -321,7 +321,7 @@ def test_two_probes_of_one_hold_make_one_call(sandbox, alice):
         calls.clear()
         models.Key.objects.update(state="PAUSED", cause="401", paused_at=Now(), paused_until=None, probe_at=Now())
 
-        passed = won(crowd.run_together(*[lambda: lease.run(probe.probe_key, client=client)] * 5))
+        passed = won(crowd.run_together(*[lambda: lease.run(credentials.probe_key, client=client)] * 5))
 
         assert len(calls) == 1
         assert sorted(passed) == [False, False, False, False, True]

@@ -11,7 +11,7 @@ from django.db.models import F
 from portal import agentstation, models
 from portal.db import clock
 from portal.models.clock import Now
-from portal.services.key import accounts, circuit_breaker, credentials, probe
+from portal.services.key import accounts, circuit_breaker, credentials
 from portal.services.requests import dispatch, results, submissions
 from portal.services.runtime import clients, leases
 from tests import claiming, factories
@@ -72,7 +72,7 @@ def make_probe_due() -> None:
 
 
 def make_probe(lease: leases.Lease) -> bool:
-    return lease.run(probe.probe_key, client=clients.make_client())
+    return lease.run(credentials.probe_key, client=clients.make_client())
 
 
 def next_probe_in() -> float:

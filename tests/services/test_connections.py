@@ -12,7 +12,7 @@ from django.db.models import F
 from portal import agentstation, models
 from portal.models.clock import Now
 from portal.services.connections import access, ending, hosts, offers, opening, shares
-from portal.services.key import circuit_breaker, probe
+from portal.services.key import circuit_breaker, credentials
 from portal.services.mirrors import releases
 from portal.services.runtime import clients
 from tests import factories
@@ -155,7 +155,7 @@ def test_a_refused_key_is_probed_before_anything_is_paused(sandbox, alice, works
     if not is_accepted:
         sandbox.script({"on": "GET /workstations", "status": status})
     taken = factories.acquire_lease(name="probe")
-    assert taken.run(probe.probe_key, client=clients.make_client()) is is_accepted
+    assert taken.run(credentials.probe_key, client=clients.make_client()) is is_accepted
 
     key = circuit_breaker.get_current_key()
     assert key.is_paused is not is_accepted

@@ -4,7 +4,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services.key import accounts, credentials, probe
+from portal.services.key import accounts, credentials
 from portal.services.mirrors import refreshing, releases
 from portal.services.requests import dispatch, results
 from portal.services.runtime import clients, leases
@@ -69,13 +69,13 @@ def test_a_worker_whose_probe_is_refused_leaves_it_to_another(sandbox, settings,
     models.Key.objects.update(state="PAUSED", cause="401", paused_at=Now(), probe_at=Now())
     held = factories.acquire_lease(name="probe", holder="former")
     with pytest.raises(leases.LeaseLost):
-        held.run(probe.probe_key, client=clients.make_client())
+        held.run(credentials.probe_key, client=clients.make_client())
     assert read_state() == "PAUSED"
 
     use_good_key(settings)
     taken = factories.acquire_lease(name="probe", holder="good")
     models.Key.objects.update(probe_at=Now())
-    assert taken.run(probe.probe_key, client=clients.make_client())
+    assert taken.run(credentials.probe_key, client=clients.make_client())
     assert read_state() == "RESUMING"
 
 
@@ -114,6 +114,6 @@ def test_a_probe_that_is_refused_then_pauses_before_anybody_s_request_fails(sand
     factories.mark_baseline_scan()
     sandbox.script({"on": "*", "times": 2, **REVOKED})
     scan(lease)
-    assert not factories.acquire_lease(name="probe").run(probe.probe_key, client=clients.make_client())
+    assert not factories.acquire_lease(name="probe").run(credentials.probe_key, client=clients.make_client())
     assert read_state() == "PAUSED"
     assert statuses(factories.submit(alice)) == ["QUEUED"]

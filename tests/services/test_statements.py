@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from portal import models
 from portal.models.clock import Now
-from portal.services.key import probe, steady_clock
+from portal.services.key import credentials, steady_clock
 from portal.services.mirrors import refreshing, releases
 from portal.services.reconciliation import reconcile, timeouts
 from portal.services.requests import batch, dispatch, results
@@ -164,7 +164,7 @@ def test_an_idle_sender_of_releases_asks_once(idle):
     assert len(queries) == 1
 
 
-@pytest.mark.parametrize("do", [refreshing.refresh_workstations, probe.probe_key])
+@pytest.mark.parametrize("do", [refreshing.refresh_workstations, credentials.probe_key])
 def test_jobs_that_come_each_two_seconds_ask_once_while_idle(idle, client, do):
     lease = factories.acquire_lease(name="job")
     with CaptureQueriesContext(connection) as queries:

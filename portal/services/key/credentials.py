@@ -1,4 +1,4 @@
-"""The keys of the portal's processes: who has which, what operators are asked about them, and what they answer."""
+"""The keys of the portal's processes: who has which, what operators are asked about them, and probes of them."""
 
 from datetime import timedelta
 
@@ -6,13 +6,13 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from portal import models
-from portal.db import clock
+from portal import agentstation, failures, models
+from portal.db import clock, release_connection
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, key_lock
-from portal.services.runtime import notify
+from portal.services.runtime import leases, notify
 
 _SEEN_LATELY = timedelta(seconds=30)  # of a worker that lives: it shows itself each five
 _ASKED_LATELY = timedelta(hours=1)  # of a question: what no process has had for longer needs no answer
@@ -187,3 +187,31 @@ def _change_account(*, credential: models.Credential, actor: models.User | None)
 def _list_accepted(account: models.Account) -> list[str]:
     """The fingerprints that the account accepts."""
     return list(account.credentials.accepted().order_by("pk").values_list("fingerprint", flat=True))
+
+
+def probe_key(*, client: agentstation.Client) -> bool:
+    """Make a probe where one is due: a harmless call that shows whether the key is accepted. True where it passed.
+
+    Raises LeaseLost where the key is refused of this worker alone: another has to try its own.
+    """
+    account = accounts.get_current_account()
+    if account.key.probe_at is None or not circuit_breaker.is_confirmed(account=account):
+        return False
+    claimed = circuit_breaker.claim_probe(account=account)
+    if claimed is None:
+        return False
+    release_connection()
+    failure = None
+    try:
+        client.check_key()
+    except agentstation.AgentStationError as error:
+        failure = failures.classify_error(error)
+    circuit_breaker.note_probe(account=account, probe=claimed, failure=failure)
+    if failure is not None and failure.pause is failures.Pause.UNTIL_ACCEPTED:
+        with transaction.atomic():
+            key = key_lock.lock_key(account=account)
+            is_withdrawn = withdraw_key(key=key, fingerprint=accounts.fingerprint_key(account=account))
+        if is_withdrawn:
+            leases.drop_lease()
+            raise leases.LeaseLost("the key of this worker is refused, and another worker has one that may be accepted")
+    return failure is None
