@@ -1,4 +1,7 @@
-"""The dispatcher: the one thread of a worker that claims requests for its senders and records what they bring."""
+"""The dispatcher: the one thread of a worker that claims requests for its senders and records what they bring.
+
+A sender is a thread that calls the provider, one call at a time, and does nothing else.
+"""
 
 import logging
 import queue
@@ -13,7 +16,8 @@ from django.db import connection
 from portal import agentstation
 from portal.db import describe_failure, is_unable
 from portal.services.requests import batch, dispatch, results
-from portal.worker import senders, watchdog
+from portal.services.runtime import calls
+from portal.worker import watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +31,10 @@ class Dispatcher(watchdog.Part):
     """Claims for as many senders as are idle. Once stopped it claims nothing more, and ends when all is recorded."""
 
     def __init__(self, *, name: str, size: int, client: agentstation.Client) -> None:
-        self._name = name
-        self._senders = senders.SenderPool(size=size, client=client, deliver=self._take_delivery)
-        self._size = self._idle = size
+        self._name, self._client = name, client
+        self._idle = size
+        # Never more than there are idle senders, so that no call waits here; None ends a sender.
+        self._calls: queue.SimpleQueue[dispatch.Call | None] = queue.SimpleQueue()
         self._brought: queue.SimpleQueue[batch.Delivery] = queue.SimpleQueue()
         self._unrecorded: deque[batch.Delivery] = deque()
         self._broken: deque[batch.Delivery] = deque()  # to be recorded one by one
@@ -40,7 +45,14 @@ class Dispatcher(watchdog.Part):
         self._is_notified = False  # of a request that was queued just now
         self._last: batch.Batch | None = None  # unless it failed, or claimed without a look, and nothing
         self._thread = watchdog.WatchedThread(name="dispatcher", target=self._run, deadline=_DEADLINE)
-        super().__init__([*self._senders.threads, self._thread])
+        # A call is bounded by its total time, but for the resolution of the provider's name. Past its attempt's
+        # deadline nobody waits for it any more.
+        deadline = calls.get_time_limit().total_seconds()
+        self._senders = [
+            watchdog.WatchedThread(name=f"sender-{number}", target=self._make_calls, deadline=deadline)
+            for number in range(size)
+        ]
+        super().__init__([*self._senders, self._thread])
 
     def wake(self, *, is_notified: bool) -> None:
         """Look for requests now, or claim at once where one was just queued."""
@@ -56,9 +68,13 @@ class Dispatcher(watchdog.Part):
         """Whether all that can be recorded is, after `stop`; also where nothing can be recorded any more."""
         return self._thread.is_stuck or not self._thread.is_alive()
 
-    def _take_delivery(self, call: dispatch.Call, result: dispatch.Result) -> None:
-        self._brought.put(batch.Delivery(call=call, result=result))
-        self._wake_up.set()
+    def _make_calls(self, thread: watchdog.WatchedThread) -> None:
+        while (call := self._calls.get()) is not None:
+            thread.advance()
+            result = dispatch.send_call(call=call, client=self._client)
+            self._brought.put(batch.Delivery(call=call, result=result))
+            self._wake_up.set()
+            thread.rest()
 
     def _run(self, thread: watchdog.WatchedThread) -> None:
         while not self._is_drained():
@@ -69,19 +85,21 @@ class Dispatcher(watchdog.Part):
             self._wake_up.wait(_IDLE)
             # Before the next look and not after it, or a wake in between would be lost.
             self._wake_up.clear()
-        self._senders.stop()
+        for _ in self._senders:
+            self._calls.put(None)
 
     def _is_drained(self) -> bool:
         """Whether it was stopped and nothing more can be expected from its senders."""
-        is_quiet = self._idle + self._senders.count_stuck() >= self._size and self._brought.empty()
+        stuck = sum(sender.is_stuck for sender in self._senders)
+        is_quiet = self._idle + stuck >= len(self._senders) and self._brought.empty()
         is_recorded = not self._unrecorded and all(one.call.attempt_id in self._stubborn for one in self._broken)
         return self._stopping.is_set() and is_quiet and is_recorded and not self._unconfirmed
 
     def _try_to_work(self) -> None:
         try:
             if self._unconfirmed:
-                calls, self._unconfirmed = dispatch.find_claimed(calls=self._unconfirmed), []
-                self._send(calls)
+                claimed, self._unconfirmed = dispatch.find_claimed(calls=self._unconfirmed), []
+                self._send(claimed)
             while self._commit_batch():
                 self._thread.advance()
                 self._let_others_write()
@@ -134,10 +152,10 @@ class Dispatcher(watchdog.Part):
         self._wrote_for = time.monotonic() - begun if done > 1 else 0.0
         return bool(done)
 
-    def _send(self, calls: Iterable[dispatch.Call]) -> None:
-        for call in calls:
+    def _send(self, claimed: Iterable[dispatch.Call]) -> None:
+        for call in claimed:
             self._idle -= 1
-            self._senders.send(call=call)
+            self._calls.put(call)
 
     def _record_broken(self) -> None:
         """Each in a transaction of its own. Raises DatabaseError where the database cannot do it now."""
