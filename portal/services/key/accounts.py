@@ -73,8 +73,7 @@ def learn_offset(*, attempt: models.Attempt, started_at: datetime | None) -> Non
     least, most = ((started_at - moment).total_seconds() for moment in (attempt.now, attempt.claimed_at))
     offset = min(max(account.started_offset or 0.0, least), most)
     if offset != account.started_offset:
-        account.started_offset = offset
-        account.save(update_fields=["started_offset"])
+        account.change(started_offset=offset)
 
 
 @transaction.atomic

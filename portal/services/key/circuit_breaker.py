@@ -83,8 +83,7 @@ def note_success(*, key: models.Key, attempt: models.Attempt) -> None:
         transaction.on_commit(partial(logger.info, "Sending goes on as usual."))
         notify.wake_workers()
     elif key.consecutive_failures or key.consecutive_pauses:
-        key.consecutive_failures = key.consecutive_pauses = 0
-        key.save(update_fields=["consecutive_failures", "consecutive_pauses"])
+        key.change(consecutive_failures=0, consecutive_pauses=0)
 
 
 def note_failure(
@@ -108,8 +107,7 @@ def note_failure(
     elif failure.pause.counts_in_a_row:
         return _note_in_a_row(key=key, attempt=attempt, failure=failure, now=now)
     elif key.consecutive_failures:  # the provider answered sensibly: the row is broken
-        key.consecutive_failures = 0
-        key.save(update_fields=["consecutive_failures"])
+        key.change(consecutive_failures=0)
     return False
 
 
@@ -121,8 +119,7 @@ def _note_in_a_row(*, key: models.Key, attempt: models.Attempt, failure: failure
     if failure is failures.NOT_SENT and _is_counted(attempt):
         return False
     is_spared = key.is_paused and failure.pause is failures.Pause.UNLESS_OTHERS_PASS
-    key.consecutive_failures += 1
-    key.save(update_fields=["consecutive_failures"])
+    key.change(consecutive_failures=key.consecutive_failures + 1)
     fails_again, number = key.is_resuming and key.cause == failure.code, attempt.request_id
     if fails_again and failure.pause is failures.Pause.UNLESS_OTHERS_PASS and _is_another(attempt):
         _pause_for_operator(key=key, failure=failure, now=now, number=number)
@@ -274,8 +271,7 @@ def request_probe(*, key: models.Key) -> None:
     One that is under way may have been answered before: another follows it.
     """
     if not key.is_paused:
-        key.probes, key.probe_at = 0, clock.read_clock()
-        key.save(update_fields=["probes", "probe_at"])
+        key.change(probes=0, probe_at=clock.read_clock())
 
 
 def claim_probe(*, account: models.Account) -> Probe | None:
@@ -313,5 +309,4 @@ def note_probe(*, account: models.Account, probe: Probe, failure: failures.Failu
         elif failure is not None and failure.pause.is_lasting:
             _pause_for_operator(key=key, failure=failure, now=now, number=None, is_probe=True)
         elif failure is None and key.probes == probe.number:
-            key.probe_at = None
-            key.save(update_fields=["probe_at"])
+            key.change(probe_at=None)

@@ -57,8 +57,7 @@ def doubt_database(*, key: models.Key, what: str) -> None:
 def accept_database(*, key: models.Key) -> models.Database:
     """Take the database as it is now, whatever any process remembers, and end the pause. The caller records it."""
     row, place = databases.get_database(), places.read_place()
-    key.tick += _TICK_GAP
-    key.save(update_fields=["tick"])
+    key.change(tick=key.tick + _TICK_GAP)
     row.place, row.timeline, row.timeline_tick = place.name, place.timeline, key.tick
     row.doubt, row.doubted_at = "", None
     row.save()

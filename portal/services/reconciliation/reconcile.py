@@ -214,6 +214,5 @@ def _settle_not_created(portal_request: models.Request, *, evidence: dict[str, A
 def _set_review_note(portal_request: models.Request, *, note: str, evidence: dict[str, Any]) -> None:
     """Ask a person, or no longer: what was said of the lists lapses when the next scan says otherwise."""
     change = {"before": {"operator_note": portal_request.operator_note}, "after": {"operator_note": note}}
-    portal_request.operator_note = note
-    portal_request.save(update_fields=["operator_note"])
+    portal_request.change(operator_note=note)
     audit.record(Verb.NEEDS_REVIEW, portal_request, detail={**evidence, **change}, reason=note)

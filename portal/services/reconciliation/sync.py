@@ -68,8 +68,7 @@ def end_listed(*, row: models.Workstation, entry: agentstation.Workstation | Non
             account=stored.account, workstation=entry, request_number=stored.request_id, known=stored
         )
     elif entry is not None:
-        stored.status = entry.status
-        stored.save(update_fields=["status"])
+        stored.change(status=entry.status)
     missing.end_workstation(stored=stored, before=before)
 
 
@@ -151,17 +150,6 @@ def _reopen(row: models.Workstation, *, status: str) -> None:
     if stored.is_live:
         return
     before = missing.describe_life(stored=stored)
-    stored.ended_at, stored.status, stored.refresh_due_at = None, status, Now()
-    stored.release_requested_at = stored.release_requested_by = stored.release_due_at = None
-    stored.release_tries = 0
-    stored.save(
-        update_fields=[
-            *("ended_at", "status", "refresh_due_at"),
-            *("release_requested_at", "release_requested_by", "release_due_at", "release_tries"),
-        ]
-    )
-    audit.record(
-        Verb.REOPEN,
-        stored,
-        detail={"before": before, "after": missing.describe_life(stored=stored)},
-    )
+    release = dict.fromkeys(("release_requested_at", "release_requested_by", "release_due_at"))
+    stored.change(ended_at=None, status=status, refresh_due_at=Now(), release_tries=0, **release)
+    audit.record(Verb.REOPEN, stored, detail={"before": before, "after": missing.describe_life(stored=stored)})
