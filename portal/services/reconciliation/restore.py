@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Model, Q
 from django.utils.translation import gettext as _
 
 from portal import failures, models
@@ -86,7 +86,11 @@ def _make_unknown(portal_request: models.Request, *, key: models.Key) -> bool:
     last = portal_request.attempts.order_by("-number").first()
     if portal_request.status == models.Request.Status.UNKNOWN and last is not None and last.worker == WORKER:
         return False
-    rows = [_end_attempt(last, key=key)] if last and last.outcome == models.Attempt.Outcome.SENDING else []
+    unknown = {"outcome": models.Attempt.Outcome.UNKNOWN, "failure": failures.NO_ANSWER.code, "ended_at": Now()}
+    rows: list[Model] = []
+    if last is not None and last.outcome == models.Attempt.Outcome.SENDING:  # when the backup was made
+        last.change(ended_tick=key_lock.advance_tick(key=key), **unknown)
+        rows.append(last)
     tick = key_lock.advance_tick(key=key)
     attempt = models.Attempt.objects.create(
         request=portal_request,
@@ -96,22 +100,9 @@ def _make_unknown(portal_request: models.Request, *, key: models.Key) -> bool:
         claimed_tick=tick,
         ended_tick=tick,
         deadline_at=Now(),
-        ended_at=Now(),
-        outcome=models.Attempt.Outcome.UNKNOWN,
-        failure=failures.NO_ANSWER.code,
+        **unknown,
     )
-    change: lifecycle.Change = {}
-    if portal_request.status != models.Request.Status.UNKNOWN:
-        change = lifecycle.move_request(
-            portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failures.NO_ANSWER
-        )
+    is_unknown = portal_request.status == models.Request.Status.UNKNOWN
+    change = {} if is_unknown else lifecycle.make_unknown(portal_request=portal_request, count_attempt=False)
     audit.record(Verb.RESTORED, attempt, detail=change, rows=[*rows, attempt, portal_request])
     return True
-
-
-def _end_attempt(attempt: models.Attempt, *, key: models.Key) -> models.Attempt:
-    """Of an attempt that was under way when the backup was made, the outcome is unknown."""
-    attempt.outcome, attempt.failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER.code
-    attempt.ended_at, attempt.ended_tick = Now(), key_lock.advance_tick(key=key)
-    attempt.save(update_fields=["outcome", "failure", "ended_at", "ended_tick"])
-    return attempt

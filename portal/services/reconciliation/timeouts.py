@@ -118,12 +118,7 @@ def _make_unknown(*, attempt_id: int, is_over: Q, verb: Verb) -> bool:
     )
     if not is_ours:
         return False  # its worker recorded it at the last moment
-    change = lifecycle.move_request(
-        portal_request=portal_request,
-        status=models.Request.Status.UNKNOWN,
-        failure=failures.NO_ANSWER,
-        count_attempt=True,
-    )
+    change = lifecycle.make_unknown(portal_request=portal_request, count_attempt=True)
     audit.record(verb, attempt, detail=change, rows=[attempt, portal_request])
     return True
 

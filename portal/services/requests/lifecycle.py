@@ -54,6 +54,33 @@ def move_request(
     return change
 
 
+def make_unknown(*, portal_request: models.Request, count_attempt: bool) -> Change:
+    """Nobody knows what its last attempt made."""
+    return move_request(
+        portal_request=portal_request,
+        status=models.Request.Status.UNKNOWN,
+        failure=failures.NO_ANSWER,
+        count_attempt=count_attempt,
+    )
+
+
+def move_on(
+    *, portal_request: models.Request, failure: failures.Failure, is_spared: bool, retry_after: float | None
+) -> None:
+    """Move the request on as `plan_next` says, after an attempt that failed, or was found out to have failed."""
+    is_sending = portal_request.status == models.Request.Status.SENDING  # else the attempt is counted already
+    attempt_count = portal_request.attempt_count + is_sending
+    step = plan_next(failure=failure, attempt_count=attempt_count, is_spared=is_spared, retry_after=retry_after)
+    move_request(
+        portal_request=portal_request,
+        status=step.status,
+        failure=failure,
+        delay=step.delay,
+        to_back=step.to_back,
+        count_attempt=step.counts and is_sending,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Next:
     """The request's next status; `delay` in seconds before it is tried again; whether it counts against the limit.

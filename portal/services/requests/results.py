@@ -170,12 +170,8 @@ def _use_workstation(
     portal_request, states = attempt.request, models.Request.Status
     if taken is not None:
         if portal_request.status != states.UNKNOWN:
-            lifecycle.move_request(
-                portal_request=portal_request,
-                status=states.UNKNOWN,
-                failure=failures.NO_ANSWER,
-                count_attempt=portal_request.status == states.SENDING,
-            )
+            is_sending = portal_request.status == states.SENDING
+            lifecycle.make_unknown(portal_request=portal_request, count_attempt=is_sending)
         return []
     accounts.learn_offset(attempt=attempt, started_at=sanitize.fit_time(workstation.started_at))
     mirrors = mirror.adopt_response(attempt=attempt, workstation=workstation)
@@ -190,25 +186,9 @@ def _move_on(
     if mirrors := _take_named(portal_request, count_attempt=True):
         return mirrors
     if _names_anothers(portal_request):
-        states = models.Request.Status
-        lifecycle.move_request(
-            portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER, count_attempt=True
-        )
+        lifecycle.make_unknown(portal_request=portal_request, count_attempt=True)
         return []
-    step = lifecycle.plan_next(
-        failure=failure,
-        attempt_count=portal_request.attempt_count + 1,
-        is_spared=is_spared,
-        retry_after=retry_after,
-    )
-    lifecycle.move_request(
-        portal_request=portal_request,
-        status=step.status,
-        failure=failure,
-        delay=step.delay,
-        to_back=step.to_back,
-        count_attempt=step.counts,
-    )
+    lifecycle.move_on(portal_request=portal_request, failure=failure, is_spared=is_spared, retry_after=retry_after)
     return []
 
 
@@ -249,19 +229,15 @@ def _record_late(*, attempt: models.Attempt, result: dispatch.Result, taken: mod
     elif portal_request.status == models.Request.Status.UNKNOWN and not newer.exists():
         mirrors = _use_late_refusal(portal_request, failure=result.failure)
     text.save_text(number=portal_request.pk, rows=[late, *mirrors])
-    audit.record(
-        Verb.LATE_RESPONSE,
-        attempt,
-        detail={
-            "outcome": late.outcome,
-            "failure": late.failure,
-            "owner": taken.request_id if taken else None,
-            "names_taken": taken is not None,
-            "before": before,
-            "after": portal_request.status,
-        },
-        rows=[late, portal_request, *mirrors],
-    )
+    detail = {
+        "outcome": late.outcome,
+        "failure": late.failure,
+        "owner": taken.request_id if taken else None,
+        "names_taken": taken is not None,
+        "before": before,
+        "after": portal_request.status,
+    }
+    audit.record(Verb.LATE_RESPONSE, attempt, detail=detail, rows=[late, portal_request, *mirrors])
 
 
 def _use_late_workstation(
@@ -291,13 +267,8 @@ def _use_late_refusal(portal_request: models.Request, *, failure: failures.Failu
     elif failure is None:
         lifecycle.move_request(portal_request=portal_request, status=states.QUEUED)
     else:
-        step = lifecycle.plan_next(
-            failure=failure,
-            attempt_count=portal_request.attempt_count,
-            is_spared=failure.pause.is_lasting,
-            retry_after=None,
-        )
-        lifecycle.move_request(portal_request=portal_request, status=step.status, failure=failure, delay=step.delay)
+        is_spared = failure.pause.is_lasting
+        lifecycle.move_on(portal_request=portal_request, failure=failure, is_spared=is_spared, retry_after=None)
     return []
 
 
