@@ -60,7 +60,6 @@ class Dispatcher(watchdog.Part):
         self._wake_up.set()
 
     def stop(self) -> None:
-        """Claim nothing more."""
         super().stop()
         self._wake_up.set()
 
@@ -89,7 +88,6 @@ class Dispatcher(watchdog.Part):
             self._calls.put(None)
 
     def _is_drained(self) -> bool:
-        """Whether it was stopped and nothing more can be expected from its senders."""
         stuck = sum(sender.is_stuck for sender in self._senders)
         is_quiet = self._idle + stuck >= len(self._senders) and self._brought.empty()
         is_recorded = not self._unrecorded and all(one.call.attempt_id in self._stubborn for one in self._broken)

@@ -23,11 +23,7 @@ _DEADLINE = 120.0  # seconds without progress; opening a connection takes up to 
 
 
 class Listener(watchdog.Part):
-    """A thread that calls `wake` whenever another connection may have put work into the database, with what is known
-    of it.
-
-    LISTEN on PostgreSQL, on a connection of its own past the pool; on SQLite a look at `data_version`.
-    """
+    """Calls `wake` when work may have been queued: by LISTEN past the pool, or on SQLite by `data_version`."""
 
     def __init__(self, *, wake: Callable[[str], None]) -> None:
         self._wake = wake

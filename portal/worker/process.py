@@ -33,7 +33,6 @@ class Process:
         self._watchdog = watchdog.Watchdog(threads=[thread for part in self._parts for thread in part.threads])
 
     def _wake(self, work: str) -> None:
-        """There may be work for the dispatcher, for the sender of releases, or for both."""
         if work != notify.Work.RELEASES:
             self._dispatcher.wake(is_notified=work == notify.Work.REQUESTS)
         if work != notify.Work.REQUESTS:

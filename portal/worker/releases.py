@@ -31,11 +31,9 @@ class ReleaseSender(watchdog.Part):
         super().__init__([self._thread])
 
     def wake(self) -> None:
-        """Look for releases now."""
         self._wake_up.set()
 
     def stop(self) -> None:
-        """Claim nothing more."""
         super().stop()
         self._wake_up.set()
 

@@ -35,11 +35,10 @@ _STOP_WITHIN = 5.0  # seconds; what a job has not finished by then is undone by 
 
 @dataclass(frozen=True)
 class Job:
-    """Something done from time to time; `interval` in seconds.
+    """Something done every `interval` seconds. `run` does one bounded round and renews its lease at each step.
 
-    `run` does one bounded round and renews its lease at each step. One that `uses_key` asks the provider: its lease is
-    asked for only where the key is known to be the account's, which it checks itself before each call. A lease
-    outlasts one call, of `call_seconds` where it is not the provider that is called.
+    One that `uses_key` calls the provider, and is leased only where the key is known to be the account's, which it
+    checks itself before each call. A lease outlasts one call, of `call_seconds` where something else is called.
     """
 
     name: str
@@ -50,12 +49,10 @@ class Job:
 
     @property
     def lease_seconds(self) -> float:
-        """How long a lease lasts: until the next round, and while a step of one takes."""
         return LEASE + self.interval + (settings.AGENTSTATION_TOTAL_TIMEOUT if self.uses_key else self.call_seconds)
 
 
 def list_jobs(*, client: agentstation.Client) -> list[Job]:
-    """All jobs of a worker."""
     interval = settings.PORTAL_JOB_INTERVAL
     watched, steady = steady_clock.SteadyClock(), steady_clock.SteadyClock()
     reconcile_requests = partial(reconcile.reconcile_requests, client=client, steady=steady)

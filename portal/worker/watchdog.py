@@ -16,9 +16,9 @@ class Stuck(Exception):
 
 
 class WatchedThread(threading.Thread):
-    """A thread that says when it begins or continues a piece of work, and when it has nothing to do.
+    """A thread that says when it advances, and when it rests. `deadline` in seconds without progress.
 
-    It is a daemon: a process must be able to end although a thread of it hangs. `deadline` in seconds without progress.
+    It is a daemon: a process must be able to end although a thread of it hangs.
     """
 
     def __init__(self, *, name: str, target: Callable[["WatchedThread"], None], deadline: float) -> None:
@@ -29,40 +29,34 @@ class WatchedThread(threading.Thread):
         self._work = target
 
     def run(self) -> None:
-        """Work, and close the database's connection at the end."""
         try:
             self._work(self)
         finally:
             connection.close()
 
     def advance(self) -> None:
-        """Say that work has begun or goes on."""
         self.advanced_at = time.monotonic()
 
     def rest(self) -> None:
-        """Say that there is nothing to do."""
         self.advanced_at = None
 
     def describe(self) -> str:
-        """Where the thread stands now, for the log."""
         frame = sys._current_frames().get(self.ident or 0)
         return "".join(traceback.format_stack(frame)) if frame else "It has ended.\n"
 
 
 class Part:
-    """What a worker consists of beside its main thread: some threads, which are to end once it is `_stopping`."""
+    """Some threads of a worker, which are to end once it is `_stopping`."""
 
     def __init__(self, threads: Iterable[WatchedThread]) -> None:
         self.threads = list(threads)
         self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Start the threads."""
         for thread in self.threads:
             thread.start()
 
     def stop(self) -> None:
-        """Begin nothing more."""
         self._stopping.set()
 
     def has_ended(self) -> bool:

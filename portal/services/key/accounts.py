@@ -47,7 +47,6 @@ def is_key_accepted(*, account: models.Account) -> bool:
 
 
 def list_accepted(*, account_id: int, fingerprint: str) -> QuerySet[models.Credential]:
-    """A key as one that the account is known to accept: one row, or none."""
     accepted = models.Credential.objects.accepted().filter(account=account_id, account__retired_at=None)
     return accepted.filter(fingerprint=fingerprint)
 

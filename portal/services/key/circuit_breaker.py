@@ -30,7 +30,6 @@ class PauseRefused(Exception):
 
 
 def get_key(*, account: models.Account) -> models.Key:
-    """The key's state, to be looked at."""
     return models.Key.objects.select_related("account").get(account=account)
 
 
@@ -48,10 +47,10 @@ def show_key(*, key: models.Key) -> models.Key:
 
 
 def stops_all_calls(*, key: models.Key) -> bool:
-    """Whether the pause stops reads and releases too. Others stop only what would cost money.
+    """Whether the pause stops reads and releases too, and not only what would cost money.
 
-    With a refused key, or another account's, the provider would say that it has nothing of ours; and a database that
-    moved may hold wishes that were fulfilled long ago.
+    With a refused key, or another account's, the provider would show nothing of ours; and a database that moved may
+    hold wishes that were fulfilled long ago.
     """
     return key.asks_operator or (key.is_paused and key.failure is not None and key.failure.stops_reads)
 
@@ -235,7 +234,7 @@ def _double(first: float, times: int, most: float) -> float:
 
 
 def find_stopping_request(*, key: models.Key) -> int | None:
-    """The number of the request whose answer pauses the key; None for a new key, or where it is not paused."""
+    """The number of the request whose answer paused the key, if one did."""
     if not key.is_paused:
         return None
     event = models.Event.objects.filter(verb=Verb.PAUSE, at__gte=key.paused_at).order_by("-id").first()
@@ -266,10 +265,7 @@ class Probe:
 
 
 def request_probe(*, key: models.Key) -> None:
-    """Have a worker find out whether the locked key is still accepted, where a call that was no attempt was refused.
-
-    One that is under way may have been answered before: another follows it.
-    """
+    """Have a worker probe the locked key. One that is under way may have been answered before: another follows it."""
     if not key.is_paused:
         key.change(probes=0, probe_at=clock.read_clock())
 

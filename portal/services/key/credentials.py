@@ -35,9 +35,9 @@ def find_warnings() -> list[str]:
 
 
 def present_key(*, worker: str) -> None:
-    """Show that a worker lives with this process's key, at its start and with each heartbeat.
+    """Show with each heartbeat that a worker lives with this process's key, and ask operators about an unknown one.
 
-    Operators are asked about a key that nobody has confirmed. The key is paused only while no worker has one that was.
+    The key is paused only while no worker has one that was confirmed.
     """
     account = accounts.get_current_account()
     rows = models.Credential.objects.filter(account=account, fingerprint=accounts.fingerprint_key(account=account))
@@ -78,10 +78,9 @@ def _has_living(*, account: models.Account, beside: str = "") -> bool:
 
 
 def withdraw_key(*, key: models.Key, fingerprint: str) -> bool:
-    """Accept a key no longer that the provider refuses, where a worker lives with another that is accepted.
+    """Under the locked key, no longer accept one that is refused: operators are asked about it again.
 
-    Under the locked key. Workers with it send nothing more, and operators are asked about it again. False where it is
-    the only one: then the refusal is of the account's key, and pauses it.
+    False where no worker lives with another one: then the refusal is of the account's key, and pauses it.
     """
     if not _has_living(account=key.account, beside=fingerprint):
         return False
@@ -100,7 +99,6 @@ def note_refusal(*, account: models.Account) -> None:
 
 
 def note_refusal_under_lock(*, key: models.Key) -> None:
-    """The same under the locked key."""
     account = key.account
     if not withdraw_key(key=key, fingerprint=accounts.fingerprint_key(account=account)):
         circuit_breaker.request_probe(key=key)
@@ -116,7 +114,6 @@ def _pause(*, account: models.Account) -> None:
 
 @transaction.atomic
 def _end_question(*, account: models.Account) -> None:
-    """A worker whose key is accepted lives again."""
     key = key_lock.lock_key(account=account)
     if key.asks_for_account:
         circuit_breaker.end_pause(key=key, now=clock.read_clock())
@@ -133,10 +130,7 @@ def _leave_sandbox(*, credential: models.Credential) -> None:
 
 @transaction.atomic
 def confirm_key(*, actor: models.User, credential: models.Credential, is_same_account: bool) -> None:
-    """Say whether a key is of the same account. If not, what waits for the old account will be cancelled.
-
-    Raises PauseRefused where nobody has to say that any more.
-    """
+    """Say whether a key is of the same account. If not, what waits for the old is cancelled. Raises PauseRefused."""
     key = key_lock.lock_key(account=credential.account)
     if not _is_open(credential=credential):
         raise circuit_breaker.PauseRefused(_("Somebody has already confirmed which account the key belongs to."))
@@ -185,7 +179,6 @@ def _change_account(*, credential: models.Credential, actor: models.User | None)
 
 
 def _list_accepted(account: models.Account) -> list[str]:
-    """The fingerprints that the account accepts."""
     return list(account.credentials.accepted().order_by("pk").values_list("fingerprint", flat=True))
 
 

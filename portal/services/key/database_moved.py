@@ -109,7 +109,6 @@ def _forget() -> None:
 
 
 def _get_tick(*, key: models.Key) -> int:
-    """The highest tick of the key that was seen."""
     return MEMORY.ticks.get(str(key.pk), 0)
 
 

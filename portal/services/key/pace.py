@@ -27,7 +27,6 @@ def has_room_for_release(*, account: models.Account, now: datetime, is_tried: bo
 
 
 def count_room(*, account: models.Account, now: datetime, ahead: int) -> int:
-    """How many calls may be made now, with so many others still ahead of them."""
     limit: int = settings.PORTAL_CALLS_PER_MINUTE
     if not limit:
         return sys.maxsize

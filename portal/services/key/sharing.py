@@ -15,10 +15,7 @@ _WIDE = timedelta(hours=1)  # by which the provider's clock may be ahead of ours
 
 
 def note_sharing(*, account: models.Account, lag: timedelta) -> None:
-    """Note on the account that somebody else uses its key, where a workstation is listed that nothing here explains.
-
-    `lag`: for how long the lists may lack a workstation.
-    """
+    """Note that somebody else uses the account's key, where a workstation is listed that nothing here explains."""
     if account.shared_at is not None:
         return
     orphans = models.Workstation.objects.orphans().filter(account=account, listed_tick__gt=account.unshared_tick)
@@ -37,10 +34,7 @@ def note_sharing(*, account: models.Account, lag: timedelta) -> None:
 
 @transaction.atomic
 def clear_sharing(*, actor: models.User, account: models.Account) -> None:
-    """Say that nobody else uses the key. Only what is listed from now on can show again that somebody does.
-
-    Raises PauseRefused where nobody has to say so any more.
-    """
+    """Say that nobody else uses the key, until something newly listed shows it again. Raises PauseRefused."""
     key = key_lock.lock_key(account=account)
     before, tick = key.account.shared_at, key_lock.advance_tick(key=key)
     if before is None:
@@ -73,6 +67,5 @@ def _is_explained(stranger: models.Workstation) -> bool:
 
 
 def _find_beginning(stranger: models.Workstation) -> datetime | None:
-    """By the database's clock, as far as it is known how that differs from the provider's."""
     offset = timedelta(seconds=stranger.account.started_offset or 0.0)
     return stranger.created_at and stranger.created_at - offset

@@ -56,7 +56,7 @@ class SteadyClock:
         return max(0.0, self._observed_at - self._steady_since)
 
     def _compare(self, *, least: float, most: float) -> float:
-        """By how much the clock has stepped; 0.0 where it has not. Narrows the bounds, or follows a slow drift."""
+        """By how much the clock has stepped. Narrows the bounds, or follows a slow drift."""
         gap = max(0.0, least - self._most_ahead) - max(0.0, self._least_ahead - most)
         if gap == 0.0:
             least, most = max(least, self._least_ahead), min(most, self._most_ahead)

@@ -143,8 +143,6 @@ class AccountState:
 
 
 class Verdict(Enum):
-    """What becomes of the request."""
-
     FOUND = "found"
     NOT_CREATED = "not created"
     ASK = "ask"
@@ -161,7 +159,6 @@ class Decision:
 
 
 def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], state: AccountState) -> Decision:
-    """What follows for the request from the scans."""
     if named := next((one for one in newcomers if one.made_for == unresolved.number), None):
         return Decision(verdict=Verdict.FOUND, newcomer=named)
     if unresolved.obstacle == notes.OTHERS:

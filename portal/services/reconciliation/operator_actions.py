@@ -16,9 +16,7 @@ _OPEN = (models.Request.Status.UNKNOWN, models.Request.Status.QUEUED)
 
 
 def count_open_decisions() -> int:
-    """How much waits for an operator: unknown requests that nothing else can settle, unassigned workstations, keys to
-    confirm, and what runs for people who may not request any more. Changes of the API can wait: nothing breaks by them.
-    """
+    """How much waits for an operator. Changes of the API are left out: nothing breaks by them."""
     account = accounts.get_current_account()
     unknown = models.Request.objects.needing_review()
     left = submissions.list_left_workstations(account=account)
@@ -76,9 +74,9 @@ def is_sent_again(*, portal_request: models.Request) -> bool:
 
 @transaction.atomic
 def declare_not_created(*, actor: models.User, portal_request: models.Request, reason: str = "") -> None:
-    """Say that nothing was created, so that the request is sent again, or cancelled where it is not to be sent.
+    """Say that nothing was created, so that the request is sent again, which may buy a second one, or is cancelled.
 
-    Its requester may say so too, who then may pay for two. Raises NotPossible before the portal asks for it.
+    Raises NotPossible before the portal asks for it.
     """
     locked = submissions.lock_request(portal_request=portal_request)
     if obstacle := find_obstacle(actor=actor, portal_request=locked):

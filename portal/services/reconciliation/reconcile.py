@@ -34,8 +34,6 @@ SLOWEST = 60.0  # seconds between scans while something is to be reconciled
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """One round of the job: what it knows of the database's clock."""
-
     now: datetime
     steady_since: datetime
 
@@ -78,8 +76,7 @@ def _scan(*, account: models.Account, client: agentstation.Client) -> None:
 
 
 def _is_scan_due(*, account: models.Account) -> bool:
-    """Where one is under way; else often at first, then ever less while something is to be reconciled; else every few
-    minutes, for orphans."""
+    """Often at first, then less and less while something is to be reconciled; else every few minutes, for orphans."""
     now = clock.read_clock()
     last = models.Scan.objects.filter(account=account).order_by("-id").first()
     if last is None or last.ended_at is None:
@@ -95,7 +92,7 @@ def _is_scan_due(*, account: models.Account) -> bool:
 
 
 def _decide_all(*, account: models.Account, this_round: Round) -> dict[int, matching.Verdict]:
-    """What is to be done about which requests, by number, the one that was sent first first.
+    """What is to be done about which requests, by number, oldest first.
 
     They are read without a lock: what changes meanwhile is seen when it is done, or in the next round.
     """
@@ -116,7 +113,6 @@ def _list_open(account: models.Account) -> QuerySet[models.Request]:
 def _read_facts(
     rows: QuerySet[models.Request], *, account: models.Account, this_round: Round
 ) -> list[unresolved.Facts]:
-    """Of those that wait for scans, the one that was sent first first."""
     found = unresolved.read_facts(account=account, rows=rows, now=this_round.now, steady_since=this_round.steady_since)
     return sorted((facts for facts in found if facts.attempts), key=lambda facts: facts.attempts[0].claimed_tick)
 
@@ -197,7 +193,6 @@ def _adopt(portal_request: models.Request, *, workstation_id: int, evidence: dic
 
 
 def _settle_not_created(portal_request: models.Request, *, evidence: dict[str, Any]) -> None:
-    """Nothing was created: cancel it where that is wanted, let it fail for good, or send it again at once."""
     states = models.Request.Status
     if portal_request.cancel_requested_at is not None:
         change = lifecycle.move_request(portal_request=portal_request, status=states.CANCELLED)

@@ -19,23 +19,21 @@ WORKER = "restore"  # stands where an attempt names its worker: nobody knows whi
 
 
 def list_restores(*, account: models.Account) -> list[models.Restore]:
-    """What was put back, the newest first."""
     return list(models.Restore.objects.filter(account=account).order_by("-id")[:_MOST])
 
 
 @transaction.atomic
 def restore_requests() -> int:
-    """Make all requests that have not ended unknown, and take the database as it is. Returns how many."""
+    """Make all requests that have not ended unknown, and accept the database as it is. Returns how many."""
     key = key_lock.lock_key(account=accounts.get_current_account())
     return _restore(key=key)
 
 
 @transaction.atomic
 def confirm_database(*, actor: models.User, account: models.Account, was_put_back: bool) -> int:
-    """Say what became of a database that changed: it was moved, with all that is in it, or put back from a backup.
+    """Say whether a database that changed was put back from a backup, and is to be restored, or was only moved.
 
-    What was put back is restored. Returns the number of requests that this made unknown. Raises PauseRefused where
-    nobody has to say so any more.
+    Returns the number of requests that this made unknown. Raises PauseRefused where nobody has to say so any more.
     """
     key = key_lock.lock_key(account=account)
     row = database_moved.find_doubt()
@@ -70,8 +68,9 @@ def _restore(*, key: models.Key) -> int:
 
 
 def _find_beginning(*, account: models.Account) -> tuple[datetime, int]:
-    """When the oldest attempt was claimed of which the backup does not know what it made, or else the newest of all:
-    a later one would be in it. With the tick of that claim: scans may have listed what is lost since it was put back.
+    """When the oldest attempt was claimed of which the backup does not know what it made, or else the newest of all.
+
+    With its tick: since the backup was put back, scans may have listed what is lost.
     """
     attempts = models.Attempt.objects.filter(request__account=account)
     states, outcomes = models.Request.Status, models.Attempt.Outcome

@@ -47,7 +47,7 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Review:
-    """What waits for a person, what the portal settles by itself, and what runs for nobody; of each one over MOST."""
+    """What waits for a person, what the portal settles by itself, and what runs for nobody: at most MOST + 1 each."""
 
     needing: Sequence[Case]
     checking: Sequence[Case]
@@ -76,7 +76,7 @@ def _list_requests(rows: QuerySet[models.Request]) -> list[models.Request]:
 
 
 def list_possible(*, portal_request: models.Request, now: datetime) -> Sequence[matching.Newcomer]:
-    """What the lists show that this one request may have created, without workspaces that are others' to know of."""
+    """What this one request may have created, without workspaces that are others' to know of."""
     account, own = portal_request.account, portal_request.workspace_uid
     [facts] = unresolved.read_facts(account=account, rows=[portal_request], now=now, steady_since=now)
     return [
@@ -148,7 +148,6 @@ def _list_candidates(possible: Iterable[matching.Newcomer], *, others: Iterable[
 
 
 def _describe_orphans(orphans: Iterable[models.Workstation]) -> Mapping[int, Sequence[Candidate]]:
-    """Those that can be linked, by account."""
     found: dict[int, list[Candidate]] = {}
     for row in orphans:
         if row.release_requested_at is None and not row.is_nameless:

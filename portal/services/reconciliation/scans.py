@@ -39,12 +39,11 @@ _TOO_LARGE = "a list has an entry that is too large to be read"
 
 
 def find_open(*, account: models.Account) -> models.Scan | None:
-    """The scan that is under way, over however many rounds."""
     return models.Scan.objects.select_related("account").filter(account=account, ended_at=None).first()
 
 
 def advance_scan(*, account: models.Account, client: agentstation.Client) -> models.Scan:
-    """Go on with the scan that is under way, or begin one, for a bounded time. `is_over` says whether it has ended.
+    """Go on with the scan that is under way, or begin one, for a bounded time.
 
     The active list is read before the history, so that a workstation that ends meanwhile is in one of the two.
     """
@@ -69,7 +68,6 @@ def has_no_lists(*, account: models.Account, now: datetime) -> bool:
 
 
 def end_broken_scan(*, account: models.Account) -> None:
-    """End the scan that is under way, because our own code breaks on what it reads: the next one begins anew."""
     if (scan := find_open(account=account)) is not None:
         _end(scan, problem="broke")
 
@@ -149,7 +147,6 @@ def _count_calls(scan: models.Scan, *, now: datetime) -> int:
 
 
 def _price() -> timedelta:
-    """The time that one call takes of the share."""
     return timedelta(minutes=1) * _SHARE / settings.PORTAL_CALLS_PER_MINUTE
 
 
@@ -264,7 +261,6 @@ def _has_read_enough(scan: models.Scan, *, entries: Sequence[agentstation.Workst
 
 
 def _check_next(scan: models.Scan, *, client: agentstation.Client) -> None:
-    """Read one of ours that the lists lack, or end the scan where they lack none."""
     row = completeness.find_lacking(scan=scan).first()
     if row is None:
         _end(scan)

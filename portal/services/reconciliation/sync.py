@@ -50,7 +50,7 @@ def store_entries(*, scan: models.Scan, entries: Iterable[agentstation.Workstati
 
 
 def _is_in_view(scan: models.Scan) -> Q:
-    """Of which it is noted that the scan shows them: a history may be long, and is not written anew each time."""
+    """Those on which the scan is noted: a history may be long, and is not written anew each time."""
     lately = scan.begun_at - _KEPT_IN_VIEW
     is_young = Q(request__isnull=False) | Q(created_at=None) | Q(created_at__gt=lately)
     return Q(ended_at=None) | Q(is_young, is_foreign=False, ended_at__gt=lately)
@@ -98,7 +98,7 @@ def _is_another(entry: agentstation.Workstation, *, began: datetime | None, end:
 
 
 def _make_digest(entry: agentstation.Workstation) -> str:
-    """Of what does not change while it lives."""
+    """A digest of what does not change while the workstation lives."""
     workspace = entry.workspace.uid if entry.workspace else ""
     lasting = json.dumps([entry.raw.get("id"), entry.raw.get("entry"), entry.raw.get("startedAt"), workspace])
     return f"sha256:{hashlib.sha256(lasting.encode()).hexdigest()}"

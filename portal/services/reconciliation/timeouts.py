@@ -39,10 +39,7 @@ def expire_overdue(*, watched: steady_clock.SteadyClock) -> int:
 
 @transaction.atomic
 def _add_step(*, account: models.Account, watched: steady_clock.SteadyClock) -> None:
-    """Nobody has waited for what a clock has stepped: it is added to when a request was queued before the step.
-
-    By whoever has seen the step, though its lease may have run out by that very step.
-    """
+    """Add to queued_at what the clock has stepped: nobody has waited for that. It may have ended the lease."""
     key_lock.lock_key(account=account)
     waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED)
     before = waiting.exclude(queued_at__range=(Now() - timedelta(seconds=watched.interval), Now()))
@@ -50,10 +47,7 @@ def _add_step(*, account: models.Account, watched: steady_clock.SteadyClock) -> 
 
 
 def _shorten_waits(*, account: models.Account) -> None:
-    """Make due what a clock put off that has stepped back since: it would wait until that has caught up.
-
-    Where that is early, it is put off again.
-    """
+    """Make due what a clock put off that has stepped back since. Where that is early, it is put off again."""
     for rows, field in _list_put_off(account):
         if rows.exists():
             with key_lock.holding(account=account):
@@ -80,8 +74,7 @@ def _list_put_off(account: models.Account) -> list[tuple[QuerySet[models.Request
 def end_dead_workers(*, name: str) -> None:
     """Make unknown what workers had under way whose process is gone, and let others have their jobs.
 
-    `name` is the worker that looks. What such a call may have created is looked for at once. That it created nothing is
-    believed only after its deadline.
+    `name` is the worker that looks. That such a call created nothing is believed only after its deadline.
     """
     for dead in workers.list_dead(name=name):
         for pk in _list_under_way().filter(worker=dead).values_list("pk", flat=True):

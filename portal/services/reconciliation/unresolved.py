@@ -27,11 +27,9 @@ class Facts:
     state: matching.AccountState
 
     def decide(self) -> matching.Decision:
-        """What follows for the request from the scans."""
         return matching.decide(unresolved=self.unresolved, newcomers=self.newcomers, state=self.state)
 
     def list_possible(self) -> list[matching.Newcomer]:
-        """Those that it may have created, in the widest reading."""
         return matching.list_possible(unresolved=self.unresolved, newcomers=self.newcomers, state=self.state)
 
 
@@ -112,7 +110,6 @@ def _names_taken(attempt: models.Attempt) -> bool:
 
 
 def describe_attempt(*, attempt: models.Attempt, restores: Sequence[models.Restore]) -> matching.SentAttempt:
-    """When the attempt was made and from when on the provider is done with it."""
     ended_at = attempt.ended_at or attempt.deadline_at
     claimed_at, claimed_tick = attempt.claimed_at, attempt.claimed_tick
     if attempt.worker == restore.WORKER:  # it stands for one that may have been made after the backup

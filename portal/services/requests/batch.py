@@ -21,8 +21,6 @@ LONGEST = 0.05  # seconds of recording; others wait for the key meanwhile
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """What a sender has brought."""
-
     call: dispatch.Call
     result: dispatch.Result
 

@@ -1,8 +1,7 @@
 """Claim and call: how a request reaches the provider. `results` records the outcome.
 
-Claim and record are short transactions; `batch` joins the records of some attempts with the next claims. The call
-between them has no transaction open, and on PostgreSQL holds no connection but for the one question before its first
-byte. All locks are taken in one order: the key, then the request.
+Claim and record are short transactions, which `batch` joins. The call between them has no transaction open, and on
+PostgreSQL holds no connection but for one question before its first byte. Locks are taken in one order: key, request.
 """
 
 import secrets
@@ -61,11 +60,8 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Result(calls.Result[agentstation.Workstation]):
-    """What a POST ended in."""
-
     @property
     def outcome(self) -> models.Attempt.Outcome:
-        """The attempt's outcome."""
         if self.value is not None:
             return models.Attempt.Outcome.SUCCEEDED
         if self.failure is None:

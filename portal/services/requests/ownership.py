@@ -16,7 +16,6 @@ PAUSE = timedelta(seconds=5)  # before the owner of a workspace that another req
 
 
 def is_taken(*, account: models.Account, person_id: int, uid: str) -> bool:
-    """Whether the workspace is another person's already."""
     return not _is_free(uid) and _find_owner(account=account, uid=uid) not in (None, person_id)
 
 
@@ -33,8 +32,7 @@ def _find_owner(*, account: models.Account, uid: str) -> int | None:
 def admit_requests(*, portal_requests: Iterable[models.Request]) -> list[models.Request]:
     """Of locked requests, in their order, those before the first that may not be sent into its workspace now.
 
-    That one fails, waits until it is known whose the workspace is, or is to be asked about again once the others are
-    on their way.
+    That one fails, waits until the workspace's owner is known, or is asked about again once the others are sent.
     """
     admitted, people = list[models.Request](), dict[str, int]()
     for one in portal_requests:

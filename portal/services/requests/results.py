@@ -85,7 +85,6 @@ def _lock_attempt(
 
 
 def _find_uid(entry: agentstation.Workstation | agentstation.Workspace | None) -> str:
-    """Under which uid it is kept; empty where it is not."""
     return entry.uid if entry is not None and sanitize.is_storable(uid=entry.uid) else ""
 
 

@@ -87,10 +87,7 @@ def _create_request(portal_request: models.Request) -> models.Request:
 
 @transaction.atomic
 def cancel_request(*, actor: models.User, portal_request: models.Request) -> None:
-    """Take a request out of the queue; while its outcome is unknown, note the wish, unless a person is asked anyway.
-
-    Raises NotPossible for others.
-    """
+    """Cancel what waits, or what a person is asked about; note the wish while it is unknown. Raises NotPossible."""
     locked = lock_request(portal_request=portal_request)
     states = models.Request.Status
     is_asked = locked.status == states.UNKNOWN and notes.may_requester_decide(note=locked.operator_note)
@@ -107,10 +104,7 @@ def cancel_request(*, actor: models.User, portal_request: models.Request) -> Non
 
 @transaction.atomic
 def close_request(*, actor: models.User, portal_request: models.Request, reason: str) -> None:
-    """End anybody's request with the operator's reason: a waiting one is cancelled, an unknown one fails.
-
-    Raises NotPossible for others.
-    """
+    """End anybody's request: a waiting one is cancelled, an unknown one fails. Raises NotPossible for others."""
     locked = lock_request(portal_request=portal_request)
     states = models.Request.Status
     if locked.status == states.QUEUED:
