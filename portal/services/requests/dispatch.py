@@ -71,12 +71,9 @@ class Result(calls.Result[agentstation.Workstation]):
 
 def look_for_requests() -> tuple[models.Account, bool]:
     """The account that this process serves, and whether a request of it waits for nothing but its turn."""
-    account = accounts.get_current_account(among=list(_list_accounts()))
+    in_use = accounts.list_in_use().annotate(is_any_due=Exists(models.Request.objects.due(OuterRef("pk"))))
+    account = accounts.get_current_account(among=list(in_use))
     return account, getattr(account, "is_any_due", False)  # one that was made just now has none
-
-
-def _list_accounts() -> QuerySet[models.Account]:
-    return accounts.list_in_use().annotate(is_any_due=Exists(models.Request.objects.due(OuterRef("pk"))))
 
 
 def claim_with_key(*, key: models.Key, worker: str, most: int, boottime: float) -> list[Call]:

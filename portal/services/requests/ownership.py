@@ -16,17 +16,13 @@ PAUSE = timedelta(seconds=5)  # before the owner of a workspace that another req
 
 
 def is_taken(*, account: models.Account, person_id: int, uid: str) -> bool:
-    return not _is_free(uid) and _find_owner(account=account, uid=uid) not in (None, person_id)
+    owned = models.Workspace.objects.filter(account=account, uid=uid, owner__isnull=False)
+    return not _is_free(uid) and owned.exclude(owner=person_id).exists()
 
 
 def _is_free(uid: str) -> bool:
     """Whether it can be nobody's: a new one, or one that is everybody's."""
     return not uid or uid in settings.SHARED_WORKSPACES
-
-
-def _find_owner(*, account: models.Account, uid: str) -> int | None:
-    owned = models.Workspace.objects.filter(account=account, uid=uid, owner__isnull=False)
-    return owned.values_list("owner", flat=True).first()
 
 
 def admit_requests(*, portal_requests: Iterable[models.Request]) -> list[models.Request]:
@@ -47,7 +43,10 @@ def admit_requests(*, portal_requests: Iterable[models.Request]) -> list[models.
 def _admit(portal_request: models.Request) -> bool:
     account, uid = portal_request.account, portal_request.workspace_uid
     if is_taken(account=account, person_id=portal_request.requester_id, uid=uid):
-        _refuse(portal_request)
+        change = lifecycle.move_request(
+            portal_request=portal_request, status=models.Request.Status.FAILED, failure=failures.WORKSPACE_NOT_FOUND
+        )
+        audit.record(Verb.REFUSE_WORKSPACE, portal_request, detail={"workspace": uid, **change})
         return False
     if not _is_free(uid) and _list_pending(account).filter(pk=portal_request.pk).exists():
         # All that wait like this: one by one, many would keep the key locked, and others from their turn.
@@ -69,12 +68,3 @@ def _list_pending(account: models.Account) -> QuerySet[models.Request]:
     owned = models.Workspace.objects.filter(account=account, uid=OuterRef("workspace_uid"), owner__isnull=False)
     due = models.Request.objects.due(account).exclude(workspace_uid__in=["", *settings.SHARED_WORKSPACES])
     return due.filter(~Exists(owned), Exists(others.exclude(requester=OuterRef("requester"))))
-
-
-def _refuse(portal_request: models.Request) -> None:
-    change = lifecycle.move_request(
-        portal_request=portal_request,
-        status=models.Request.Status.FAILED,
-        failure=failures.WORKSPACE_NOT_FOUND,
-    )
-    audit.record(Verb.REFUSE_WORKSPACE, portal_request, detail={"workspace": portal_request.workspace_uid, **change})
