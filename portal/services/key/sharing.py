@@ -25,11 +25,8 @@ def note_sharing(*, account: models.Account, lag: timedelta) -> None:
         return
     with key_lock.holding(account=account):
         models.Account.objects.filter(pk=account.pk).update(shared_at=Now())
-        audit.record(
-            Verb.NOTE_SHARING,
-            account,
-            detail={"workstation": stranger.uid, **audit.describe_moment(row=account, column="shared_at")},
-        )
+        change = audit.describe_moment(row=account, column="shared_at")
+        audit.record(Verb.NOTE_SHARING, account, detail={"workstation": stranger.uid, **change})
 
 
 @transaction.atomic

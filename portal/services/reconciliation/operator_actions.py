@@ -31,26 +31,16 @@ def adopt_workstation(
 ) -> None:
     """Say that this orphan was created for that request. Raises NotPossible where either has moved on."""
     locked = submissions.lock_request(portal_request=portal_request)
-    unclaimed = (
-        models.Workstation.objects.unclaimed()
-        .filter(account=locked.account_id, is_nameless=False)
-        .select_for_update(of=("self",))
-    )
-    stored = unclaimed.filter(pk=workstation.pk).first()
+    unclaimed = models.Workstation.objects.unclaimed().filter(account=locked.account_id, is_nameless=False)
+    stored = unclaimed.select_for_update(of=("self",)).filter(pk=workstation.pk).first()
     if locked.status not in _OPEN or stored is None:
         raise submissions.NotPossible(
             _("The request or the workstation has changed in the meantime. Check both again.")
         )
     mirrors = mirror.assign_workstation(stored=stored, portal_request=locked)
     change = lifecycle.move_request(portal_request=locked, status=models.Request.Status.SUCCEEDED)
-    audit.record(
-        Verb.ADOPT,
-        locked,
-        by=actor,
-        reason=reason,
-        detail={"workstation": stored.uid, **change},
-        rows=[locked, *mirrors],
-    )
+    detail = {"workstation": stored.uid, **change}
+    audit.record(Verb.ADOPT, locked, by=actor, reason=reason, detail=detail, rows=[locked, *mirrors])
 
 
 def find_obstacle(*, actor: models.User, portal_request: models.Request) -> str:

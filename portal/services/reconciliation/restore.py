@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Model, Q
+from django.db.models import Model
 from django.utils.translation import gettext as _
 
 from portal import failures, models
@@ -15,6 +15,7 @@ from portal.services.requests import lifecycle
 from portal.services.runtime import notify
 
 _MOST = 20  # restores that are looked at
+_UNSETTLED = (models.Request.Status.QUEUED, models.Request.Status.SENDING, models.Request.Status.UNKNOWN)
 WORKER = "restore"  # stands where an attempt names its worker: nobody knows which one sent it, if any did
 
 
@@ -54,10 +55,7 @@ def _restore(*, key: models.Key) -> int:
     database_moved.skip_numbers()
     lost_since, lost_since_tick = _find_beginning(account=key.account)
     restored = models.Restore(account=key.account, lost_since=lost_since, lost_since_tick=lost_since_tick)
-    states = models.Request.Status
-    unsettled = models.Request.objects.filter(
-        account=key.account, status__in=(states.QUEUED, states.SENDING, states.UNKNOWN)
-    )
+    unsettled = models.Request.objects.filter(account=key.account, status__in=_UNSETTLED)
     rows = list(unsettled.select_related("account__key").select_for_update(of=("self",)).order_by("pk"))
     count = sum(_make_unknown(portal_request, key=key) for portal_request in rows)
     database = database_moved.accept_database(key=key)
@@ -73,9 +71,8 @@ def _find_beginning(*, account: models.Account) -> tuple[datetime, int]:
     With its tick: since the backup was put back, scans may have listed what is lost.
     """
     attempts = models.Attempt.objects.filter(request__account=account)
-    states, outcomes = models.Request.Status, models.Attempt.Outcome
-    is_open = Q(request__status__in=(states.QUEUED, states.SENDING, states.UNKNOWN))
-    first = attempts.filter(is_open, outcome__in=(outcomes.SENDING, outcomes.UNKNOWN)).exclude(worker=WORKER)
+    outcomes = (models.Attempt.Outcome.SENDING, models.Attempt.Outcome.UNKNOWN)
+    first = attempts.filter(request__status__in=_UNSETTLED, outcome__in=outcomes).exclude(worker=WORKER)
     attempt = first.order_by("claimed_tick").first() or attempts.order_by("-claimed_tick").first()
     return (attempt.claimed_at, attempt.claimed_tick) if attempt else (account.created_at, 0)
 

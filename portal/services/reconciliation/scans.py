@@ -99,9 +99,7 @@ def _find_oldest_needed(*, account: models.Account) -> datetime | None:
     For one that people are asked about, the last complete scan has read what was before it.
     """
     attempts = models.Attempt.objects.filter(
-        request__account=account,
-        request__status=models.Request.Status.UNKNOWN,
-        outcome=models.Attempt.Outcome.UNKNOWN,
+        request__account=account, request__status=models.Request.Status.UNKNOWN, outcome=models.Attempt.Outcome.UNKNOWN
     )
     asked = attempts.exclude(request__operator_note="").order_by("claimed_at").first()
     unasked = attempts.filter(request__operator_note="").order_by("claimed_at").first()
@@ -154,11 +152,9 @@ def _step(scan: models.Scan, *, client: agentstation.Client) -> bool:
     """Make one call and store what it showed. True where the round may go on."""
     if settings.PORTAL_CALLS_PER_MINUTE and scan.paid_until is not None:
         scan.paid_until += _price()
+    read = _check_next if scan.phase == scan.Phase.CHECK else _read_page
     try:
-        if scan.phase == scan.Phase.CHECK:
-            _check_next(scan, client=client)
-        else:
-            _read_page(scan, client=client)
+        read(scan, client=client)
     except agentstation.RateLimited as error:
         asked = error.response.retry_after if error.response else None
         scan.wait_until = Now() + timedelta(seconds=min(asked or _UNASKED_WAIT, _LONGEST_WAIT))
@@ -213,10 +209,9 @@ def _ask_for_less(scan: models.Scan) -> None:
         scan.page_size //= 2
         _save(scan)
         return
+    too_large = agentstation.Deviation(kind=_TOO_LARGE, example={"list": scan.phase})
     with leases.transaction():
-        contract_drift.note_deviations(
-            deviations=[agentstation.Deviation(kind=_TOO_LARGE, example={"list": scan.phase})]
-        )
+        contract_drift.note_deviations(deviations=[too_large])
     _end(scan, problem="entry-too-large")
 
 

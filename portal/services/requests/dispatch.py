@@ -12,21 +12,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db.models import (
-    BigIntegerField,
-    Case,
-    CharField,
-    Count,
-    DurationField,
-    Exists,
-    JSONField,
-    OuterRef,
-    Q,
-    QuerySet,
-    Subquery,
-    When,
-)
-from django.db.models.expressions import RawSQL
+from django.db.models import BigIntegerField, CharField, Count, DurationField, JSONField, Q, QuerySet
+from django.db.models.expressions import Case, Exists, OuterRef, RawSQL, Subquery, When
 from django.db.models.functions import Coalesce, JSONObject
 
 from portal import agentstation, failures, models
@@ -80,7 +67,7 @@ def claim_with_key(*, key: models.Key, worker: str, most: int, boottime: float) 
     """Claim at most so many under the locked key, in the caller's transaction. `boottime` was read before the lock."""
     if key.is_paused:
         circuit_breaker.end_timed_pause(key=key, now=clock.read_clock())
-    claimable = [] if key.is_paused else _read_claimable_now(key=key, most=most)
+    claimable = [] if key.is_paused else _read_claimable_now(key, most=most)
     if not claimable:  # whoever waits may not ask any more, or another worker was quicker
         database_moved.pause_if_moved(key=key)
         return []
@@ -121,15 +108,10 @@ class _Annotations(TypedDict):
 type _Claimable = WithAnnotations[models.Request, _Annotations]
 
 
-def _read_claimable_now(*, key: models.Key, most: int) -> list[_Claimable]:
-    fingerprint = accounts.fingerprint_key(account=key.account)
-    return _read_claimable(
-        account_id=key.account_id,
-        most=most,
-        fingerprint=fingerprint,
-        place=places.choose_sql(),
-        margin=calls.get_margin(),
-    )
+def _read_claimable_now(key: models.Key, *, most: int) -> list[_Claimable]:
+    fingerprint, place = accounts.fingerprint_key(account=key.account), places.choose_sql()
+    margin = calls.get_margin()
+    return _read_claimable(account_id=key.account_id, most=most, fingerprint=fingerprint, place=place, margin=margin)
 
 
 @compiled(account_id=BigIntegerField(), fingerprint=CharField(), margin=DurationField())
