@@ -39,7 +39,6 @@ class Process:
             self._releases.wake()
 
     def stop(self) -> None:
-        """Claim nothing more; `run` returns when the calls in flight have been recorded."""
         self._end.put(None)
 
     def stop_on_signals(self) -> None:

@@ -142,7 +142,7 @@ def _is_another(attempt: models.Attempt) -> bool:
 
 
 def _counts(*, key: models.Key, attempt: models.Attempt) -> bool:
-    """Only attempts claimed after the last pause ended say something of the key: accepted, as each that claims."""
+    """Only attempts claimed after the last pause ended say something of the key."""
     return attempt.claimed_tick >= key.resumed_tick
 
 

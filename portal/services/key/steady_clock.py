@@ -34,7 +34,7 @@ class SteadyClock:
         self._ahead: set[int] = set()  # attempts that were claimed in the future
 
     def observe(self, *, token: int) -> datetime:
-        """The time by the database; at the beginning of each round of the job, not within a transaction."""
+        """The time by the database. Called at the beginning of each round of the job, outside of a transaction."""
         before = self._boottime()
         now = clock.read_clock()
         after = self._boottime()

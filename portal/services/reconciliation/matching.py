@@ -182,7 +182,6 @@ def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], state: Acco
 
 
 def list_possible(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], state: AccountState) -> list[Newcomer]:
-    """Those that the request may have created, in the widest reading."""
     return [one for one in newcomers if _is_possible(unresolved, newcomer=one, state=state)]
 
 
@@ -233,7 +232,6 @@ def _fits_attempt(unresolved: Unresolved, *, sent: SentAttempt, newcomer: Newcom
 
 
 def _judge_absence(unresolved: Unresolved, *, state: AccountState) -> Decision:
-    """What follows when nothing that was listed could be the request's."""
     last_sent = unresolved.attempts[-1]
     # Each scan had to begin when the provider was done with the attempt and whatever its lists lag had passed.
     proving = [

@@ -57,7 +57,6 @@ def find_obstacle(*, actor: models.User, portal_request: models.Request) -> str:
 
 
 def is_sent_again(*, portal_request: models.Request) -> bool:
-    """Whether the request is sent again, and not cancelled, once it is said that nothing was created for it."""
     is_wanted = portal_request.cancel_requested_at is None and portal_request.requester.is_active
     return is_wanted and portal_request.account.retired_at is None
 

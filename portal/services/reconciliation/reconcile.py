@@ -151,7 +151,6 @@ def _reconcile(numbers: Collection[int], *, account: models.Account, this_round:
 
 
 def _describe_evidence(facts: unresolved.Facts) -> dict[str, Any]:
-    """What the decision goes by: the newest complete scan, and what it showed that nobody owns."""
     attempt, newest = facts.attempts[-1], next(iter(facts.state.scans), None)
     return {
         "attempt": attempt.number,

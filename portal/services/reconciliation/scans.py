@@ -133,7 +133,6 @@ def _advance(scan: models.Scan, *, client: agentstation.Client) -> None:
 
 
 def _count_calls(scan: models.Scan, *, now: datetime) -> int:
-    """How many calls this round may make; with a limit of ours a share of it, spread over the rounds."""
     if not settings.PORTAL_CALLS_PER_MINUTE:
         return _ROUND_CALLS
     each = _price()

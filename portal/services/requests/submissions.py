@@ -125,7 +125,6 @@ def lock_request(*, portal_request: models.Request) -> models.Request:
 
 
 def list_submitters() -> QuerySet[models.User]:
-    """Everybody who is active and may request workstations."""
     codename, app = "submit_request", "portal"
     # `with_perm` of Django's manager asks about each person by itself: 20 ms for 300 of them.
     groups, own = models.User.groups.through, models.User.user_permissions.through
