@@ -21,60 +21,46 @@ LONGEST_WAIT = 15  # times PORTAL_RECONCILE_GRACE, which is a minute
 
 @dataclass(frozen=True, kw_only=True)
 class SentAttempt:
-    """An attempt whose outcome is unknown.
-
-    `proof_from`: from when on the provider is done with it. `span`: how long after the claim that may be, which is
-    waited for anew where the clock has stepped since.
-    """
+    """An attempt whose outcome is unknown."""
 
     claimed_at: datetime
     claimed_tick: int
     ended_at: datetime
     ended_tick: int
-    proof_from: datetime
-    span: timedelta
+    proof_from: datetime  # from when on the provider is done with it
+    span: timedelta  # how long after the claim that may be: waited for anew where the clock has stepped since
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unresolved:
-    """A request of which at least one attempt has an unknown outcome, oldest attempt first.
-
-    `obstacle` says why nobody but a person may decide that nothing was created; empty where the scans may. `alike`:
-    how many attempts of unknown outcome ask for the same. `may_be_sent`: once it is taken as not created.
-    """
+    """A request of which at least one attempt has an unknown outcome."""
 
     number: int
     type: str
     workspace_uid: str
-    attempts: Sequence[SentAttempt]
-    obstacle: str = ""
-    alike: int = 1
-    may_be_sent: bool = True
+    attempts: Sequence[SentAttempt]  # those of unknown outcome, oldest first
+    obstacle: str = ""  # why nobody but a person may decide that nothing was created; empty where the scans may
+    alike: int = 1  # how many attempts of unknown outcome ask for the same
+    may_be_sent: bool = True  # once it is taken as not created
 
 
 @dataclass(frozen=True, kw_only=True)
 class Newcomer:
-    """A workstation that no request owns and that is not foreign.
-
-    `workspace_tick` is the tick at which a scan first listed another workstation in its workspace, None where there is
-    none; `is_workspace_taken`: somebody owns the workspace, or has named it. `is_nameless`: its ID cannot be kept.
-    `is_in_flight`: a call under way may have created it. `must_confirm`: an operator has to confirm whose it is.
-    `is_open`: nobody has said whose it is. `made_for`: the request for which a late response named it.
-    """
+    """A workstation that no request owns and that is not foreign."""
 
     id: int
     uid: str
     type: str
     workspace_uid: str | None
-    workspace_tick: int | None = None
-    is_workspace_taken: bool = False
+    workspace_tick: int | None = None  # at which a scan first listed another workstation in its workspace, if any did
+    is_workspace_taken: bool = False  # somebody owns the workspace, or has named it
     started_at: datetime | None = None
     listed_tick: int | None = None
-    is_nameless: bool = False
-    is_in_flight: bool = False
-    must_confirm: bool = False
-    is_open: bool = True
-    made_for: int | None = None
+    is_nameless: bool = False  # its ID cannot be kept
+    is_in_flight: bool = False  # a call under way may have created it
+    must_confirm: bool = False  # an operator has to confirm whose it is
+    is_open: bool = True  # nobody has said whose it is
+    made_for: int | None = None  # the request for which a late response named it
 
     def concerns(self, unresolved: Unresolved) -> bool:
         """Whether it may be the request's at all: open, or named for it, and listed since its first claim."""
@@ -84,26 +70,19 @@ class Newcomer:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountState:
-    """What is known of the account at this moment, by the database's clock.
-
-    `steady_since`: when that clock was last seen to step, or this process began to watch it. `wait_unit`: what all
-    waits are multiples of, a minute; a rehearsal's is shorter. `allowed_lag`: how long the provider's lists may lag: as
-    long, or longer where they do. `clock_offset`: by how much the provider's startedAt is ahead of it, by its responses
-    or else by its Date; None where it does not say. `documented_types`: those that cannot be taken for one another.
-    `has_left_out`: the lists lack what runs. `is_paused`: what is taken as not created could not be sent at once.
-    """
+    """What is known of the account at this moment, by the database's clock."""
 
     now: datetime
-    steady_since: datetime
-    wait_unit: timedelta
-    allowed_lag: timedelta
-    clock_offset: timedelta | None
+    steady_since: datetime  # when that clock was last seen to step, or this process began to watch it
+    wait_unit: timedelta  # what all waits are multiples of: a minute, in a rehearsal less
+    allowed_lag: timedelta  # how long the provider's lists may lag: as long, or longer where they do
+    clock_offset: timedelta | None  # by which the provider's startedAt is ahead; None where nothing shows it
     scans: Sequence[models.Scan]
-    documented_types: frozenset[str]
+    documented_types: frozenset[str]  # those that cannot be taken for one another
     has_no_lists: bool = False
-    has_left_out: bool = False
+    has_left_out: bool = False  # the lists lack what runs
     is_shared: bool = False
-    is_paused: bool = False
+    is_paused: bool = False  # what is taken as not created could not be sent at once
 
     @property
     def longest_wait(self) -> timedelta:
@@ -151,11 +130,9 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """The verdict; `newcomer` where one was found, `note` where a person is asked."""
-
     verdict: Verdict
-    note: str = ""
-    newcomer: Newcomer | None = None
+    note: str = ""  # where a person is asked
+    newcomer: Newcomer | None = None  # where one was found
 
 
 def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], state: AccountState) -> Decision:

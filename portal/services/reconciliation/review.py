@@ -16,33 +16,28 @@ MOST = 200  # of each kind; the oldest first
 
 
 class Candidate(NamedTuple):
-    """An unassigned workstation that may be linked to a request. `is_likely`: the request may have created it."""
+    """An unassigned workstation that may be linked to a request."""
 
     uid: str
     type: str
     workspace_uid: str
     started_at: datetime | None
-    is_likely: bool
+    is_likely: bool  # the request may have created it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A request whose outcome is unknown, with what is known of it.
-
-    `attempt`: the newest of unknown outcome. `scans`: the complete ones that began after it, newest first; `possible`:
-    what they show that the request may have created. `asked_at`: since when a person is asked. `known_by`: when the
-    portal should know by itself, and `asked_by`: when it asks a person at the latest; None where it does so already.
-    """
+    """A request whose outcome is unknown, with what is known of it."""
 
     portal_request: models.Request
-    attempt: models.Attempt | None
+    attempt: models.Attempt | None  # the newest of unknown outcome
     was_restored: bool
-    scans: Sequence[models.Scan]
-    possible: Sequence[matching.Newcomer]
+    scans: Sequence[models.Scan]  # the complete ones that began after it, newest first
+    possible: Sequence[matching.Newcomer]  # what they show that the request may have created
     candidates: Sequence[Candidate]
-    asked_at: datetime | None
-    known_by: datetime | None
-    asked_by: datetime | None
+    asked_at: datetime | None  # since when a person is asked
+    known_by: datetime | None  # when the portal should know by itself; None where a person is asked already
+    asked_by: datetime | None  # when it asks a person at the latest; None where it does so already
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,16 +29,14 @@ class Delivery:
 class Batch:
     """What is to be recorded, how many requests may be claimed at most, and what came of it.
 
-    `account`: the one that this process serves; given from the start where there is certainly something to claim, which
-    is then not looked for. `broken`: what could not be recorded with the others; nothing of it is there. After an error
-    `claimed` may be in the database or not; what was to be recorded, too, and can be recorded again.
+    After an error `claimed` may be in the database or not; what was to be recorded, too, and can be recorded again.
     """
 
     brought: Sequence[Delivery]
     most: int
-    account: models.Account | None = None
+    account: models.Account | None = None  # given where there is certainly something to claim, which is not looked for
     recorded: list[Delivery] = field(default_factory=list)
-    broken: list[Delivery] = field(default_factory=list)
+    broken: list[Delivery] = field(default_factory=list)  # what could not be recorded with the others, nor in part
     claimed: list[dispatch.Call] = field(default_factory=list)
 
 

@@ -83,14 +83,10 @@ def move_on(
 
 @dataclass(frozen=True, kw_only=True)
 class Next:
-    """The request's next status; `delay` in seconds before it is tried again; whether it counts against the limit.
-
-    `to_back`: behind the others of its requester, so that what meets the pause again and again does not block them.
-    """
-
     status: models.Request.Status
-    delay: float = 0.0
-    counts: bool = True
+    delay: float = 0.0  # seconds before it is tried again
+    counts: bool = True  # against the limit
+    # Behind the others of its requester, so that what meets the pause again and again does not block them.
     to_back: bool = False
 
 
