@@ -14,7 +14,7 @@ from portal import agentstation
 from portal.db import describe_failure, release_connection
 from portal.services.audit import destinations, nightly, seals, stream
 from portal.services.connections import ending
-from portal.services.key import accounts, circuit_breaker, credentials, database_moved, steady_clock
+from portal.services.key import accounts, credentials, database_moved, steady_clock
 from portal.services.mirrors import refreshing, types
 from portal.services.people import sessions
 from portal.services.reconciliation import reconcile, timeouts
@@ -137,7 +137,7 @@ class Scheduler(watchdog.Part):
             self._held[job.name] = lease
 
     def _acquire(self, job: Job, thread: watchdog.WatchedThread) -> leases.Lease | None:
-        if job.uses_key and not circuit_breaker.is_confirmed(account=accounts.get_current_account()):
+        if job.uses_key and not accounts.is_key_accepted(account=accounts.get_current_account()):
             return None
         return leases.acquire_lease(
             name=job.name, holder=self._name, seconds=job.lease_seconds, before_renewal=partial(self._go_on, thread)

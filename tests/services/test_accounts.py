@@ -71,14 +71,14 @@ def test_the_first_process_makes_an_account_and_its_key_is_accepted(sandbox, set
     first = accounts.get_current_account()
     assert accounts.get_current_account() == first
     assert (first.base_url, first.baseline_scan, first.key.state) == (sandbox.base_url, "WANTED", "ACTIVE")
-    assert circuit_breaker.is_confirmed(account=first)
+    assert accounts.is_key_accepted(account=first)
 
 
 def test_a_process_with_another_base_url_serves_the_same_account_and_may_not_send(real, settings):
     first = accounts.get_current_account()
     settings.AGENTSTATION_BASE_URL = OTHER_URL
     assert accounts.get_current_account() == first
-    assert not circuit_breaker.is_confirmed(account=first)
+    assert not accounts.is_key_accepted(account=first)
     assert models.Account.objects.count() == 1
 
 
@@ -182,7 +182,7 @@ def test_in_a_rolling_change_the_old_worker_goes_on_and_the_new_one_waits(waitin
 
     assert factories.send_until_settled(waiting).status == "SUCCEEDED"
     settings.AGENTSTATION_API_KEY = "another key"
-    assert circuit_breaker.is_confirmed(account=accounts.get_current_account())
+    assert accounts.is_key_accepted(account=accounts.get_current_account())
     assert read_key().state == "ACTIVE"
 
 
@@ -305,7 +305,7 @@ def test_the_worker_of_the_left_account_waits_and_is_asked_about_in_its_turn(wai
     back = ask(settings, api_key="sandbox", base_url=old_url)
     assert back.account == accounts.get_current_account() != old
     assert read_key().state == "ACTIVE", "the worker of the account that was chosen lives"
-    assert not circuit_breaker.is_confirmed(account=back.account)
+    assert not accounts.is_key_accepted(account=back.account)
 
 
 def test_the_account_of_a_key_that_comes_back_is_taken_up_again(waiting, settings, olga):
@@ -314,7 +314,7 @@ def test_the_account_of_a_key_that_comes_back_is_taken_up_again(waiting, setting
     confirm(olga, ask(settings, api_key="sandbox", base_url=old_url), is_same_account=False)
 
     assert accounts.get_current_account() == old
-    assert circuit_breaker.is_confirmed(account=old)
+    assert accounts.is_key_accepted(account=old)
     assert models.Account.objects.filter(retired_at=None).count() == 1
     factories.send_once()
     waiting.refresh_from_db()
@@ -344,7 +344,7 @@ def test_a_real_key_leaves_the_sandbox_without_a_question(sandbox, settings, ali
     factories.present_key()
 
     assert accounts.get_current_account().base_url == OTHER_URL
-    assert circuit_breaker.is_confirmed(account=accounts.get_current_account())
+    assert accounts.is_key_accepted(account=accounts.get_current_account())
     mine = factories.submit(alice)
     assert factories.expire_overdue(lease=take("recover")) == 1
     waiting.refresh_from_db()

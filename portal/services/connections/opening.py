@@ -19,7 +19,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.connections import access, hosts, offers
-from portal.services.key import circuit_breaker, credentials, key_lock, pace
+from portal.services.key import accounts, circuit_breaker, credentials, key_lock, pace
 from portal.services.people import refusals
 from portal.services.runtime import clients, hidden, limits
 
@@ -96,7 +96,7 @@ def _check(workstation: models.Workstation, kind: models.Connection.Kind) -> Non
     if not offers.is_open(workstation=workstation):
         raise Gone(_("The workstation has ended"), _("It was released, or AgentStation ended it."))
     key = circuit_breaker.get_key(account=workstation.account)
-    if circuit_breaker.stops_all_calls(key=key) or not circuit_breaker.is_confirmed(account=key.account):
+    if circuit_breaker.stops_all_calls(key=key) or not accounts.is_key_accepted(account=key.account):
         raise NotOpened(
             _("The portal can't use its API key at the moment"),
             _("A portal operator has to act; the status page says why. Your workstation goes on running."),

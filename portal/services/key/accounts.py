@@ -42,7 +42,7 @@ def get_current_account(*, among: Sequence[models.Account] | None = None) -> mod
 
 
 def is_key_accepted(*, account: models.Account) -> bool:
-    """Whether this process's key is known to reach the account, and the account is in use."""
+    """Whether this process's key is known to be this account's, which is in use: others' lists show nothing of ours."""
     return list_accepted(account_id=account.pk, fingerprint=fingerprint_key(account=account)).exists()
 
 

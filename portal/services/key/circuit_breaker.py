@@ -55,11 +55,6 @@ def stops_all_calls(*, key: models.Key) -> bool:
     return key.asks_operator or (key.is_paused and key.failure is not None and key.failure.stops_reads)
 
 
-def is_confirmed(*, account: models.Account) -> bool:
-    """Whether this process's key is known to be this account's: another's lists would show nothing of ours."""
-    return accounts.is_key_accepted(account=account)
-
-
 def end_timed_pause(*, key: models.Key, now: datetime) -> None:
     """End the locked key's pause where its time has come: by what was left of it when this process first saw it."""
     if not key.is_paused or key.paused_until is None:

@@ -188,7 +188,7 @@ def probe_key(*, client: agentstation.Client) -> bool:
     Raises LeaseLost where the key is refused of this worker alone: another has to try its own.
     """
     account = accounts.get_current_account()
-    if account.key.probe_at is None or not circuit_breaker.is_confirmed(account=account):
+    if account.key.probe_at is None or not accounts.is_key_accepted(account=account):
         return False
     claimed = circuit_breaker.claim_probe(account=account)
     if claimed is None:

@@ -42,7 +42,7 @@ def refresh_workstations(*, client: agentstation.Client) -> int:
     if not due or circuit_breaker.stops_all_calls(key=account.key):
         return 0
     # Another account's key would hear of all of ours that they are gone.
-    if not circuit_breaker.is_confirmed(account=account):
+    if not accounts.is_key_accepted(account=account):
         return 0
     begun_tick = account.key.tick
     shown, put_off = _read(due, account=account, client=client.hurried(total_timeout=_LONGEST_CALL))

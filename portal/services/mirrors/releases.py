@@ -96,7 +96,7 @@ def claim_release() -> Release | None:
     if not models.Workstation.objects.live().filter(release_requested_at__isnull=False).exists():
         return None  # an idle sender asks for no more
     account = accounts.get_current_account()
-    if not models.Workstation.objects.due_for_release(account).exists() or not circuit_breaker.is_confirmed(
+    if not models.Workstation.objects.due_for_release(account).exists() or not accounts.is_key_accepted(
         account=account
     ):
         return None

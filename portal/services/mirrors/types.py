@@ -9,7 +9,7 @@ from portal.db import release_connection
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker
+from portal.services.key import accounts
 from portal.services.mirrors import contract_drift
 from portal.services.runtime import leases
 
@@ -38,7 +38,7 @@ def list_known_types() -> list[str]:
 def read_types(*, client: agentstation.Client) -> None:
     """Read the provider's list and keep what it says; whatever else is answered leaves things as they are."""
     account = accounts.get_current_account()
-    if not circuit_breaker.is_confirmed(account=account):
+    if not accounts.is_key_accepted(account=account):
         return  # the list may be another account's
     release_connection()
     try:

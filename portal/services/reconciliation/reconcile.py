@@ -19,7 +19,7 @@ from portal import agentstation, failures, models
 from portal.db import clock, is_unable
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, database_moved, key_lock, sharing, steady_clock
+from portal.services.key import accounts, database_moved, key_lock, sharing, steady_clock
 from portal.services.mirrors import mirror
 from portal.services.reconciliation import lag, matching, scans, unresolved
 from portal.services.requests import lifecycle, notes
@@ -41,7 +41,7 @@ class Round:
 def reconcile_requests(*, client: agentstation.Client, steady: steady_clock.SteadyClock) -> None:
     """Scan where a scan is due, and decide what can be decided. Finds orphans on the way."""
     account = accounts.get_current_account()
-    if not circuit_breaker.is_confirmed(account=account):
+    if not accounts.is_key_accepted(account=account):
         return  # the lists may be another account's
     if _is_scan_due(account=account):
         _scan(account=account, client=client)
