@@ -46,7 +46,8 @@ class SteadyClock:
         self._ahead = ahead
         self._observed_at, self._token = before, token
         if step:
-            _record_step(seconds=step)
+            with transaction.atomic():
+                audit.record(Verb.CLOCK_STEP, "the database's clock", detail={"seconds": round(step, 3)})
         return now
 
     @property
@@ -62,11 +63,6 @@ class SteadyClock:
             least, most = max(least, self._least_ahead), min(most, self._most_ahead)
         self._least_ahead, self._most_ahead = least, most
         return gap if abs(gap) > _STEP else 0.0
-
-
-@transaction.atomic
-def _record_step(*, seconds: float) -> None:
-    audit.record(Verb.CLOCK_STEP, "the database's clock", detail={"seconds": round(seconds, 3)})
 
 
 class Countdown:

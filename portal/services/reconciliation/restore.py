@@ -14,13 +14,8 @@ from portal.services.key import accounts, circuit_breaker, database_moved, key_l
 from portal.services.requests import lifecycle
 from portal.services.runtime import notify
 
-_MOST = 20  # restores that are looked at
 _UNSETTLED = (models.Request.Status.QUEUED, models.Request.Status.SENDING, models.Request.Status.UNKNOWN)
 WORKER = "restore"  # stands where an attempt names its worker: nobody knows which one sent it, if any did
-
-
-def list_restores(*, account: models.Account) -> list[models.Restore]:
-    return list(models.Restore.objects.filter(account=account).order_by("-id")[:_MOST])
 
 
 @transaction.atomic

@@ -13,6 +13,7 @@ from portal import models
 from portal.services.reconciliation import completeness, lag, matching, restore, scans
 from portal.services.requests import lifecycle, notes
 
+_MOST_RESTORES = 20  # that are looked at
 _MOST_SCANS = 10  # complete scans that are looked at, and as many older ones; few are enough where nothing steps
 
 
@@ -59,9 +60,11 @@ def read_facts(
     attempts = list_open_attempts().filter(request__in=numbers).order_by("claimed_tick", "number")
     for attempt in attempts.select_related("late_response").defer("response", "late_response__response"):
         by_request[numbers[attempt.request_id]].append(attempt)
-    restores = restore.list_restores(account=account)
+    restores = list(models.Restore.objects.filter(account=account).order_by("-id")[:_MOST_RESTORES])
     state = _read_state(account=account, now=now, steady_since=steady_since)
-    alike = _count_alike(account)
+    # What one of those that ask for the same made may be given to another.
+    open_attempts = list_open_attempts().filter(request__account=account)
+    alike = Counter(open_attempts.values_list("request__type", "request__workspace_uid"))
     described = [
         _describe_request(row, attempts=own, restores=restores, alike=alike[row.type, row.workspace_uid])
         for row, own in by_request.items()
@@ -78,12 +81,6 @@ def read_facts(
         )
         for (row, own), one in zip(by_request.items(), described, strict=True)
     ]
-
-
-def _count_alike(account: models.Account) -> Counter[tuple[str, str]]:
-    """How many open attempts ask for the same: what one of them made may be given to another."""
-    attempts = list_open_attempts().filter(request__account=account)
-    return Counter(attempts.values_list("request__type", "request__workspace_uid"))
 
 
 def _describe_request(
