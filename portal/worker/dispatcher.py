@@ -1,7 +1,4 @@
-"""The dispatcher: the one thread of a worker that claims requests for its senders and records what they bring.
-
-A sender is a thread that calls the provider, one call at a time, and does nothing else.
-"""
+"""The dispatcher: a thread that claims requests, has its senders call the provider, and records what they bring."""
 
 import logging
 import queue

@@ -1,8 +1,8 @@
 """Whether the database is the one that it was: not a copy, and not an older state of itself.
 
-A copy would send what the original sends; an older state would send again what was sent since. So a worker looks under
-the key's lock, before each claim, at where the database is and at how high its tick is, and pauses the key where either
-is not as this process, or SQLite's file beside the database, remembers it. An operator then says what happened.
+Either would send again what was sent. So a worker looks under the key's lock, before each claim, at where the database
+is and at how high its tick is, and pauses the key where either is not as this process, or SQLite's file beside the
+database, remembers it. An operator then says what happened.
 """
 
 import logging

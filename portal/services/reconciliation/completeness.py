@@ -19,8 +19,7 @@ _MOST_ENDED = 50  # missing ones that one scan ends, so that the key is not lock
 
 
 def find_lacking(*, scan: models.Scan) -> QuerySet[models.Workstation]:
-    """What must be in its lists and was in none: ours, live for longer than the grace before it began, not missing,
-    not being released, not left out by an operator."""
+    """What must be in its lists and was in none: ours, live for longer than the grace, and nothing excuses it."""
     grace = timedelta(seconds=settings.PORTAL_RECONCILE_GRACE)
     live = _list_live(scan).filter(missing_since=None, is_foreign=False, first_seen_at__lte=scan.begun_at - grace)
     return live.exclude(last_scan_id=scan.pk).order_by("pk")

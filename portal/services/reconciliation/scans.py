@@ -1,7 +1,7 @@
 """Scans: bounded walks through the provider's lists, page by page, resumed from round to round.
 
 A page is stored before the next is asked for, in short transactions outside of the key's lock; only the last one, under
-that lock, makes the scan count. A worker that dies leaves a row from which the next goes on.
+that lock, makes the scan count. Any worker can go on from its row.
 """
 
 import itertools

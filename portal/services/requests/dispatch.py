@@ -226,9 +226,8 @@ def send_call(*, call: Call, client: agentstation.Client) -> Result:
 def _may_still_send(call: Call, *, seconds: float) -> bool:
     """Whether the attempt may still be sent, by the database's word and clock, for a call that takes so long.
 
-    The call must have begun within the send margin after the claim: then what it may still take, and the record margin,
-    fit before the deadline. It may not be sent where an earlier attempt of its request has named a workstation
-    meanwhile, nor where the database says nothing for as long as the send margin.
+    What it may still take, and the record margin, have to fit before the deadline. Nor is it sent where an earlier
+    attempt of its request has named a workstation meanwhile, or the database is silent for longer than the send margin.
     """
     asked_at = agentstation.boottime()
     left = timedelta(seconds=max(seconds, 0.0)) + calls.get_margin()

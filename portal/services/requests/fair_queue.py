@@ -14,12 +14,10 @@ from portal.services.requests import submissions
 
 
 def list_oldest(*, account_id: int, most: int) -> QuerySet[models.Request]:
-    """The oldest request that may be sent of each person, at most so many, in the order of their turns: first of whom
-    the last turn is longest ago. Locked, each with its `last_number`.
+    """Everybody's oldest request that may be sent, locked, first of whom the last turn is longest ago.
 
     Under the key's lock, without which nobody moves a queued request: one that vanished while its row is waited for
-    would hide the others of its requester. Who may no longer ask for workstations has no turn: what they have waiting
-    is cancelled.
+    would hide the others of its requester. Who may no longer ask for workstations has no turn.
     """
     # By the index of each person: a queue may be long, and a window function reads all of it.
     oldest = models.Request.objects.due(account_id).filter(requester=OuterRef("pk"))
@@ -29,10 +27,7 @@ def list_oldest(*, account_id: int, most: int) -> QuerySet[models.Request]:
 
 
 def add_further(*, oldest: Sequence[models.Request], most: int) -> list[models.Request]:
-    """The next requests, at most so many: everybody's oldest, which are given, and what else these people have.
-
-    Each time the oldest of the person whose last turn is longest ago.
-    """
+    """The next requests, at most so many: everybody's oldest, which are given, and what else these people have."""
     if len(oldest) >= most or not any(row.has_more for row in oldest):
         return list(oldest[:most])
     # Each of the others gets one at least, so nobody can need more than this.

@@ -1,7 +1,4 @@
-"""Records what a call ended in: on the attempt while it is ours, past its deadline as a late response.
-
-Where the attempt is not in the database any more, the response is kept as a lost one, and given to nobody.
-"""
+"""Records what a call ended in: on its attempt, past the deadline as a late response, and without one as a lost one."""
 
 from dataclasses import replace
 
