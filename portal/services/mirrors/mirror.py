@@ -9,7 +9,7 @@ from django.db.models import Model
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services.mirrors import contents, contract_drift, sanitize
+from portal.services.mirrors import contract_drift, sanitize
 from portal.services.search import text
 
 _CONTESTED = "responses to several people have the same workspace, which none of them named"
@@ -70,7 +70,7 @@ def adopt_response(*, attempt: models.Attempt, workstation: agentstation.Worksta
             values = {"owner": portal_request.requester, "name": portal_request.workspace_name}
             values |= _describe_workspace(entry)
             workspace = models.Workspace.objects.create(account=account, uid=entry.uid, **values)
-            contents.store_contents(stored=workspace, workspace=entry)
+            _store_contents(stored=workspace, workspace=entry)
             fresh.append(workspace)
         elif workspace.owner_id in (None, portal_request.requester_id):
             _update_workspace(stored=workspace, workspace=entry)
@@ -189,7 +189,7 @@ def _store_workspace(*, account: models.Account, workspace: agentstation.Workspa
     # Not update_or_create: its lock stops whoever commits a workstation in the workspace, whom this one may wait for.
     stored, is_new = models.Workspace.objects.get_or_create(account=account, uid=workspace.uid, defaults=values)
     if is_new:
-        contents.store_contents(stored=stored, workspace=workspace)
+        _store_contents(stored=stored, workspace=workspace)
     else:
         _update_workspace(stored=stored, workspace=workspace)
     return stored
@@ -197,7 +197,38 @@ def _store_workspace(*, account: models.Account, workspace: agentstation.Workspa
 
 def _update_workspace(*, stored: models.Workspace, workspace: agentstation.Workspace) -> None:
     stored.change(**_describe_workspace(workspace))
-    contents.store_contents(stored=stored, workspace=workspace)
+    _store_contents(stored=stored, workspace=workspace)
+
+
+def _store_contents(*, stored: models.Workspace, workspace: agentstation.Workspace) -> None:
+    """Insert or update a workspace's files and logs. Of one that is described twice the last description is stored."""
+    files = [
+        models.File(name=file.name, size=sanitize.fit_number(file.size), **_describe_entry(stored, file))
+        for file in workspace.files
+    ]
+    logs = [models.Log(type=log.type, level=log.level, **_describe_entry(stored, log)) for log in workspace.logs]
+    _store_rows(models.File, files, columns=["name", "size"])
+    _store_rows(models.Log, logs, columns=["type", "level"])
+
+
+def _describe_entry(stored: models.Workspace, entry: agentstation.File | agentstation.Log) -> dict[str, Any]:
+    return {
+        "workspace": stored,
+        "uid": entry.uid,
+        "url": entry.url,
+        "created_at": sanitize.fit_time(entry.created_at),
+        "raw": sanitize.write_json(raw=entry.raw),
+    }
+
+
+def _store_rows[Row: (models.File, models.Log)](model: type[Row], rows: list[Row], *, columns: list[str]) -> None:
+    named = {row.uid: row for row in rows if sanitize.is_storable(uid=row.uid)}
+    model.objects.bulk_create(
+        named.values(),
+        update_conflicts=True,
+        unique_fields=["workspace", "uid"],
+        update_fields=[*columns, "url", "created_at", "raw"],
+    )
 
 
 def _describe_workstation(workstation: agentstation.Workstation) -> dict[str, Any]:
