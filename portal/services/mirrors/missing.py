@@ -26,11 +26,8 @@ def note_missing(*, key: models.Key, stored: models.Workstation, why: str) -> No
     if stored.ended_at is not None or stored.missing_since is not None:
         return
     stored.change(missing_since=Now(), missing_tick=key_lock.advance_tick(key=key))
-    audit.record(
-        Verb.MISSING,
-        stored,
-        detail={"why": why, **audit.describe_moment(row=stored, column="missing_since")},
-    )
+    detail = {"why": why, **audit.describe_moment(row=stored, column="missing_since")}
+    audit.record(Verb.MISSING, stored, detail=detail)
 
 
 def note_found(*, stored: models.Workstation) -> None:
@@ -39,23 +36,23 @@ def note_found(*, stored: models.Workstation) -> None:
         return
     before = stored.missing_since.isoformat()
     stored.change(missing_since=None, missing_tick=None)
-    audit.record(
-        Verb.FOUND_AGAIN,
-        stored,
-        detail={"before": {"missing_since": before}, "after": {"missing_since": None}},
-    )
+    detail = {"before": {"missing_since": before}, "after": {"missing_since": None}}
+    audit.record(Verb.FOUND_AGAIN, stored, detail=detail)
 
 
-def end_workstation(*, stored: models.Workstation, before: dict[str, str | None]) -> None:
-    """Note that a workstation has ended, for the provider has shown it. `before` is what describe_life said of it."""
+def end_workstation(
+    *, stored: models.Workstation, before: dict[str, str | None], by: models.User | None = None, reason: str = ""
+) -> None:
+    """Note that a workstation has ended: the provider has shown it, or a person says so.
+
+    `before` is what describe_life said of it.
+    """
     if stored.ended_at is None:
         mirror.end_workstation(stored=stored)
     stored.refresh_from_db(fields=["ended_at"])
-    audit.record(
-        Verb.RELEASED if stored.release_requested_at else Verb.ENDED,
-        stored,
-        detail={"before": before, "after": describe_life(stored=stored)},
-    )
+    verb = Verb.RELEASED if stored.release_requested_at and by is None else Verb.ENDED
+    detail = {"before": before, "after": describe_life(stored=stored)}
+    audit.record(verb, stored, by=by, reason=reason, detail=detail)
 
 
 def describe_life(*, stored: models.Workstation) -> dict[str, str | None]:
@@ -75,16 +72,7 @@ def declare_ended(*, actor: models.User, workstation: models.Workstation, reason
     stored = _list_old().select_for_update().filter(pk=workstation.pk).first()
     if stored is None:
         raise NotMissing(_("This workstation has already ended, was found again, or has been missing for under a day."))
-    before = describe_life(stored=stored)
-    mirror.end_workstation(stored=stored)
-    stored.refresh_from_db(fields=["ended_at"])
-    audit.record(
-        Verb.ENDED,
-        stored,
-        by=actor,
-        reason=reason,
-        detail={"before": before, "after": describe_life(stored=stored)},
-    )
+    end_workstation(stored=stored, before=describe_life(stored=stored), by=actor, reason=reason)
 
 
 def _list_old() -> QuerySet[models.Workstation]:

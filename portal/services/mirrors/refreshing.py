@@ -39,10 +39,8 @@ def refresh_workstations(*, client: agentstation.Client) -> int:
         return 0
     account = accounts.get_current_account()
     due = list(wanted.filter(account=account).order_by("refresh_due_at"))
-    if not due or circuit_breaker.stops_all_calls(key=account.key):
-        return 0
     # Another account's key would hear of all of ours that they are gone.
-    if not accounts.is_key_accepted(account=account):
+    if not due or circuit_breaker.stops_all_calls(key=account.key) or not accounts.is_key_accepted(account=account):
         return 0
     begun_tick = account.key.tick
     shown, put_off = _read(due, account=account, client=client.hurried(total_timeout=_LONGEST_CALL))
@@ -80,10 +78,8 @@ def _read_list(*, account: models.Account, client: agentstation.Client) -> _Show
         _go_on()
         try:
             page = client.list_page(cursor=cursor, limit=_ON_A_PAGE)
-        except agentstation.RateLimited:
-            raise
         except agentstation.AgentStationError as error:
-            if failures.classify_error(error).stops_reads:
+            if isinstance(error, agentstation.RateLimited) or failures.classify_error(error).stops_reads:
                 raise
             break
         entries |= {entry.uid: entry for entry in page.entries if sanitize.is_storable(uid=entry.uid)}

@@ -1,6 +1,7 @@
 """Releases: ending workstations at the provider. Claim, call and record, as for requests, but ahead of them."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -47,13 +48,8 @@ def request_release(*, actor: models.User, workstation: models.Workstation, reas
     rows = models.Workstation.objects.filter(ended_at=None, release_requested_at=None)
     if not mark_release_requested(workstation=workstation, rows=rows, actor=actor):
         raise NotLive(_("This workstation has ended, or is already being released."))
-    audit.record(
-        Verb.REQUEST_RELEASE,
-        workstation,
-        by=actor,
-        detail=audit.describe_moment(row=workstation, column="release_requested_at"),
-        reason=reason,
-    )
+    detail = audit.describe_moment(row=workstation, column="release_requested_at")
+    audit.record(Verb.REQUEST_RELEASE, workstation, by=actor, detail=detail, reason=reason)
 
 
 @transaction.atomic
@@ -61,11 +57,9 @@ def request_releases(*, actor: models.User, workstations: Iterable[models.Workst
     """The same for several. Returns how many; those that have ended meanwhile are left out."""
     released = 0
     for workstation in workstations:
-        try:
+        with suppress(NotLive):
             request_release(actor=actor, workstation=workstation, reason=reason)
-        except NotLive:
-            continue
-        released += 1
+            released += 1
     return released
 
 
@@ -96,20 +90,17 @@ def claim_release() -> Release | None:
     if not models.Workstation.objects.live().filter(release_requested_at__isnull=False).exists():
         return None  # an idle sender asks for no more
     account = accounts.get_current_account()
-    if not models.Workstation.objects.due_for_release(account).exists() or not accounts.is_key_accepted(
-        account=account
-    ):
+    due = models.Workstation.objects.due_for_release(account)
+    if not due.exists() or not accounts.is_key_accepted(account=account):
         return None
     with transaction.atomic():
         key = key_lock.lock_key(account=account)
         if circuit_breaker.stops_all_calls(key=key):
             return None
-        stored = models.Workstation.objects.due_for_release(account).first()
-        if stored is None or not pace.has_room_for_release(
-            account=account, now=clock.read_clock(), is_tried=stored.release_tries > 0
-        ):
-            return None
-        return _claim(stored, boottime=boottime)
+        stored, now = due.first(), clock.read_clock()
+        if stored and pace.has_room_for_release(account=account, now=now, is_tried=stored.release_tries > 0):
+            return _claim(stored, boottime=boottime)
+        return None
 
 
 def _claim(stored: models.Workstation, *, boottime: float) -> Release | None:

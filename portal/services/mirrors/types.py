@@ -1,6 +1,5 @@
 """The types of workstation that may be asked for: those of the provider's list; without one, of its contract."""
 
-import json
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -10,7 +9,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts
-from portal.services.mirrors import contract_drift
+from portal.services.mirrors import contract_drift, sanitize
 from portal.services.runtime import leases
 
 _TRUSTED_FOR = timedelta(hours=1)  # one refusal is no proof that a list that was read is gone
@@ -84,7 +83,7 @@ def _describe(account: models.Account, one: agentstation.WorkstationTypeDescript
         hardware=list(one.hardware),
         software=list(one.software),
         ai_models=list(one.models),
-        raw=json.dumps(one.raw, ensure_ascii=True, default=str),
+        raw=sanitize.write_json(raw=one.raw),
         listed_at=Now(),
     )
 
