@@ -28,37 +28,19 @@ _SECRET_PARTS = re.compile(
 )
 _SECRET_WORDS = frozenset({"sig", "pwd", "auth", "jwt", "bearer", "hmac"})
 # What a name ends in that describes a secret and is none: `token_type`, `password_changed_at`.
-_ABOUT_SECRETS = frozenset(
-    {
-        "type",
-        "count",
-        "used",
-        "usage",
-        "limit",
-        "length",
-        "at",
-        "expires",
-        "expiry",
-        "expiration",
-        "algorithm",
-        "policy",
-    }
-)
+_ABOUT_SECRETS = re.compile("type|count|used|usage|limit|length|at|expires|expiry|expiration|algorithm|policy")
 
 
 def hide(*, text: str, with_addresses: bool = False) -> str:
-    """The text without secrets, and without web addresses unless `with_addresses`.
-
-    It may be JSON, whole or cut, or words that quote some; each text within is read likewise. All else stays as it was
-    written.
-    """
+    """The text without secrets, and without web addresses unless `with_addresses`. It may be JSON, whole or cut, or
+    words that quote some; each text within is read likewise."""
     return _hide(text, with_addresses=with_addresses, depth=0)
 
 
 def is_secret(*, name: str) -> bool:
     """Whether a member of this name is likely to let in whoever reads it."""
     words = [word.lower() for word in _WORD.findall(name)]
-    if not words or words[-1] in _ABOUT_SECRETS:
+    if not words or _ABOUT_SECRETS.fullmatch(words[-1]):
         return False
     return bool(_SECRET_PARTS.search("_".join(words))) or not _SECRET_WORDS.isdisjoint(words)
 
