@@ -11,10 +11,7 @@ Kind = models.Connection.Kind
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """What a person may open of a workstation, and how.
-
-    `is_view_only` binds the person's browser alone: the address is the same as for work.
-    """
+    """What a person may open. `is_view_only` binds their browser alone: the address is the same as for work."""
 
     kinds: tuple[models.Connection.Kind, ...]
     is_view_only: bool = False
@@ -28,7 +25,7 @@ class Access:
 
 
 def list_openable(*, person: models.User) -> QuerySet[models.Workstation]:
-    """Where the person may find something to open; what it is, says `find_access` of each."""
+    """Workstations in which the person may find something to open; `find_access` says what."""
     rows = models.Workstation.objects.filter(account__retired_at=None, request__isnull=False)
     if person.has_perm("portal.see_all"):
         return rows
@@ -37,10 +34,8 @@ def list_openable(*, person: models.User) -> QuerySet[models.Workstation]:
 
 
 def find_access(*, person: models.User, workstation: models.Workstation) -> Access | None:
-    """What the person may open; None: the workstation is not there for them.
-
-    An operator says why, whatever an owner lets them do.
-    """
+    """None where the workstation is not there for the person. An operator gives a reason even where its owner lets them
+    in."""
     if workstation.request is None or not person.is_active or not person.has_module_perms("portal"):
         return None
     if workstation.request.requester_id == person.pk:

@@ -22,8 +22,7 @@ _BATCH = 50
 
 
 def note_alive(*, connection: models.Connection) -> bool:
-    """Note that its page is open. False where it is over: the workstation has ended or is being released, or the person
-    may not hold it any more."""
+    """Note that its page is open. False where it is over: its workstation ends, or the person may not hold it now."""
     if connection.ended_at is not None:
         return False
     allowed = access.find_access(person=connection.person, workstation=connection.workstation)
@@ -38,12 +37,11 @@ def note_alive(*, connection: models.Connection) -> bool:
 
 @transaction.atomic
 def end_connection(*, connection: models.Connection, by: models.User | None) -> None:
-    """Note that it has ended now; once. `by` nobody: the portal found out."""
+    """Note that it ends now, unless it has ended. Without `by` the portal found out."""
     _end(connection, by=by, ended_at=clock.read_clock(), among=models.Connection.objects.filter(ended_at=None))
 
 
 def list_open(*, workstations: Iterable[models.Workstation], besides: models.User) -> list[models.Connection]:
-    """What others than this person have open there, as far as pages say."""
     rows = models.Connection.objects.filter(
         workstation__in=workstations, kind__in=models.Connection.HELD, ended_at=None
     )
@@ -52,10 +50,7 @@ def list_open(*, workstations: Iterable[models.Workstation], besides: models.Use
 
 
 def end_silent() -> int:
-    """End those whose page is silent, at its last sign of life, and those of workstations that have ended.
-
-    Returns how many.
-    """
+    """End those whose page is silent, at its last sign of life, and those of ended workstations. Returns how many."""
     is_silent = Q(kind__in=models.Connection.HELD, seen_at__lt=Now() - _SILENT_FOR)
     rows = models.Connection.objects.filter(is_silent | Q(workstation__ended_at__isnull=False), ended_at=None)
     found = rows.annotate(over_at=Coalesce("workstation__ended_at", F("seen_at"))).select_related("workstation")

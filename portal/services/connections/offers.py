@@ -18,7 +18,6 @@ class Offer:
 
 
 def list_offers(*, workstation: models.Workstation) -> list[Offer]:
-    """What may be opened now."""
     return list_all(workstations=[workstation])[workstation.pk]
 
 
@@ -29,7 +28,6 @@ def list_all(*, workstations: Collection[models.Workstation]) -> dict[int, list[
 
 
 def _read_software(types: Collection[str]) -> Mapping[tuple[int, str], set[str]]:
-    """The software that the provider lists, in lower case, by account and type."""
     found: dict[tuple[int, str], set[str]] = defaultdict(set)
     if types:
         described = models.WorkstationType.objects.filter(name__in=types)
@@ -50,5 +48,4 @@ def _choose(workstation: models.Workstation, software: set[str]) -> list[Offer]:
 
 
 def is_open(*, workstation: models.Workstation) -> bool:
-    """Whether the workstation lives, and is not on its way out."""
     return workstation.is_live and workstation.release_requested_at is None and not workstation.is_nameless

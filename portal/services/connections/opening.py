@@ -1,7 +1,4 @@
-"""Opening a connection: the one call to the provider that is made while a person waits.
-
-Its address goes to the person and nowhere else.
-"""
+"""Opening a connection: the one call to the provider while a person waits, who alone gets the address."""
 
 import re
 import threading
@@ -52,8 +49,6 @@ class Gone(NotOpened):
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """A connection that stands open, and its address."""
-
     connection: models.Connection
     address: str = field(repr=False)
 
@@ -65,10 +60,7 @@ def open_connection(
     kind: models.Connection.Kind,
     reason: str = "",
 ) -> Opened:
-    """Ask the provider for a way into the workstation. Raises NotOpened.
-
-    No transaction may be open, and on PostgreSQL no database connection is held meanwhile.
-    """
+    """Ask the provider for a way into the workstation; no transaction may be open. Raises NotOpened."""
     if database.in_atomic_block:
         raise RuntimeError("no transaction may be open while the provider is asked")
     _check(workstation, kind)

@@ -30,10 +30,7 @@ def share_workstation(
     level: models.Share.Level,
     lasts: timedelta | None = None,
 ) -> models.Share:
-    """Let the person of this name in, until then or for as long as the workstation lives. Raises NotShared.
-
-    What they had of it before, ends with it.
-    """
+    """Let the person in, until then or while the workstation lives; a former share ends. Raises NotShared."""
     rows = models.Workstation.objects.filter(pk=workstation.pk, request__requester=owner)
     locked = rows.select_for_update(of=("self",)).first()  # two at once would be two shares
     if locked is None or not offers.is_open(workstation=locked):

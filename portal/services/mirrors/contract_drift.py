@@ -1,7 +1,4 @@
-"""Contract drift: types, statuses, levels and fields that the provider's contract does not have, and those it lacks.
-
-The client finds them. Nothing breaks by them: they are stored and shown as they came. But somebody has to know.
-"""
+"""Contract drift: notices of what the provider says that its contract doesn't have, or lacks. It breaks nothing."""
 
 import json
 from collections.abc import Iterable, Mapping

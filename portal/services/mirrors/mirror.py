@@ -85,7 +85,7 @@ def adopt_response(*, attempt: models.Attempt, workstation: agentstation.Worksta
 
 
 def is_known(*, stored: models.Workstation, workstation: agentstation.Workstation) -> bool:
-    """Whether the provider described just the same, files and logs too, when the workstation was last stored."""
+    """Whether the provider described just the same, files and logs too, when this was last stored."""
     return stored.raw == sanitize.write_json(raw=workstation.raw)
 
 
@@ -97,7 +97,6 @@ def _store(
     known: models.Workstation | None,
     **owned: models.Request | None,
 ) -> models.Workstation:
-    """`known` is its row, locked; None where it is new."""
     values: dict[str, Any] = {
         **_describe_workstation(workstation),
         **owned,
@@ -178,7 +177,6 @@ def assign_workstation(*, stored: models.Workstation, portal_request: models.Req
 
 
 def end_workstation(*, stored: models.Workstation) -> None:
-    """Note that the workstation has ended."""
     stored.change(ended_at=Now(), missing_since=None, missing_tick=None)
 
 

@@ -31,7 +31,6 @@ def note_missing(*, key: models.Key, stored: models.Workstation, why: str) -> No
 
 
 def note_found(*, stored: models.Workstation) -> None:
-    """Note that a missing workstation was seen alive."""
     if stored.missing_since is None:
         return
     before = stored.missing_since.isoformat()
@@ -56,12 +55,10 @@ def end_workstation(
 
 
 def describe_life(*, stored: models.Workstation) -> dict[str, str | None]:
-    """What the events of its end say of a workstation."""
     return {"status": stored.status, "ended_at": stored.ended_at.isoformat() if stored.ended_at else None}
 
 
 def may_be_declared_ended(*, workstation: models.Workstation) -> bool:
-    """Whether the workstation has been missing for so long that a person may say what became of it."""
     return _list_old().filter(pk=workstation.pk).exists()
 
 

@@ -54,7 +54,7 @@ def refresh_workstations(*, client: agentstation.Client) -> int:
 def _read(
     due: list[models.Workstation], *, account: models.Account, client: agentstation.Client
 ) -> tuple[_Shown, list[models.Workstation]]:
-    """What the provider shows, and those that it was asked about in vain."""
+    """Returns what the provider shows, and those that it was asked about in vain."""
     shown: _Shown = {}
     asked = due
     try:
@@ -109,13 +109,12 @@ def _read_singly(stored: models.Workstation, *, client: agentstation.Client) -> 
 
 
 def _go_on() -> None:
-    """Before each call, for which no connection is held."""
+    """Called before each call, for which no connection to the database is held."""
     leases.renew_lease()
     release_connection()
 
 
 def _is_news(stored: models.Workstation, entry: agentstation.Workstation | None) -> bool:
-    """Whether more is to be written than when it was read."""
     if entry is None:
         return stored.missing_since is None
     return stored.missing_since is not None or not mirror.is_known(stored=stored, workstation=entry)
@@ -141,7 +140,6 @@ def _store(
 
 
 def _save(number: int, entry: agentstation.Workstation | None, *, key: models.Key, begun_tick: int) -> None:
-    """Its state and contents, its end, or that it is missing or found again."""
     stored = models.Workstation.objects.select_for_update().get(pk=number)
     if stored.ended_at is not None:
         return

@@ -17,10 +17,7 @@ _MOST = 100  # types of one list: the form shows each as a card
 
 
 def list_offered_types(*, account: models.Account | None = None) -> list[models.WorkstationType]:
-    """What the form offers for the account, without one the present; without a list the types of the contract.
-
-    These have no rows.
-    """
+    """What the form offers: the list of the (by default present) account, else the contract's types, without rows."""
     account = account or accounts.get_current_account()
     listed = models.WorkstationType.objects.filter(account=account, withdrawn_at=None)
     return list(listed.defer("raw").order_by("id")) or [

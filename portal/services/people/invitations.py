@@ -27,8 +27,6 @@ class GroupGone(NotPossible):
 
 @dataclass(frozen=True, kw_only=True)
 class Invitation:
-    """Whom a link lets in that was just made."""
-
     person: models.User
     link: links.NewLink
 

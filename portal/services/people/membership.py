@@ -14,7 +14,6 @@ type State = dict[str, object]
 
 
 def describe(*, target: models.User | Group) -> State:
-    """What counts about a person or a group, as it is stored now."""
     if isinstance(target, Group):
         return {"name": target.name, "permissions": _list_permissions(target.permissions)}
     person = models.User.objects.get(pk=target.pk)
@@ -32,7 +31,6 @@ def _list_permissions(permissions: object) -> list[str]:
 
 @transaction.atomic
 def record_addition(*, actor: models.User, target: models.User | Group) -> None:
-    """Note a new person or group."""
     after = describe(target=target)
     lists = _list_changes(before={}, after=after)
     audit.record(Verb(f"add-{_name(target)}"), target, by=actor, detail={"after": _hide(after)}, lists=lists)
@@ -57,13 +55,11 @@ def record_set_up(*, person: models.User) -> None:
 
 
 def describe_groups() -> dict[int, State]:
-    """What all groups allow, by their ids."""
     return {group.pk: describe(target=group) for group in Group.objects.order_by("pk")}
 
 
 @transaction.atomic
 def record_migration(*, before: Mapping[int, State]) -> None:
-    """Note what a migration has changed about groups that were there before."""
     for group in Group.objects.order_by("pk"):
         if group.pk in before:
             record_change(actor=None, target=group, before=before[group.pk])

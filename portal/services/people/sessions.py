@@ -27,7 +27,6 @@ _PROVED_FOR = 10 * 60  # seconds
 
 @transaction.atomic
 def record_sign_in(*, person: models.User) -> None:
-    """Note that the person signs in."""
     # Signing in hashes the password anew where Django's way of hashing has changed.
     is_rehashed = (person.stored or {}).get("password", person.password) != person.password
     audit.record(Verb.SIGN_IN, person, by=person, rows=[person] if is_rehashed else [])
@@ -41,7 +40,6 @@ def begin_session(*, session: SessionBase, address: str, browser: str) -> None:
 
 
 def is_idle(*, seen_at: datetime | None, person: models.User) -> bool:
-    """Whether the person did nothing for too long in a session; for whoever sees everything, that is sooner."""
     idle = timezone.now() - (seen_at or timezone.now())
     if idle <= _IDLE_FOR_ALL:
         return False
@@ -68,7 +66,6 @@ def has_proved(*, session: SessionBase) -> bool:
 
 
 def note_proof(*, session: SessionBase) -> None:
-    """Note that the password was typed."""
     session["proved"] = int(time.time())
 
 
@@ -100,17 +97,13 @@ def prune_sessions() -> None:
 
 @transaction.atomic
 def record_failed_sign_in(*, name: str) -> None:
-    """Note that somebody tried under this name and was turned away.
-
-    A name that nobody has is not kept: people type their password there.
-    """
+    """A name that nobody has is not kept: people type their password there."""
     person = models.User.objects.filter(username=name).first()
     audit.record(Verb.SIGN_IN_FAILED, person or "a name that nobody has", rows=())
 
 
 @transaction.atomic
 def record_sign_out(*, person: models.User) -> None:
-    """Note that the person signs out."""
     audit.record(Verb.SIGN_OUT, person, by=person, rows=())
 
 

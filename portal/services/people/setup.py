@@ -13,7 +13,6 @@ LIFETIME = timedelta(hours=1)
 
 
 def has_administrator() -> bool:
-    """Whether somebody can administer the portal."""
     return models.User.objects.filter(is_superuser=True, is_active=True).exists()
 
 

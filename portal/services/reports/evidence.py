@@ -76,7 +76,6 @@ def _describe(row: Model) -> dict[str, Any]:
 
 
 def _fit(value: Any) -> Any:
-    """The value as JSON has it: times to the microsecond, bytes as text where they are text."""
     match value:
         case None | bool() | int() | float() | str() | dict() | list():
             return value

@@ -71,10 +71,8 @@ class RequestHistory:
 
 
 def read_request_history(*, portal_request: models.Request, was_claimed: bool = True) -> RequestHistory:
-    """The request as it is now. One query reads it with its attempts: two would show two moments on one page.
-
-    What waits and was never claimed has no attempts, and no event but of its receipt.
-    """
+    """The request as it is now. One query reads it with its attempts: two would show two moments on one page."""
+    # What was never claimed has no event but of its receipt.
     if not was_claimed and portal_request.status == models.Request.Status.QUEUED:
         return RequestHistory(portal_request=portal_request, attempts=(), events=())
     events = list(models.Event.objects.filter(request_number=portal_request.pk).order_by("id"))
@@ -106,14 +104,13 @@ def list_steps(*, request_history: RequestHistory) -> list[Step]:
 
 
 def fold_steps(*, steps: Sequence[Step]) -> tuple[Sequence[Step], Sequence[Step], Sequence[Step]]:
-    """The first steps, those in the middle that nobody reads unless asked to, and the last ones."""
+    """The first steps, those in the middle that are folded away, and the last ones."""
     if len(steps) <= _MOST_SHOWN:
         return steps, (), ()
     return steps[:_FIRST_SHOWN], steps[_FIRST_SHOWN:-_LAST_SHOWN], steps[-_LAST_SHOWN:]
 
 
 def _describe_after_release(request_history: RequestHistory) -> list[Step]:
-    """What became of the workstation, once it has ended; and by whom and why, where that was not its requester."""
     portal_request = request_history.portal_request
     workstation = getattr(portal_request, "workstation", None)
     if workstation is None or workstation.ended_at is None:
@@ -153,7 +150,6 @@ def _describe_attempt(attempt: models.Attempt) -> list[Step]:
 
 
 def _measure_call(attempt: models.Attempt) -> float | None:
-    """How long the provider was asked, in seconds; None where it still is, or never was."""
     if attempt.ended_at is None or attempt.outcome == models.Attempt.Outcome.NOT_SENT:
         return None
     return (attempt.ended_at - attempt.claimed_at).total_seconds()
@@ -193,7 +189,6 @@ def _is_shown(event: models.Event) -> bool:
 
 
 def _describe_decision(event: models.Event) -> Step:
-    """What settled a request whose outcome was unknown: the provider's lists, or an operator with a reason."""
     if event.verb == Verb.RECONCILE:
         found = event.detail.get("workstation")
         values = {"active": event.detail.get("active"), "ended": event.detail.get("history"), "found": found}

@@ -32,10 +32,8 @@ type Counts = dict[str, Counter[str]]
 
 
 def read_usage(*, since: date, until: date, person: models.User | None) -> dict[date, Numbers]:
-    """The counts of each day of the period that has any, by one person or (None) by everybody.
-
-    A kind that has no numbers may be missing from a day.
-    """
+    """The counts of each day that has any, by one person or (None) by everybody. A day may lack kinds without
+    numbers."""
     days = set(list_days(since=since, until=until))
     rows = models.DailyCount.objects.filter(_is_valid(), day__in=days)
     counted = set(rows.filter(person=None).values_list("day", flat=True))
@@ -67,7 +65,7 @@ def find_percentile(*, seconds: Mapping[str, int], percent: int) -> int | None:
 
 
 def count_days() -> int:
-    """Count days that are over and settled. Returns how many."""
+    """Count days that are over, and of whose requests none is open any more. Returns how many."""
     days = _find_uncounted()[:_MOST_DAYS]
     for day in days:
         _count_day(day=day)
@@ -75,7 +73,6 @@ def count_days() -> int:
 
 
 def _find_uncounted() -> list[date]:
-    """Days that are over and of whose requests none is open any more."""
     first = _find_first_day()
     if first is None:
         return []
@@ -102,7 +99,6 @@ def _count_day(*, day: date) -> None:
 
 
 def _count_by_day(requests: QuerySet[models.Request]) -> dict[date, dict[int, Counts]]:
-    """Of each day and person."""
     days: dict[date, dict[int, Counts]] = defaultdict(lambda: defaultdict(lambda: sum_counts(counts=[])))
     rows = requests.order_by().values_list("created_at", "ended_at", "requester", "status", "type", "failure")
     for created_at, ended_at, person, *values in rows:
@@ -122,7 +118,6 @@ def _coarsen(seconds: int) -> int:
 
 
 def get_day(*, at: datetime) -> date:
-    """The day to which a request belongs that was made then."""
     return at.astimezone(timezone.get_default_timezone()).date()
 
 

@@ -35,7 +35,6 @@ def get_send_seconds(*, longest: float = math.inf) -> float:
 
 
 def get_margin() -> timedelta:
-    """How long it may take to record what a call ended in."""
     return timedelta(seconds=settings.PORTAL_RECORD_MARGIN)
 
 

@@ -7,7 +7,6 @@ from portal import agentstation
 
 
 def make_client() -> agentstation.Client:
-    """The client with the team's key and the configured times."""
     return agentstation.Client(
         base_url=settings.AGENTSTATION_BASE_URL,
         api_key=settings.AGENTSTATION_API_KEY,

@@ -104,7 +104,6 @@ def renew_lease() -> None:
 
 
 def drop_lease() -> None:
-    """Let another worker have the job at once."""
     lease = get_lease()
     models.Lease.objects.filter(name=lease.name, token=lease.token).update(expires_at=Now())
 

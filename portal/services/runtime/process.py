@@ -15,7 +15,6 @@ class Memory:
     streams: Counter[object] = field(default_factory=Counter)  # answers that are being sent, by the person
 
     def forget(self) -> None:
-        """Begin as a process that has just started."""
         vars(self).update(vars(Memory()))
 
 

@@ -20,10 +20,7 @@ def make_name() -> str:
 
 
 def list_dead(*, name: str) -> list[str]:
-    """The workers whose process is gone, and that had no time to say so, where the worker `name` can tell.
-
-    It can of those that were started since the machine was, in the same PID namespace.
-    """
+    """The workers whose process is gone, of those of the same boot and PID namespace as the worker `name`."""
     place = name.rsplit(":", 2)[0]
     if place.endswith(":"):
         return []  # this system does not say where a process runs
@@ -55,13 +52,11 @@ def _find_start(number: int) -> str | None:
 
 
 def note_worker(*, name: str) -> None:
-    """Note that a worker lives."""
     if not models.Worker.objects.filter(name=name).update(seen_at=Now(), stopped_at=None):
         models.Worker.objects.create(name=name)
 
 
 def note_stopped(*, name: str) -> None:
-    """Note that a worker has stopped as it should."""
     models.Worker.objects.filter(name=name).update(stopped_at=Now())
 
 
@@ -71,11 +66,9 @@ def prune_workers() -> None:
 
 
 def list_living() -> list[str]:
-    """The names of the workers that have been seen in the last half minute."""
     living = models.Worker.objects.filter(stopped_at=None, seen_at__gte=Now() - _SEEN_LATELY)
     return list(living.order_by("name").values_list("name", flat=True))
 
 
 def is_worker_alive() -> bool:
-    """Whether there is a living worker."""
     return bool(list_living())

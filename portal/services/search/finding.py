@@ -19,8 +19,6 @@ from portal.services.search import periods
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
-    """A part of the list: the numbers between two, from one of its ends, so many at most."""
-
     above: int = 0
     below: int = periods.LARGEST
     newest_first: bool = True
@@ -32,7 +30,6 @@ class Slice:
 
 
 def find_requests(*, lookups: Mapping[str, Any], words: Sequence[str] = (), part: Slice) -> list[int]:
-    """The numbers of the requests that fit all of the lookups and have all of the words, in order."""
     states = models.Request.Status
     if lookups.get("failure") and lookups.get("status", states.FAILED) not in (states.FAILED, states.UNKNOWN):
         return []  # a constraint of the database: none of the others has a failure

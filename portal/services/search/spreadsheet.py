@@ -47,5 +47,4 @@ def _write_cell(value: Any) -> Any:
 
 
 def _defuse(text: str) -> str:
-    """The text with an apostrophe in each of these places, by which a spreadsheet knows a text."""
     return _FORMULA.sub(r"\g<0>'", text)
