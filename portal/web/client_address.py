@@ -31,7 +31,6 @@ def is_trusted(request: HttpRequest) -> bool:
 
 
 def is_trusted_proxy(address: Address | None) -> bool:
-    """Whether this is the address of a proxy that is believed."""
     return address is not None and any(address in network for network in settings.PORTAL_TRUSTED_PROXY)
 
 

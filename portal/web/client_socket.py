@@ -18,7 +18,6 @@ class ClientSocket(socket.socket):
 
     @property
     def has_unsent(self) -> bool:
-        """Whether something of a file is left."""
         return self._left > 0
 
     def sendfile(self, file: IO[bytes], offset: int = 0, count: int | None = None) -> int:  # type: ignore[override]
@@ -47,7 +46,6 @@ class ClientSocket(socket.socket):
         super().sendall(*values)
 
     def close(self) -> None:
-        """End the connection; what is unsent is not sent any more."""
         self._forget_file()
         super().close()
 

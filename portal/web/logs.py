@@ -30,7 +30,6 @@ class Formatter(logging.Formatter):
         self._write = inner.format if inner else super().format
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as a line, without the tokens of links."""
         return hide_token(self._write(record))
 
 
@@ -38,7 +37,6 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's logs: of what was asked, and of what went wrong."""
 
     def setup(self, cfg: Any) -> None:
-        """Set the handlers up, each with its own form of a line."""
         super().setup(cfg)
         for log in (self.error_log, self.access_log):
             for handler in log.handlers:

@@ -42,8 +42,6 @@ _ID = re.compile(r"[0-9A-Za-z_.-]{8,64}", re.ASCII)
 
 
 class _Middleware:
-    """The base of the others: passes each request on, unchanged."""
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 

@@ -49,7 +49,6 @@ class _Place:
 
     @classmethod
     def take(cls, *, person: object) -> "_Place | None":
-        """A place for the person; None where there is none."""
         with cls._lock:
             if MEMORY.streams.total() >= _PLACES or MEMORY.streams[person] >= max(1, _PLACES // 2):
                 return None

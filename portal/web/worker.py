@@ -72,8 +72,6 @@ class Received(Unreader):  # type: ignore[misc]  # gunicorn has no types
 
 
 class Connection(TConn):  # type: ignore[misc]
-    """A connection, and what it has brought of its next request."""
-
     def __init__(self, *values: Any) -> None:
         super().__init__(*values)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
@@ -84,7 +82,7 @@ class Connection(TConn):  # type: ignore[misc]
 
 
 class Answering:
-    """What is being answered. Of the loop alone; threads may wait until all of it is done."""
+    """What is being answered. Only the loop changes it; threads may wait until all of it is done."""
 
     def __init__(self) -> None:
         self._futures: set[Future[bool]] = set()
@@ -92,21 +90,17 @@ class Answering:
         self.are_done.set()
 
     def add(self, future: Future[bool]) -> Future[bool]:
-        """Note it, and return it."""
         self._futures.add(future)
         self.are_done.clear()
         return future
 
     def discard(self, future: Future[bool]) -> None:
-        """Forget it, if it was noted."""
         self._futures.discard(future)
         if not self._futures:
             self.are_done.set()
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """A web process. Its loop waits for clients, its threads for the database."""
-
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
         """Refuse TLS: what arrives is read before anything could decrypt it."""
@@ -115,7 +109,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().check_config(cfg, log)
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
-        """The threads for members' pages, beside those for strangers and for forms."""
         self._strangers = ThreadPoolExecutor(max_workers=_STRANGERS)
         forms = max(1, round(self.cfg.threads * _FORMS))
         self._forms = ThreadPoolExecutor(max_workers=forms)
@@ -125,7 +118,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     # --- Called by gunicorn's loop ---
 
     def accept(self, listener: socket.socket) -> None:
-        """Take a connection, unless another process does."""
         if self.cfg.workers > 1 and self.cfg.threads < self.nr_conns < self.worker_connections * _FLOOD:
             time.sleep(_HESITATE)
         try:
@@ -171,7 +163,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return bool(self.handle(conn))
 
     def handle_request(self, req: Any, conn: Connection) -> bool:
-        """Answer a whole request."""
         conn.sock.settimeout(SEND_WITHIN)
         req._expected_100_continue = False  # the loop has said it, or a body that nobody reads is not to be sent
         if conn.arrival.is_last:
@@ -183,7 +174,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return False
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
-        """Answer what the parser refuses."""
         client.settimeout(SEND_WITHIN)
         super().handle_error(req, client, addr, exc)
 
