@@ -31,38 +31,37 @@ def _list_permissions(permissions: object) -> list[str]:
 
 @transaction.atomic
 def record_addition(*, actor: models.User, target: models.User | Group) -> None:
+    _record_new(Verb(f"add-{_name(target)}"), target, by=actor)
+
+
+def _record_new(verb: Verb, target: models.User | Group, *, by: models.User | None = None, **detail: object) -> None:
     after = describe(target=target)
     lists = _list_changes(before={}, after=after)
-    audit.record(Verb(f"add-{_name(target)}"), target, by=actor, detail={"after": _hide(after)}, lists=lists)
+    audit.record(verb, target, by=by, detail={**detail, "after": _hide(after)}, lists=lists)
 
 
 @transaction.atomic
 def create_superuser(*, values: Mapping[str, Any], system_user: str) -> models.User:
     """Make an administrator by a command, past the set-up; `system_user`: who called that, as the system knows."""
     person: models.User = models.User.objects.create_superuser(**values)
-    after = describe(target=person)
-    detail = {"command": "createsuperuser", "system_user": system_user, "after": _hide(after)}
-    audit.record(Verb.ADD_PERSON, person, detail=detail, lists=_list_changes(before={}, after=after))
+    _record_new(Verb.ADD_PERSON, person, command="createsuperuser", system_user=system_user)
     return person
 
 
 @transaction.atomic
 def record_set_up(*, person: models.User) -> None:
     """Note the first administrator, who has set the portal up."""
-    after = describe(target=person)
-    lists = _list_changes(before={}, after=after)
-    audit.record(Verb.SET_UP, person, by=person, detail={"after": _hide(after)}, lists=lists)
+    _record_new(Verb.SET_UP, person, by=person)
 
 
 def describe_groups() -> dict[int, State]:
-    return {group.pk: describe(target=group) for group in Group.objects.order_by("pk")}
+    return {group.pk: describe(target=group) for group in Group.objects.all()}
 
 
 @transaction.atomic
 def record_migration(*, before: Mapping[int, State]) -> None:
-    for group in Group.objects.order_by("pk"):
-        if group.pk in before:
-            record_change(actor=None, target=group, before=before[group.pk])
+    for group in Group.objects.filter(pk__in=before).order_by("pk"):
+        record_change(actor=None, target=group, before=before[group.pk])
 
 
 @transaction.atomic
