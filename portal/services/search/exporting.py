@@ -72,6 +72,7 @@ _WORKSTATION_COLUMNS = (
     *("started_at", "ended_at", "ran_seconds", "released_by", "started_local", "ended_local"),
 )
 _EVENT_COLUMNS = ("id", "at", "actor", "address", "http_request", "verb", "target", "request", "reason", "detail")
+_EVENT_FIELDS = [{"actor": "actor_name", "request": "request_number"}.get(name, name) for name in _EVENT_COLUMNS]
 
 
 def _read_requests(ids: list[int], _: tzinfo) -> Iterator[Row]:
@@ -116,11 +117,8 @@ def _read_workstations(ids: list[int], zone: tzinfo) -> Iterator[Row]:
 
 
 def _read_events(ids: list[int], _: tzinfo) -> Iterator[Row]:
-    for event in models.Event.objects.filter(pk__in=ids).order_by("id" if ids[0] < ids[-1] else "-id"):
-        values = (
-            *(event.pk, event.at, event.actor_name, event.address, event.http_request, event.verb, event.target),
-            *(event.request_number, event.reason, event.detail),
-        )
+    rows = models.Event.objects.filter(pk__in=ids).order_by("id" if ids[0] < ids[-1] else "-id")
+    for values in rows.values_list(*_EVENT_FIELDS):
         yield dict(zip(_EVENT_COLUMNS, values, strict=True))
 
 

@@ -26,7 +26,7 @@ class Slice:
 
     @property
     def order(self) -> str:
-        return "DESC" if self.newest_first else "ASC"
+        return "-pk" if self.newest_first else "pk"
 
 
 def find_requests(*, lookups: Mapping[str, Any], words: Sequence[str] = (), part: Slice) -> list[int]:
@@ -42,7 +42,7 @@ def find_requests(*, lookups: Mapping[str, Any], words: Sequence[str] = (), part
     # PostgreSQL does not see that what bounds the requests bounds their texts.
     for key in ("pk", *(["search_entry__pk"] if words else [])):
         rows = periods.bound_ids(rows=rows, key=key, above=above, below=below)
-    return list(rows.order_by("-pk" if part.newest_first else "pk").values_list("pk", flat=True)[: part.limit])
+    return list(rows.order_by(part.order).values_list("pk", flat=True)[: part.limit])
 
 
 def find_workstations(
@@ -63,6 +63,5 @@ def find_workstations(
             above, _ = find(since=since - timedelta(seconds=10**digits), until=None)
             alike = rows.alias(digits=RUN_DIGITS).filter(digits=digits, ended_at__gte=since)
             ways.append(periods.bound_ids(rows=alike, key="pk", above=above, below=periods.LARGEST))
-    order = "-pk" if part.newest_first else "pk"
-    found = {pk for way in ways for pk in way.order_by(order).values_list("pk", flat=True)[: part.limit]}
+    found = {pk for way in ways for pk in way.order_by(part.order).values_list("pk", flat=True)[: part.limit]}
     return sorted(found, reverse=part.newest_first)[: part.limit]
