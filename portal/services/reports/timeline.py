@@ -134,13 +134,14 @@ def _describe_attempt(attempt: models.Attempt) -> list[Step]:
         outcome.NOT_SENT: _("Nothing was sent: the server or its database took too long beforehand."),
     }
     states = {outcome.SENDING: "now", outcome.SUCCEEDED: "done", outcome.UNKNOWN: "warn", outcome.FAILED: "bad"}
-    failure = attempt.failure_row
+    text = texts.get(outcome(attempt.outcome), "")
+    if failure := attempt.failure_row:
+        text = f"{failure.title} ({attempt.http_status})." if attempt.http_status else f"{failure.title}."
     again = _("Sending, attempt %(number)s") % {"number": attempt.number}
-    title = _("Sending") if attempt.number == 1 else again
     step = Step(
-        title=title,
+        title=_("Sending") if attempt.number == 1 else again,
         state=states.get(outcome(attempt.outcome), "done"),
-        text=_describe_failure(attempt) if failure else texts.get(outcome(attempt.outcome), ""),
+        text=text,
         quote=attempt.words,
         at=attempt.claimed_at,
         took=_measure_call(attempt),
@@ -165,12 +166,6 @@ def _describe_restored(attempt: models.Attempt) -> Step:
         ),
         at=attempt.claimed_at,
     )
-
-
-def _describe_failure(attempt: models.Attempt) -> str:
-    failure = attempt.failure_row
-    title = failure.title if failure else attempt.failure
-    return f"{title} ({attempt.http_status})." if attempt.http_status else f"{title}."
 
 
 def _describe_late(late: models.LateResponse) -> Step:
