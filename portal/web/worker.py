@@ -227,13 +227,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         future.add_done_callback(lambda future: self.method_queue.defer(self.finish_request, conn, future))
 
     def _send_on(self, fs: "Future[bool]", conn: Connection, connection: ClientSocket) -> None:
-        self._stop_waiting(conn)
         try:
             connection.send_on()
         except OSError:
-            self.nr_conns -= 1
-            conn.close()
+            self._drop(conn)
         else:
+            self._stop_waiting(conn)
             self.finish_request(conn, fs)
 
     def _see_off(self, conn: Connection) -> None:
