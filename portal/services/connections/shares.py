@@ -30,7 +30,7 @@ def share_workstation(
     level: models.Share.Level,
     lasts: timedelta | None = None,
 ) -> models.Share:
-    """Let the person in, until then or while the workstation lives; a former share ends. Raises NotShared."""
+    """Let the person in, for so long or while the workstation lives; a former share ends. Raises NotShared."""
     rows = models.Workstation.objects.filter(pk=workstation.pk, request__requester=owner)
     locked = rows.select_for_update(of=("self",)).first()  # two at once would be two shares
     if locked is None or not offers.is_open(workstation=locked):
