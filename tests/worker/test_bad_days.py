@@ -18,21 +18,16 @@ from portal.services.runtime import clients
 from portal.worker import dispatcher
 from tests import factories
 from tests.worker.broken import unusable_table
-from tests.worker.waiting import await_row
+from tests.worker.running import await_row, await_that
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def impatient(monkeypatch) -> None:
-    """SQLite says soon that it is locked, on every connection that is opened from now on."""
-    if connection.vendor == "sqlite":
-        monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.5)
-
-
-@pytest.fixture
-def running(sandbox, impatient) -> Iterator[dispatcher.Dispatcher]:
+def running(sandbox, monkeypatch) -> Iterator[dispatcher.Dispatcher]:
     """A dispatcher with two senders, which ends when the test does."""
+    if connection.vendor == "sqlite":  # it says soon that it is locked, on connections that are opened from now on
+        monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.5)
     running = dispatcher.Dispatcher(name="test-worker", size=2, client=clients.make_client())
     running.start()
     yield running
@@ -61,13 +56,6 @@ def refused_workstations() -> Iterator[None]:
             cursor.execute("DROP FUNCTION refused")
 
 
-def await_words(caplog, words: str) -> None:
-    """Until the log has them."""
-    pause = threading.Event()
-    while words not in caplog.text:
-        pause.wait(0.01)
-
-
 def test_a_response_waits_for_a_database_that_fails_when_it_is_recorded(running, sandbox, alice, caplog):
     sandbox.hold()
     portal_request = factories.submit(alice)
@@ -75,7 +63,7 @@ def test_a_response_waits_for_a_database_that_fails_when_it_is_recorded(running,
 
     with unusable_table("portal_attempt"):
         sandbox.release()
-        await_words(caplog, "tried again in a moment")
+        await_that(lambda: "tried again in a moment" in caplog.text)
     why = "database is locked" if connection.vendor == "sqlite" else 'relation "portal_attempt" does not exist'
     assert f"The database cannot be used ({why})." in caplog.text
 

@@ -10,10 +10,10 @@ from portal import models
 from portal.management.commands import work
 from portal.models.clock import Now
 from portal.services.runtime import clients, leases, workers
-from portal.worker import process, scheduler
+from portal.worker import scheduler
 from tests import factories, pool
 from tests.lists import serve_lists
-from tests.worker.waiting import await_row
+from tests.worker.running import await_row, await_that, run_worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,13 +22,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def worker(sandbox, settings):
     """A worker that runs until the test ends."""
     settings.AGENTSTATION_TOTAL_TIMEOUT = 60.0  # a call that is held back does not end on a busy machine
-    worker = process.Process(sender_count=2)
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    yield worker
-    worker.stop()
-    thread.join(30)
-    assert not thread.is_alive()
+    with run_worker(senders=2) as worker:
+        yield worker
 
 
 def test_requests_that_are_submitted_become_workstations_with_files(worker, sandbox, alice):
@@ -41,14 +36,9 @@ def test_requests_that_are_submitted_become_workstations_with_files(worker, sand
 
 
 def test_a_worker_shows_that_it_lives_and_that_it_has_stopped(sandbox, transactional_db):
-    worker = process.Process(sender_count=1)
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    await_row(models.Worker.objects.filter(name=worker.name))
-    assert workers.is_worker_alive()
-
-    worker.stop()
-    thread.join()
+    with run_worker() as worker:
+        await_row(models.Worker.objects.filter(name=worker.name))
+        assert workers.is_worker_alive()
 
     assert not workers.is_worker_alive()
     assert models.Worker.objects.get().stopped_at is not None
@@ -61,9 +51,8 @@ def test_a_worker_that_stops_finishes_its_call_in_flight_and_starts_no_other(wor
     sandbox.wait_for_posts(2, timeout=20)
 
     worker.stop()
-    pause = threading.Event()
-    while "finishes its calls in flight" not in caplog.text:  # before that it may hand out another
-        pause.wait(0.01)
+    # Before that it may hand out another.
+    await_that(lambda: "finishes its calls in flight" in caplog.text)
     sandbox.release()
     await_row(models.Worker.objects.filter(name=worker.name, stopped_at__isnull=False))
 
@@ -78,48 +67,34 @@ def test_an_endless_list_keeps_no_queue_from_starting_and_no_worker_from_ending(
         settings.AGENTSTATION_BASE_URL, settings.AGENTSTATION_API_KEY = lists.base_url, "lists"
         number = factories.submit(alice).pk
         models.Account.objects.update(baseline_scan="WANTED")
-        worker = process.Process(sender_count=1)
-        thread = threading.Thread(target=worker.run)
-        thread.start()
-        await_row(models.Request.objects.filter(pk=number, status="SUCCEEDED"))
-        worker.stop()
-        thread.join(60)
-        assert not thread.is_alive()
+        with run_worker():
+            await_row(models.Request.objects.filter(pk=number, status="SUCCEEDED"))
     assert models.Scan.objects.get().ended_at is None, "the next worker goes on with it"
 
 
 def test_a_worker_as_it_is_started_holds_one_connection_while_idle_and_then_sends(sandbox, alice):
     """With the default senders, jobs and connections: the dispatcher's. On PostgreSQL the listener's is not of the
     pool."""
-    worker = process.Process(sender_count=work.DEFAULT_SENDERS)
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    for job in scheduler.list_jobs(client=clients.make_client()):
-        await_row(models.Lease.objects.filter(name=job.name, holder=worker.name))
-    if connection.vendor == "postgresql":
+    with run_worker(senders=work.DEFAULT_SENDERS) as worker:
+        for job in scheduler.list_jobs(client=clients.make_client()):
+            await_row(models.Lease.objects.filter(name=job.name, holder=worker.name))
         await_idle_pool()
 
-    sandbox.hold()
-    numbers = [factories.submit(alice).pk for _ in range(work.DEFAULT_SENDERS)]
-    sandbox.wait_for_posts(len(numbers), timeout=20)
-    if connection.vendor == "postgresql":
+        sandbox.hold()
+        numbers = [factories.submit(alice).pk for _ in range(work.DEFAULT_SENDERS)]
+        sandbox.wait_for_posts(len(numbers), timeout=20)
         await_idle_pool()
-    sandbox.release()
-    for number in numbers:
-        await_row(models.Request.objects.filter(pk=number, status="SUCCEEDED"))
-
-    worker.stop()
-    thread.join(30)
-    assert not thread.is_alive()
+        sandbox.release()
+        for number in numbers:
+            await_row(models.Request.objects.filter(pk=number, status="SUCCEEDED"))
 
 
 def await_idle_pool() -> None:
-    """Until every connection of the pool but the dispatcher's has been given back, all at one time."""
-    pause = threading.Event()
-    connection.close()
-    while (stats := pool.get().get_stats())["pool_size"] - stats["pool_available"] > 1:
-        pause.wait(0.001)
-    assert stats["pool_max"] <= 10
+    """Until every connection of PostgreSQL's pool but the dispatcher's has been given back, all at one time."""
+    if connection.vendor == "postgresql":
+        connection.close()
+        await_that(lambda: (stats := pool.get().get_stats())["pool_size"] - stats["pool_available"] <= 1)
+        assert pool.get().get_stats()["pool_max"] <= 10
 
 
 def test_a_worker_ends_though_a_job_waits_for_a_provider_that_hangs(settings, transactional_db):
@@ -127,15 +102,8 @@ def test_a_worker_ends_though_a_job_waits_for_a_provider_that_hangs(settings, tr
     with socket.create_server(("127.0.0.1", 0)) as provider:
         settings.AGENTSTATION_BASE_URL = f"http://127.0.0.1:{provider.getsockname()[1]}/v1"
         factories.mark_baseline_scan()  # which would not wait for long
-        worker = process.Process(sender_count=1)
-        thread = threading.Thread(target=worker.run)
-        thread.start()
-        asked, _ = provider.accept()
-
-        worker.stop()
-        thread.join(30)
-
-        assert not thread.is_alive()
+        with run_worker() as worker:
+            asked, _ = provider.accept()
         assert not models.Lease.objects.filter(holder=worker.name, expires_at__gt=Now()).exists()
         asked.close()
     for job in threading.enumerate():
@@ -157,10 +125,7 @@ def test_a_job_that_uses_the_key_is_left_to_a_worker_whose_key_is_known(sandbox,
         begun.set()
 
     jobs = [scheduler.Job(name=name, interval=0.01, run=run, uses_key=name == "with-key") for name in ("with-key", "b")]
-    running = scheduler.Scheduler(name="w", jobs=jobs)
-    running.start()
-    assert begun.wait(20)
-    running.stop()
+    run_jobs(*jobs, until=begun)
 
     assert set(done) == {"b"}
     assert not models.Lease.objects.filter(name="with-key").exists()
@@ -234,10 +199,7 @@ def test_a_job_that_fails_is_tried_again(caplog, transactional_db):
             stop.set()
         raise {1: ValueError("odd"), 2: OperationalError("away")}.get(len(rounds), leases.LeaseLost("gone"))
 
-    jobs = scheduler.Scheduler(name="w", jobs=[scheduler.Job(name="j", interval=0.01, run=run)])
-    jobs.start()
-    assert stop.wait(20)
-    jobs.stop()
+    run_jobs(scheduler.Job(name="j", interval=0.01, run=run), until=stop)
 
     assert len(rounds) >= 3
     assert "A job failed" in caplog.text

@@ -1,7 +1,7 @@
 """The sender that is kept for releases, in a whole worker."""
 
-import threading
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from django.db import connection
@@ -10,10 +10,10 @@ from portal import models
 from portal.models.clock import Now
 from portal.services.mirrors import releases
 from portal.services.runtime import clients
-from portal.worker import process
 from portal.worker import releases as sender
 from tests import factories, pool
 from tests.worker.broken import unusable_table
+from tests.worker.running import await_row, await_that, run_worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,34 +23,21 @@ READ, LIST = "GET /workstations/{id}", "GET /workstations"
 @pytest.fixture
 def work():
     """Starts a worker with so many senders, which runs until the test ends."""
-    running: list[tuple[process.Process, threading.Thread]] = []
-
-    def work(senders: int) -> process.Process:
-        worker = process.Process(sender_count=senders)
-        thread = threading.Thread(target=worker.run)
-        thread.start()
-        running.append((worker, thread))
-        return worker
-
-    yield work
-    for worker, thread in running:
-        worker.stop()
-        thread.join(60)
-        assert not thread.is_alive()
+    with ExitStack() as stack:
+        yield lambda senders: stack.enter_context(run_worker(senders=senders))
 
 
-def await_that(is_so: Callable[[], bool]) -> None:
-    """Return once it is; fail where that would take a minute."""
-    pause = threading.Event()
-    for _ in range(6_000):
-        if is_so():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it never came to be")
+@contextmanager
+def run_sender() -> Iterator[sender.ReleaseSender]:
+    kept = sender.ReleaseSender(client=clients.make_client())
+    kept.start()
+    yield kept
+    kept.stop()
+    await_that(kept.has_ended)
 
 
 def await_end(workstation: models.Workstation) -> None:
-    await_that(models.Workstation.objects.filter(pk=workstation.pk, ended_at__isnull=False).exists)
+    await_row(models.Workstation.objects.filter(pk=workstation.pk, ended_at__isnull=False))
 
 
 def test_a_release_goes_out_while_every_sender_waits_for_the_provider(sandbox, alice, bob, work, monkeypatch):
@@ -103,7 +90,7 @@ def test_a_worker_that_stops_finishes_the_release_under_way_and_starts_no_other(
     await_that(lambda: sandbox.count_left()["DELETE"] == 0)
 
     worker.stop()
-    await_that(models.Worker.objects.filter(name=worker.name, stopped_at__isnull=False).exists)
+    await_row(models.Worker.objects.filter(name=worker.name, stopped_at__isnull=False))
 
     attempt_count = models.Workstation.objects.order_by("pk").values_list("release_tries", flat=True)
     assert list(attempt_count) == [1, 0]
@@ -114,28 +101,22 @@ def test_whatever_a_release_raises_does_not_end_the_sender(sandbox, alice, caplo
     workstation = factories.create_workstation(alice)
     models.Workstation.objects.update(uid="..")
     releases.request_release(actor=alice, workstation=workstation)
-    kept = sender.ReleaseSender(client=clients.make_client())
-    kept.start()
-    await_that(lambda: "A call broke in our own code" in caplog.text)
+    with run_sender() as kept:
+        await_that(lambda: "A call broke in our own code" in caplog.text)
 
-    models.Workstation.objects.update(uid=workstation.uid, release_due_at=Now())
-    kept.wake()
-    await_end(workstation)
-    kept.stop()
-    await_that(kept.has_ended)
+        models.Workstation.objects.update(uid=workstation.uid, release_due_at=Now())
+        kept.wake()
+        await_end(workstation)
 
 
 def test_an_idle_sender_holds_no_connection(sandbox, alice):
     workstation = factories.create_workstation(alice)
     releases.request_release(actor=alice, workstation=workstation)
-    kept = sender.ReleaseSender(client=clients.make_client())
-    kept.start()
-    await_end(workstation)
-    if connection.vendor == "postgresql":
-        own = pool.get()
-        await_that(lambda: own.get_stats()["pool_available"] == own.get_stats()["pool_size"] - 1)
-    kept.stop()
-    await_that(kept.has_ended)
+    with run_sender():
+        await_end(workstation)
+        if connection.vendor == "postgresql":
+            own = pool.get()
+            await_that(lambda: own.get_stats()["pool_available"] == own.get_stats()["pool_size"] - 1)
 
 
 def test_an_end_is_recorded_as_soon_as_the_database_is_back(sandbox, alice, monkeypatch, caplog):
@@ -145,14 +126,10 @@ def test_an_end_is_recorded_as_soon_as_the_database_is_back(sandbox, alice, monk
     workstation = factories.create_workstation(alice)
     sandbox.script({"on": "DELETE", "delay": 1})
     releases.request_release(actor=alice, workstation=workstation)
-    kept = sender.ReleaseSender(client=clients.make_client())
-    kept.start()
-    await_that(lambda: sandbox.count_left()["DELETE"] == 0)
+    with run_sender():
+        await_that(lambda: sandbox.count_left()["DELETE"] == 0)
 
-    with unusable_table("portal_workstation"):
-        await_that(lambda: "A release is recorded in a moment" in caplog.text)
-    await_end(workstation)
-
-    kept.stop()
-    await_that(kept.has_ended)
+        with unusable_table("portal_workstation"):
+            await_that(lambda: "A release is recorded in a moment" in caplog.text)
+        await_end(workstation)
     assert models.Workstation.objects.get().release_tries == 1

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from portal.worker import watchdog
+from tests.worker.running import await_that
 
 
 @pytest.fixture
@@ -49,8 +50,7 @@ def watch(dog: watchdog.Watchdog, pass_time: Callable[[float], None], *, seconds
 @pytest.fixture
 def dog(thread, pass_time) -> watchdog.Watchdog:
     thread.start()
-    while thread.advanced_at is None:
-        threading.Event().wait(0.001)
+    await_that(lambda: thread.advanced_at is not None)
     return watchdog.Watchdog(threads=[thread])
 
 

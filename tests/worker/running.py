@@ -1,0 +1,34 @@
+"""A worker that runs in a thread of the test, and waiting for what it does."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from portal.worker import process
+
+
+@contextmanager
+def run_worker(*, senders: int = 1) -> Iterator[process.Process]:
+    worker = process.Process(sender_count=senders)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        thread.join(60)
+    assert not thread.is_alive()
+
+
+def await_that(is_so: Callable[[], bool]) -> None:
+    """Return once it is; fail where that would take a minute."""
+    pause = threading.Event()
+    for _ in range(6_000):
+        if is_so():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it never came to be")
+
+
+def await_row(query) -> None:
+    await_that(query.exists)
