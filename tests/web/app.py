@@ -26,20 +26,13 @@ def cut_off() -> Iterator[bytes]:
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
-    """Answers by the path.
-
-    /body says how long the body was, /page is large, /file larger, /endless never ends, /cut breaks off, /broken/
-    fails; all else reads nothing.
-    """
+    """Answers by the path: /body says how long the body was, /endless never ends, /cut breaks off, /broken/ fails."""
     path = environ["PATH_INFO"]
     if path.startswith("/broken/"):
         raise ZeroDivisionError
-    if path == "/endless":
+    if path in ("/endless", "/cut"):
         start_response("200 OK", [])
-        return repeat(PAGE)
-    if path == "/cut":
-        start_response("200 OK", [])
-        return cut_off()
+        return repeat(PAGE) if path == "/endless" else cut_off()
     if path == "/file":
         start_response("200 OK", [("Content-Length", str(FILE_SIZE))])
         file: Iterator[bytes] = environ["wsgi.file_wrapper"](make_file())

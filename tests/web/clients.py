@@ -44,7 +44,6 @@ class Client:
         return self._socket.recv(65536).decode()
 
     def has_something(self) -> bool:
-        """Whether something has come by now."""
         return bool(select.select([self._socket], [], [], 0)[0])
 
     def read_answer(self) -> str:
@@ -57,28 +56,23 @@ class Client:
         return "".join([head, "\r\n\r\n", *pieces])
 
     def read_all(self) -> str:
-        """All there is until the server ends the connection."""
-        text = ""
-        while piece := self.read():
-            text += piece
-        return text
+        return "".join(iter(self.read, ""))
 
     def is_ended(self) -> bool:
-        """Waits until the server says something or ends the connection, and tells whether it has ended it."""
+        """Waits until the server says something or ends the connection; whether it has ended it."""
         try:
             return self.read() == ""
         except ConnectionResetError:
             return True
 
     def is_cut_off(self) -> bool:
-        """Reads all there is, and tells whether it was ended before it was whole: this client asked too much."""
+        """Reads all there is; whether it ended before it was whole: this client asked too much."""
         try:
             return len(self.read_all()) < 5 * LARGE
         except ConnectionResetError:
             return True
 
     def reset(self) -> None:
-        """End the connection at once, with whatever is on its way."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
@@ -87,7 +81,7 @@ class Client:
 
 
 def ask(port: int, path: str = "/", *fields: str) -> str:
-    """The status of an ordinary page."""
+    """Returns the status."""
     client = Client(port).send_head(path, "Connection: close", *fields)
     answer = client.read()
     client.close()

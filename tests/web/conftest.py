@@ -25,8 +25,6 @@ exec(Path("gunicorn.conf.py").read_text())
 
 
 class Server:
-    """A running gunicorn."""
-
     def __init__(self, folder: Path, script: str, *, host: str) -> None:
         self.port, self._log = ports.find_port(), folder / "log"
         (folder / "gunicorn.conf.py").write_text(script)
@@ -43,7 +41,6 @@ class Server:
         return self._log.read_text()
 
     def end(self) -> int:
-        """As an operator does; gives how it ended."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(stage.END_WITHIN)
 

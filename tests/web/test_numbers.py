@@ -24,15 +24,8 @@ def ask(**variables: str) -> list[int]:
         name: value for name, value in os.environ.items() if not name.startswith(("PORTAL_", "WEB_", "DJANGO_"))
     }
     given = {"AGENTSTATION_API_KEY": "key", "SECRET_KEY": "kR8-vZq1Xw5-bN3m" * 4} | variables
-    done = subprocess.run(
-        [sys.executable, "-c", ASK],
-        cwd=stage.ROOT,
-        env=inherited | given,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return [int(word) for word in done.stdout.split()]
+    said = subprocess.check_output([sys.executable, "-c", ASK], cwd=stage.ROOT, env=inherited | given, text=True)
+    return [int(word) for word in said.split()]
 
 
 POSTGRES = {"DATABASE_URL": "postgres://portal@127.0.0.1:1/portal"}

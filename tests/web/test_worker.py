@@ -150,7 +150,6 @@ def test_the_page_that_a_form_leads_to_waits_with_forms(serve, field):
 
 
 def be_answered_for_long(port: int) -> Client:
-    """A member."""
     member = Client(port, window=4096).send_head("/endless", COOKIE)
     assert member.read()
     return member
@@ -182,18 +181,12 @@ def test_forms_wait_while_a_page_is_answered(serve):
     assert form.read_answer().endswith("ok")
 
 
-def test_a_page_that_takes_long_does_not_keep_forms_out(serve):
+def test_a_page_that_takes_long_does_not_keep_forms_and_strangers_out(serve):
     server = serve()
     page = be_answered_for_long(server.port)
     assert send_form(server.port).read_answer().endswith("ok")
-    assert not page.is_ended()
-
-
-def test_a_member_who_is_answered_for_long_does_not_keep_strangers_out(serve):
-    server = serve()
-    member = be_answered_for_long(server.port)
     assert ask(server.port) == "200"
-    assert not member.is_ended()
+    assert not page.is_ended()
 
 
 def test_who_asks_again_and_again_without_reading_is_let_go(serve):
