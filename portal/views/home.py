@@ -19,7 +19,7 @@ from portal import failures, models
 from portal.models.event import Verb
 from portal.services.connections import offers
 from portal.services.people import people
-from portal.services.reports import typical_duration
+from portal.services.reports import usage
 from portal.services.requests import notes
 from portal.views.components import live, overview, workspace_use
 from portal.views.http import SignedInRequest, read_key
@@ -172,5 +172,5 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
         # Called where they are shown, which a poll without news does not.
         "list_released": partial(list_released, found=found, user=request.user),
         "list_again": partial(list_again, user=request.user, requests=found.requests),
-        "read_typical_duration": partial(typical_duration.read_typical_duration, account=key.account),
+        "read_typical_duration": partial(usage.read_typical_duration, account=key.account),
     }

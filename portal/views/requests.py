@@ -18,7 +18,7 @@ from portal import forms, models
 from portal.models.compiled import compiled
 from portal.services.mirrors import types
 from portal.services.reconciliation import completeness, operator_actions
-from portal.services.reports import timeline, typical_duration, version_query
+from portal.services.reports import timeline, usage, version_query
 from portal.services.requests import fair_queue, notes, submissions
 from portal.services.runtime import limits
 from portal.views import failure_pages, history
@@ -56,7 +56,7 @@ def new(request: SignedInRequest) -> HttpResponse:
     shown = {
         "form": form,
         "is_rehearsal": failure_pages.is_rehearsal(workspace_uid=form["workspace_id"].value() or ""),
-        "typical_duration": typical_duration.read_typical_duration(account=account),
+        "typical_duration": usage.read_typical_duration(account=account),
     }
     return render(request, "requests/new.html", shown)
 

@@ -1,4 +1,4 @@
-"""Usage: how many requests there were on each day, of which kind and by whom.
+"""Usage: how many requests there were on each day, of which kind and by whom, and how long one usually takes.
 
 A request belongs to the day on which it was made, and one that has ended never changes: so a day of which all requests
 have ended is counted once, by a job, into `models.DailyCount`, a row for everybody and one for each person. All other
@@ -25,6 +25,7 @@ KINDS = ("status", "type", "failure", "person", "seconds")
 EXACT_SECONDS = 120
 _MARGIN = timedelta(hours=1)  # after its end a day is not counted yet: a transaction may still be open
 _MOST_DAYS = 100  # counted in one round
+_SAMPLE, _FEWEST = 100, 5  # requests, of which a typical duration is read
 
 # For each kind the number of requests with each value.
 type Numbers = Mapping[str, Mapping[str, int]]
@@ -62,6 +63,14 @@ def find_percentile(*, seconds: Mapping[str, int], percent: int) -> int | None:
         if rank <= 0:
             return value
     return None
+
+
+def read_typical_duration(*, account: models.Account) -> float | None:
+    """Seconds within which eight in ten of the last hundred were ready; None where there are too few to say."""
+    ready = models.Request.objects.filter(status=models.Request.Status.SUCCEEDED, account=account)
+    last = ready.order_by("-id").values_list("took", flat=True)[:_SAMPLE]
+    took = sorted(seconds for seconds in last if seconds is not None)
+    return took[len(took) * 8 // 10] if len(took) >= _FEWEST else None
 
 
 def count_days() -> int:

@@ -16,7 +16,7 @@ from portal.models.event import Verb
 from portal.services.audit import nightly, seals
 from portal.services.key import circuit_breaker
 from portal.services.reconciliation import operator_actions, review
-from portal.services.reports import typical_duration
+from portal.services.reports import usage
 from portal.views.components import links
 
 _MOST_ASKED, _MOST_ACTS = 5, 5
@@ -88,7 +88,7 @@ def _count_day(account: models.Account) -> list[Figure]:
         codes[code] += count if status == _States.FAILED else 0
     ended = statuses[_States.SUCCEEDED] + statuses[_States.FAILED]
     (code, count), (_next, next_count) = [*codes.most_common(2), ("", 0), ("", 0)][:2]
-    time = typical_duration.read_typical_duration(account=account)
+    time = usage.read_typical_duration(account=account)
     within = "–" if time is None else _("less than 1 s") if time < 1 else _("%(seconds)d s") % {"seconds": round(time)}
     figures = [
         Figure(_("Requests"), statuses.total()),
