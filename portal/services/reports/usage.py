@@ -75,21 +75,17 @@ def read_typical_duration(*, account: models.Account) -> float | None:
 
 def count_days() -> int:
     """Count days that are over, and of whose requests none is open any more. Returns how many."""
-    days = _find_uncounted()[:_MOST_DAYS]
-    for day in days:
-        _count_day(day=day)
-    return len(days)
-
-
-def _find_uncounted() -> list[date]:
     first = _find_first_day()
     if first is None:
-        return []
+        return 0
     last = get_day(at=clock.read_clock() - _MARGIN) - timedelta(days=1)
     counted = models.DailyCount.objects.filter(_is_valid(), person=None).values_list("day", flat=True)
     still_open = models.Request.objects.filter(ended_at=None).values_list("created_at", flat=True)
     left_out = {*counted, *(get_day(at=created_at) for created_at in still_open)}
-    return [day for day in list_days(since=first, until=last) if day not in left_out]
+    days = [day for day in list_days(since=first, until=last) if day not in left_out][:_MOST_DAYS]
+    for day in days:
+        _count_day(day=day)
+    return len(days)
 
 
 def _count_day(*, day: date) -> None:
