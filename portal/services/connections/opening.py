@@ -151,10 +151,9 @@ def _describe(
         who = _("Who can act: %(who)s. Your workstation goes on running.") % {"who": failure.actor.words}
         return NotOpened(str(failure.title), who, said=said)
     asked = error.response.retry_after if error.response else None
+    wait = min(asked, pace.LONGEST_RETRY_AFTER) if asked else None
     text = _("Your workstation goes on running. Connect again in a moment.")
-    return NotOpened(
-        str(failure.title), text, said=said, retry_after=min(asked, pace.LONGEST_RETRY_AFTER) if asked else None
-    )
+    return NotOpened(str(failure.title), text, said=said, retry_after=wait)
 
 
 def _read_words(error: agentstation.AgentStationError) -> str:
