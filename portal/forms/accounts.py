@@ -26,8 +26,6 @@ def _make_password_field(label: Any, *, required: Any, help_text: Any = "", auto
 
 
 class SignInForm(auth_forms.AuthenticationForm):
-    """Name and password."""
-
     username = auth_forms.UsernameField(
         label=_("Username"),
         error_messages=LENGTHS | {"required": _("Type your username.")},
@@ -62,15 +60,12 @@ class ConfirmForm(forms.Form):
 
 
 def _list_zone_choices() -> list[tuple[str, Any]]:
-    """The portal's own zone, and all others by continent."""
     site = _("As the portal: %(zone)s") % {"zone": timezone.get_default_timezone_name()}
     regions = groupby(models.list_time_zones(), key=lambda name: name.partition("/")[0])
     return [("", site), *((region, [(name, name.replace("_", " ")) for name in names]) for region, names in regions)]
 
 
 class AccountForm(forms.Form):
-    """What people set for themselves."""
-
     time_zone = forms.ChoiceField(
         label=_("Time zone"),
         required=False,
@@ -81,8 +76,6 @@ class AccountForm(forms.Form):
 
 
 class PasswordForm(auth_forms.PasswordChangeForm):
-    """Changes one's own password."""
-
     old_password = _make_password_field(
         _("Current password"), required=_("Type your current password."), autocomplete="current-password"
     )
@@ -108,8 +101,6 @@ _MIXED_SCRIPTS = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO",
 
 
 class UsernameForm(forms.Form):
-    """Names somebody new."""
-
     username = forms.CharField(
         label=_("Username"),
         max_length=150,

@@ -13,7 +13,7 @@ from portal.forms.requests import ReasonForm
 
 
 class ConnectionForm(ReasonForm):
-    """What to open; and why, where the workstation is somebody else's."""
+    """Asks what to open; and why, where the workstation is somebody else's."""
 
     kind = forms.TypedChoiceField(coerce=models.Connection.Kind.read)
 
@@ -25,7 +25,6 @@ class ConnectionForm(ReasonForm):
 
     @property
     def words(self) -> str:
-        """What is wrong, in one line."""
         return " ".join(str(error) for errors in self.errors.values() for error in errors)
 
 
@@ -54,6 +53,6 @@ class ShareForm(forms.Form):
 
     @property
     def lasts(self) -> timedelta | None:
-        """For how long; None: without an end of its own."""
+        """How long the share lasts; None where it has no end of its own."""
         hours = self.cleaned_data["hours"]
         return timedelta(hours=hours) if hours else None

@@ -14,10 +14,7 @@ _TYPED = {"autocomplete": "off", "spellcheck": "false"}
 
 
 class EventFilterForm(PeriodForm):
-    """Narrows the list of events. Every field is optional, and all that are filled in must fit.
-
-    `person` is cleaned to the names that events may have, `request` to its number.
-    """
+    """`person` is cleaned to the names that events may have, `request` to its number."""
 
     person = WholeText(
         label=_("Done by"), required=False, max_length=150, widget=forms.TextInput(attrs={**_TYPED, "size": 14})
@@ -33,7 +30,6 @@ class EventFilterForm(PeriodForm):
     verb = choose(_("What happened"), [])
 
     def __init__(self, *args: Any, verbs: list[tuple[Any, Any]], **kwargs: Any) -> None:
-        """`verbs`: the choices of what happened, in groups."""
         super().__init__(*args, **kwargs)
         self.fields["verb"].choices = [("", _("Anything")), *verbs]  # type: ignore[attr-defined]
 
@@ -57,7 +53,6 @@ class EventFilterForm(PeriodForm):
         return sorted(exact) or found
 
     def clean_request(self) -> int | None:
-        """The request's number, written in either way."""
         text = self.cleaned_data["request"]
         number = models.read_number(text) if text else None
         if text and number is None:

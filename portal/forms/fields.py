@@ -8,8 +8,6 @@ from django.utils.translation import gettext_lazy as _
 
 
 class PortalRenderer(TemplatesSetting):
-    """Renders every form with templates/forms/."""
-
     form_template_name = "forms/form.html"
     field_template_name = "forms/field.html"
 

@@ -66,7 +66,6 @@ def choose_person() -> PersonField:
 
 
 def choose(label: Any, choices: Any, **values: Any) -> forms.ChoiceField:
-    """A choice that may be left out; one that is not offered is said to be none."""
     return forms.ChoiceField(
         label=label, required=False, choices=choices, error_messages={"invalid_choice": NOT_IN_LIST}, **values
     )
@@ -79,13 +78,12 @@ def choose_day(label: Any) -> forms.DateField:
 
 
 def choose_moment(label: Any) -> forms.DateTimeField:
-    """A time of the reader's clock that may be left out."""
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"})
     return forms.DateTimeField(label=label, required=False, validators=[_check_near], widget=widget)
 
 
 def _check_near(day: date) -> None:
-    """Further out a day has no beginning in some zones."""
+    """Refuses days so far out that they have no beginning in some zones."""
     if not 1970 <= day.year <= 2199:
         raise forms.ValidationError(_("Choose a day from 1970 to 2199."))
 
@@ -94,7 +92,6 @@ class PeriodForm(forms.Form):
     """Has fields `since` and `until`."""
 
     def clean(self) -> dict[str, Any]:
-        """Says beside the end where it lies before the beginning."""
         cleaned = super().clean() or {}
         since, until = cleaned.get("since"), cleaned.get("until")
         if since and until and until < since:
@@ -117,7 +114,6 @@ def _read_day(text: str) -> date | None:
 
 
 def explain_nobody(name: str) -> str:
-    """Says that nobody has the name, and whose are like it."""
     lately = models.User.objects.order_by(F("last_login").desc(nulls_last=True))
     names = lately.values_list("username", flat=True)[:_MOST_PEOPLE]
     close = difflib.get_close_matches(name, list(names), n=3, cutoff=0.5)
@@ -132,12 +128,11 @@ def _list_zones() -> list[tuple[str, str]]:
 
 
 class ListFilterForm(forms.Form):
-    """Has a `type`, and fields that are there only where everybody's rows are listed."""
+    """Has a `type`, and fields that exist only where everybody's rows are listed."""
 
     FOR_EVERYBODY: ClassVar[tuple[str, ...]] = ("person",)
 
     def __init__(self, *args: Any, types: Iterable[str], with_person: bool, **kwargs: Any) -> None:
-        """`types` are the names of those that the rows may have."""
         super().__init__(*args, **kwargs)
         names = [(name, models.label_type(name)) for name in types]
         self.fields["type"].choices = [("", _("Any")), *names]  # type: ignore[attr-defined]
@@ -146,8 +141,7 @@ class ListFilterForm(forms.Form):
 
 
 class PartsForm(forms.Form):
-    """Has a `show`, which one of the list's parts: each has its name in the address, and words. The first is shown
-    unless it says otherwise."""
+    """Has a `show`, the name of one of the list's parts in the address. The first is shown unless it says otherwise."""
 
     PARTS: ClassVar[tuple[tuple[str, Any], ...]]
 
@@ -159,17 +153,14 @@ class PartsForm(forms.Form):
 
     @property
     def shown(self) -> str:
-        """The name of the part; of the first where what was chosen cannot be read."""
         chosen: str = "" if "show" in self.errors else self.cleaned_data["show"]
         return chosen or self.PARTS[0][0]
 
 
 class RequestFilterForm(ListFilterForm, PeriodForm):
-    """Narrows the history. Every field is optional.
+    """`cleaned_data` also has what `q` asks for: the `number` of a request, or `words`.
 
-    Beside the fields `cleaned_data` has what `q` asks for: the `number` of a request, or `words`. `zone` is that of the
-    days, where it is not the person's.
-    """
+    `zone` is that of the days, where it is not the person's."""
 
     q = WholeText(
         label=_("Search"),
@@ -223,7 +214,6 @@ class RequestFilterForm(ListFilterForm, PeriodForm):
         return any(field.errors for field in self.hidden_fields())
 
     def describe(self, *, name: str, value: str) -> str:
-        """What a field's value in the address asks for, as the form says it."""
         if isinstance(self.fields[name], DurationField) and value.strip().isdecimal():
             return gettext("%(seconds)s s") % {"seconds": value.strip()}
         return str(dict(getattr(self.fields[name], "choices", [])).get(value, value))
@@ -259,7 +249,7 @@ class RequestFilterForm(ListFilterForm, PeriodForm):
 
 
 class UsageForm(PeriodForm):
-    """Chooses a period: the last days up to today, or from one day to another. None is the last 30 days."""
+    """Chooses the last days up to today, or from one day to another; by default the last 30 days."""
 
     PERIODS = (7, 30, 90, 365)
     DEFAULT = 30
@@ -309,7 +299,7 @@ class UsageForm(PeriodForm):
 
 
 class WorkstationFilterForm(PartsForm, ListFilterForm, PeriodForm):
-    """Narrows the list of workstations. Who sees everybody's may ask for those that ran in a period, ended or not."""
+    """Whoever sees everybody's workstations may also ask for those that ran in a period."""
 
     FOR_EVERYBODY = ("person", "since", "until")
     PARTS = (("running", _("Running")), ("ended", _("Ended")), ("all", _("All")))
@@ -325,6 +315,6 @@ class WorkstationFilterForm(PartsForm, ListFilterForm, PeriodForm):
 
 
 class WorkspaceFilterForm(PartsForm):
-    """Narrows the list of workspaces. One is in use while a workstation runs with it."""
+    """A workspace is in use while a workstation runs with it."""
 
     PARTS = (("all", _("All")), ("in-use", _("In use")), ("unused", _("Not in use")))

@@ -16,8 +16,6 @@ _ADMINISTRATOR = "administrator"
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
-    """What somebody may be, and what that means."""
-
     label: str | Promise
     what: str | Promise
     icon: str = "user"
@@ -40,14 +38,12 @@ _ANOTHER = _("A group that an administrator of this portal created.")
 
 
 class RoleCards(forms.RadioSelect):
-    """The roles, as cards with what each may do."""
-
     template_name = "forms/widgets/type_cards.html"
     option_template_name = "forms/widgets/role_card.html"
 
 
 def _list_roles() -> list[tuple[str, Role]]:
-    """The portal's own groups, as far as they are there, then others; administrators are in no group for that."""
+    """The portal's own groups come first, as far as they exist."""
     groups = {group.name: group for group in Group.objects.order_by("name")}
     names = sorted(groups, key=lambda name: [*_ROLES, name].index(name))
     roles = [(str(groups[name].pk), _ROLES.get(name, Role(label=name, what=_ANOTHER))) for name in names]
@@ -72,7 +68,7 @@ class PersonForm(UsernameForm):
         self.fields["username"].widget.attrs["autocomplete"] = "off"  # it is not of who types it
 
     def clean_role(self) -> Group | None:
-        """The group, or nothing for an administrator."""
+        """The group; None for an administrator."""
         if (chosen := self.cleaned_data["role"]) == _ADMINISTRATOR:
             return None
         if (group := Group.objects.filter(pk=chosen).first()) is None:  # it was there when the roles were listed

@@ -14,15 +14,11 @@ from portal.forms.fields import NOT_IN_LIST, WholeText
 
 
 class TypeCards(forms.RadioSelect):
-    """The types that are offered, as cards with what the provider says of them."""
-
     template_name = "forms/widgets/type_cards.html"
     option_template_name = "forms/widgets/type_card.html"
 
 
 class WorkspaceChoices(forms.RadioSelect):
-    """A new workspace, one of the person's own with what is known of it, or the field for an ID."""
-
     template_name = "forms/widgets/workspace_choices.html"
 
 
@@ -83,15 +79,13 @@ class RequestForm(forms.Form):
     )
 
     def __init__(self, *args: Any, types: Sequence[models.WorkstationType], **kwargs: Any) -> None:
-        """`types` are those that are offered."""
         super().__init__(*args, **kwargs)
         self.fields["type"].choices = [(one.name, one) for one in types]  # type: ignore[attr-defined]
         if len(types) == 1:
             self.initial["type"] = types[0].name
 
     def offer(self, *, types: Sequence[models.WorkstationType], workspaces: Sequence[models.Workspace]) -> None:
-        """Show these types, in this order, and the person's own workspaces. Each is its own label, so that its choice
-        can show more than its name."""
+        """Each type and workspace is its own label, so that its choice can show more than its name."""
         self.fields["type"].choices = [(one.name, one) for one in types]  # type: ignore[attr-defined]
         own: dict[str, Any] = {one.uid: one for one in workspaces if _UID.fullmatch(one.uid)}
         choices = {NEW: _("A new workspace"), **own, OTHER: _("Another workspace (its ID, from Workspaces)")}
@@ -109,17 +103,16 @@ class RequestForm(forms.Form):
 
     @property
     def submitted(self) -> dict[str, str]:
-        """What it says, by the request's columns."""
+        """The values of the request's columns."""
         return {name: self.cleaned_data[field] for name, field in _FIELDS.items()}
 
     @property
     def texts(self) -> list[forms.BoundField]:
-        """The fields of what its requester writes for people."""
+        """The fields of `Request.TEXTS`."""
         return [self[name] for name in models.Request.TEXTS]
 
     @property
     def has_typed_workspace(self) -> bool:
-        """Whether its workspace is that of the field for an ID."""
         return self.cleaned_data.get("place") in ("", OTHER)
 
     def clean(self) -> dict[str, Any]:
@@ -136,8 +129,6 @@ class RequestForm(forms.Form):
 
 
 class ReasonForm(forms.Form):
-    """Why an operator does something for somebody else."""
-
     reason = WholeText(
         label=_("Reason"),
         max_length=500,
@@ -147,8 +138,6 @@ class ReasonForm(forms.Form):
 
 
 class WorkspaceOwnerForm(ReasonForm):
-    """Gives a workspace to one of the people who use it."""
-
     def __init__(self, *args: Any, people: QuerySet[models.User], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["owner"] = forms.ModelChoiceField(people, label=_("Owner"))

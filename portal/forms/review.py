@@ -10,8 +10,6 @@ from portal.forms.requests import ReasonForm
 
 
 class DecisionForm(ReasonForm):
-    """Decides about a request whose outcome is unknown, where the portal cannot."""
-
     ADOPT, NOT_CREATED, GIVE_UP = "adopt", "not-created", "give-up"
 
     decision = forms.ChoiceField(
@@ -51,8 +49,6 @@ class DecisionForm(ReasonForm):
 
 
 class OrphanForm(ReasonForm):
-    """Decides about a workstation that belongs to no request."""
-
     RELEASE, DISOWN = "release", "disown"
 
     decision = forms.ChoiceField(
