@@ -14,7 +14,6 @@ register = template.Library()
 
 @register.filter
 def roles(person: models.User) -> str:
-    """What the person may be, in words: an administrator may all that groups allow."""
     if person.is_superuser:
         return gettext("Administrator")
     return ", ".join(sorted(group.name for group in person.groups.all())) or gettext("None")
@@ -28,7 +27,7 @@ def naming(words: failures.Words, operators: object) -> str:
 
 @register.simple_tag
 def person_state(person: models.User) -> SafeString:
-    """The badge of a person, who comes with `link_until`."""
+    """The person comes with `link_until`."""
     return ui.draw_badge(_find_badge(person))
 
 

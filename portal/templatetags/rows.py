@@ -16,8 +16,7 @@ register = template.Library()
 
 @register.filter
 def request_rows(requests: Iterable[models.Request]) -> list[dict[str, str]]:
-    """The requests as dictionaries, in which templates find things at once; where they come with the name of a
-    `person`, with that."""
+    """The requests as dictionaries, in which templates find things at once, with the `person` of each that has one."""
     every, now = list(requests), timezone.localtime()
     badges = {(row.status, row.needs_review): row for row in every}
     states = {state: ui.request_state(row) for state, row in badges.items()}
@@ -43,7 +42,7 @@ def request_rows(requests: Iterable[models.Request]) -> list[dict[str, str]]:
 
 @register.simple_tag(takes_context=True)
 def workstation_name(context: template.Context, row: models.Workstation | models.Request) -> str:
-    """Its type, and beside it, for its owner and who sees everything, its request's note or its workspace's name."""
+    """Its type, and for its owner and who sees everything its request's note or its workspace's name."""
     name, user = Truncator(models.label_type(row.type) or gettext("Workstation")).chars(60), context["user"]
     owned, space = (row, None) if isinstance(row, models.Request) else (row.request, row.workspace)
     if not user.has_perm("portal.see_all"):

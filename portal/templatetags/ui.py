@@ -114,7 +114,7 @@ def polls(context: Context, name: str, *args: object, **query: str) -> SafeStrin
 
 @register.simple_tag(takes_context=True)
 def banner_polls(context: Context) -> SafeString:
-    """The same for the notice of a pause, on a page without a live part that brings it along."""
+    """For the notice of a pause, on a page without a live part that brings it along."""
     return _poll_attributes(reverse("key_banner"), {"seen": context["key_version"]}, _BANNER_PAUSE)
 
 
@@ -140,7 +140,6 @@ def lookup[Value](values: Mapping[int, Value], key: int) -> Value | None:
 
 @register.filter
 def type_icon(type: str) -> str:
-    """The name of a type's picture; a type that is not known here has one too."""
     return _TYPE_ICONS.get(type, "server")
 
 
@@ -152,7 +151,6 @@ def request_state(portal_request: models.Request, *, big: bool = False) -> SafeS
 
 @register.simple_tag
 def workstation_state(workstation: models.Workstation, *, big: bool = False) -> SafeString:
-    """The badge of a workstation; a status that the contract does not know is shown as it came."""
     return draw_badge(_workstation_badge(workstation), big=big)
 
 
@@ -194,26 +192,24 @@ def _workstation_badge(workstation: models.Workstation) -> Badge:
 
 @register.filter
 def message_tone(message: Message) -> str:
-    """The colour of what the portal says about the last act."""
     return _MESSAGE_TONES.get(message.tags, "busy")
 
 
 @register.filter
 def level_tone(level: str) -> str:
-    """The class of a log's level, for those that stand out."""
     return _LEVEL_TONES.get(level.lower(), "")
 
 
 @register.simple_tag
 def moment(time: datetime | None, format: str = "") -> str | SafeString:
-    """A time as people say it, or exactly in a format; the title has all of it, and machines read it to the second."""
+    """A time as people say it, or exactly in a format; the title has all of it."""
     if time is None:
         return "–"
     return draw_moment(timezone.localtime(time), now=timezone.localtime(), format=format)
 
 
 def draw_moment(time: datetime, *, now: datetime, format: str = "") -> SafeString:
-    """The same of two times in the reader's zone. There is nothing in it but figures, a zone and the portal's words."""
+    """Both times are in the reader's zone. The result has only figures, a zone and the portal's words."""
     exactly = _say_exactly(time, "j M Y, H:i:s T")
     shown = _say_exactly(time, format) if format else say_when(time, now=now)
     # What a page says of the same day ages while it is open.
@@ -222,12 +218,12 @@ def draw_moment(time: datetime, *, now: datetime, format: str = "") -> SafeStrin
 
 
 def _say_exactly(time: datetime, format: str) -> str:
-    """In a format as Django has them, which itself takes many times as long: a page has up to two hundred."""
+    """Django's own formats take many times as long: a page has up to two hundred times."""
     return time.strftime(format.translate(_CODES))
 
 
 def say_when(time: datetime, *, now: datetime) -> str:
-    """A time as seen from now; both in the reader's zone. What lies ahead, and older than yesterday, is a date."""
+    """Both times are in the reader's zone. What lies ahead, and is older than yesterday, is a date."""
     # In UTC: within one zone Python counts by the clock on the wall, which DST sets forward and back.
     seconds = (now.astimezone(UTC) - time.astimezone(UTC)).total_seconds()
     if abs(seconds) < _MINUTE:  # the provider's clock may be ahead of ours
@@ -245,7 +241,6 @@ def say_when(time: datetime, *, now: datetime) -> str:
 
 @register.filter
 def duration(seconds: float | None) -> str:
-    """Seconds as people say them."""
     if seconds is None:
         return "–"
     if 0 <= seconds < 1:
@@ -276,7 +271,7 @@ def pretty(raw: str) -> str:
 
 @register.filter
 def browser_name(agent: str) -> str:
-    """What a browser says of itself, as people call it; what is not known as it came, and shortened."""
+    """What is not known is shown as it came, and shortened."""
     browser = next((name for mark, name in _BROWSERS if mark in agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in agent), "")
     if not browser:
@@ -300,13 +295,13 @@ def workspace_link(context: Context, workspace: models.Workspace) -> SafeString:
 
 @register.filter
 def is_web_url(url: str) -> bool:
-    """Whether a URL from outside may be a link: one that shows where it leads, without a name before its host."""
+    """Whether a URL from outside may be a link: it shows where it leads, without a name before its host."""
     return _WEB_URL.fullmatch(url) is not None
 
 
 @register.filter
 def file_size(size: int | None) -> str:
-    """Bytes as people say them; what cannot be a size as it came."""
+    """What cannot be a size is shown as it came."""
     if size is None:
         return "–"
     if size < 0:

@@ -30,7 +30,7 @@ _LONGEST_NAME = 150  # characters; nobody has a longer one
 
 
 class SignIn(auth_views.LoginView):
-    """Django's sign-in, which is not to be guessed at: who came and who was turned away is recorded and counted."""
+    """Django's sign-in, with every attempt and refusal recorded and counted against guessing."""
 
     template_name = "accounts/login.html"
     authentication_form = forms.SignInForm
@@ -65,7 +65,7 @@ class SignIn(auth_views.LoginView):
         return super().form_invalid(form)
 
     def get_redirect_url(self, request: HttpRequest | None = None) -> str:
-        """Where who signs in wanted to go; not to the sign-in page itself."""
+        """Never the sign-in page itself."""
         target = super().get_redirect_url(request)
         return "" if urlsplit(target).path == self.request.path else target
 
@@ -78,7 +78,6 @@ class SignIn(auth_views.LoginView):
 
 
 def begin_session(request: HttpRequest) -> None:
-    """Note in a session that has just begun where that was."""
     sessions.begin_session(
         session=request.session,
         address=client_address.find_address(request),
@@ -184,7 +183,6 @@ def confirm(request: SignedInRequest) -> HttpResponse:
 
 @require_POST
 def end_sessions(request: SignedInRequest) -> HttpResponse:
-    """Sign out elsewhere: of one other browser, or of all others."""
     chosen = request.POST.getlist("session")
     if "others" in chosen:
         chosen = [row.session_key for row in _describe_sessions(request)["others"]]
@@ -196,7 +194,6 @@ def end_sessions(request: SignedInRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def show(request: SignedInRequest) -> HttpResponse:
-    """Who one is here, what one may set, and where one is signed in."""
     posted = request.POST if request.method == "POST" else None
     form = forms.AccountForm(posted, initial={"time_zone": request.user.time_zone})
     if not form.is_valid():

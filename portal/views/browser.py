@@ -18,7 +18,6 @@ def find_browser(request: HttpRequest, *, name: str) -> str:
 
 
 def remember_name(request: HttpRequest, response: HttpResponse, *, name: str) -> None:
-    """Note in the browser that this name has signed in there."""
     browser, names = _read(request)
     kept = [_mark(name), *(other for other in names if other != _mark(name))][:_MOST_NAMES]
     response.set_signed_cookie(

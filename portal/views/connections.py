@@ -26,8 +26,6 @@ _FOR_SCRIPTS = tuple(kind for kind in Kind if not kind.way.is_held)
 
 
 class HeldConverter(StringConverter):
-    """In an address, a kind of connection that a page holds."""
-
     regex = "|".join(models.Connection.HELD)
 
     def to_python(self, value: str) -> models.Connection.Kind:
@@ -57,7 +55,7 @@ def show(request: SignedInRequest, uid: str, kind: models.Connection.Kind) -> Ht
 
 
 def _allow_connection(request: SignedInRequest, response: HttpResponse, *, way: models.Way) -> HttpResponse:
-    """The response, from whose page the browser may reach a workstation, and may say nowhere where it came from."""
+    """Lets the page's browser reach a workstation, and say nowhere where it came from."""
     policy = {**settings.SECURE_CSP, **way.csp}
     policy["connect-src"] = [*policy["connect-src"], *hosts.list_sources()]
     if way.uses_clipboard:
@@ -67,7 +65,7 @@ def _allow_connection(request: SignedInRequest, response: HttpResponse, *, way: 
 
 
 def _find(request: SignedInRequest, uid: str) -> tuple[models.Workstation, access.Access]:
-    """The workstation, and what the person may open of it. Raises Http404 where it is not there for them."""
+    """Raises Http404 where the person may open nothing of it."""
     rows = access.list_openable(person=request.user)
     workstation = paging.find_newest(rows=rows.select_related("request__requester", "workspace"), uid=uid)
     allowed = access.find_access(person=request.user, workstation=workstation)
@@ -78,7 +76,7 @@ def _find(request: SignedInRequest, uid: str) -> tuple[models.Workstation, acces
 
 @require_POST
 def open_one(request: SignedInRequest, uid: str) -> JsonResponse:
-    """Open what a page is to hold: its address, once, or why there is none."""
+    """The response has the address once, or why there is none."""
     workstation, allowed = _find(request, uid)
     kinds = [kind for kind in models.Connection.HELD if kind in allowed.kinds]
     form = forms.ConnectionForm(request.POST, needs_reason=allowed.needs_reason, kinds=kinds)
@@ -115,7 +113,6 @@ def _find_connection(request: SignedInRequest, number: int) -> models.Connection
 
 @require_POST
 def note_alive(request: SignedInRequest, number: int) -> JsonResponse:
-    """Note that the page is open; the response says when it has to close."""
     connection = _find_connection(request, number)
     if ending.note_alive(connection=connection):
         return JsonResponse({"ended": None})
@@ -125,14 +122,14 @@ def note_alive(request: SignedInRequest, number: int) -> JsonResponse:
 
 @require_POST
 def end(request: SignedInRequest, number: int) -> HttpResponse:
-    """Note that the page is closed, or its connection cut."""
+    """The page is closed, or its connection cut."""
     ending.end_connection(connection=_find_connection(request, number), by=request.user)
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def scripts(request: SignedInRequest, uid: str) -> HttpResponse:
-    """Addresses for programs: each is shown once, in the response to whoever asked for it."""
+    """Each address is shown once, in the response to whoever asked for it."""
     workstation, allowed = _find(request, uid)
     if not {*_FOR_SCRIPTS} <= {*allowed.kinds}:
         raise Http404
@@ -189,10 +186,9 @@ def _find_own(request: SignedInRequest, uid: str) -> models.Workstation:
 
 
 def _explain_end(*, person: models.User, number: int, connection: models.Connection | None = None) -> dict[str, object]:
-    """What ended first: the workstation with this primary key, or its share with the person.
+    """Says what ended first: the workstation, or its share with the person.
 
-    Nothing is gone where the person may still hold the connection, which has ended because its page was silent.
-    """
+    Nothing is gone where the person may still hold the connection, which has ended because its page was silent."""
     rows = models.Workstation.objects.select_related("release_requested_by", "request__requester")
     row, now = rows.get(pk=number), timezone.now()
     share = models.Share.objects.filter(person=person, workstation=row).order_by("-pk").first()

@@ -30,7 +30,7 @@ _BELOW = {
 
 
 def portal(request: HttpRequest) -> dict[str, object]:
-    """Context for all templates. One query for somebody who is signed in, and one more on a whole page."""
+    """One query for somebody who is signed in, and one more on a whole page."""
     theme = request.COOKIES.get(settings.THEME_COOKIE, "auto")
     return {
         "theme": theme if theme in THEMES else "auto",
@@ -45,17 +45,14 @@ def portal(request: HttpRequest) -> dict[str, object]:
 
 
 def _offers_zone(request: HttpRequest) -> bool:
-    """Whether somebody may be offered the browser's time zone: they have chosen none, and do not do so just now."""
+    """The browser's time zone is offered to who has chosen none, but on the page where it is chosen."""
     match, user = request.resolver_match, getattr(request, "user", None)
     is_choosing = match is not None and match.url_name == "account"
     return user is not None and user.is_authenticated and not user.time_zone and not is_choosing
 
 
 def _list_navigation(request: HttpRequest) -> Iterator[tuple[str, str, str, int]]:
-    """The bar's entries, which differ by what somebody is here for. One query more for an operator.
-
-    Words, the link, the value of aria-current ("page" on the page itself, "true" on one below it), and what waits.
-    """
+    """Words, the link, the value of aria-current, and what waits. One query more for an operator."""
     here = request.resolver_match.url_name if request.resolver_match else ""
     for words, name, count in _choose_entries(cast(models.User, request.user)):  # asked only where one is signed in
         current = "page" if here == name else "true" if here in _BELOW.get(name, ()) else ""
@@ -63,7 +60,6 @@ def _list_navigation(request: HttpRequest) -> Iterator[tuple[str, str, str, int]
 
 
 def _read_key(request: HttpRequest) -> dict[str, object]:
-    """The key with the version of the notice about its pause, and whether the notice has to say that it goes on."""
     if not getattr(request, "user", None) or not request.user.is_authenticated:
         return {"key": None}
     key = read_key(request)
@@ -77,7 +73,7 @@ def _read_key(request: HttpRequest) -> dict[str, object]:
 
 
 def _read_sending_state(key: models.Key) -> str:
-    """Whether requests go out, in the words that machines read."""
+    """Machines read these words."""
     if key.is_paused:
         return "paused"
     if not workers.is_worker_alive():

@@ -19,12 +19,12 @@ _CANCELLED = "57014"  # PostgreSQL's code for a query that was cancelled: it had
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """403 for a form without its token: mostly a page that was open for too long."""
+    """Mostly a page was open for too long."""
     return render(request, "403_csrf.html", status=403)
 
 
 def say_busy() -> HttpResponse:
-    """503 for one sign-in too many. It costs next to nothing, and no line in the log: there may be very many."""
+    """It costs next to nothing and writes no line to the log, for there may be very many."""
     response = HttpResponse(_render_busy(), status=503, headers={"Retry-After": _TRY_AGAIN})
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response

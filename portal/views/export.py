@@ -20,7 +20,7 @@ from portal.web.streams import limit_streams
 @require_POST
 @limit_streams
 def download(request: SignedInRequest, form: str) -> HttpResponseBase:
-    """The file, written while it is sent; taking it is recorded. A filter that cannot be read leads to the history."""
+    """The file is written while it is sent, and recorded. A filter that cannot be read leads to the history."""
     asked = history.read_form(user=request.user, query=request.GET)
     if not asked.is_valid():
         return redirect(f"{reverse('request_list')}?{request.GET.urlencode()}")
@@ -53,7 +53,7 @@ def _send(request: SignedInRequest, kind: str, form: str, *, asked: Form, find: 
 @require_POST
 @permission_required("portal.close_request", raise_exception=True)
 def download_evidence(request: SignedInRequest, number: int) -> HttpResponse:
-    """Everything that is stored about a request, as a file. Each download is recorded."""
+    """Each download is recorded."""
     portal_request = get_object_or_404(models.Request.objects.visible_to(request.user), pk=number)
     headers = {
         "Content-Disposition": f'attachment; filename="{portal_request.label}-evidence.json"',

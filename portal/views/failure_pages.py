@@ -22,14 +22,12 @@ _HOUR = timedelta(hours=1)
 
 @require_GET
 def index(request: SignedInRequest) -> HttpResponse:
-    """Every failure; with the sandbox, also the names that simulate them."""
     rehearsals = names.RESERVED if settings.USING_SANDBOX else ()
     return render(request, "failures/list.html", {"failures": failures.CATALOGUE.values(), "rehearsals": rehearsals})
 
 
 @require_GET
 def detail(request: SignedInRequest, code: str) -> HttpResponse:
-    """One failure, with how many people met it lately: numbers only, of everybody."""
     if code not in failures.CATALOGUE:
         raise Http404
     context = {

@@ -15,7 +15,6 @@ from portal.services.reports import readiness
 @login_not_required
 @require_GET
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 while the process lives."""
     return HttpResponse("ok\n", content_type="text/plain; charset=utf-8")
 
 

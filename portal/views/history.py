@@ -23,7 +23,7 @@ _SHOWN = ("status", "operator_note", "failure", "type", "workspace_uid", "create
 
 @dataclass(frozen=True, kw_only=True)
 class Chip:
-    """One filter in force; the link removes it."""
+    """The link removes the filter."""
 
     label: str
     value: str
@@ -32,10 +32,9 @@ class Chip:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What the template needs. `newer` and `older` are links, empty where there is nothing more.
+    """`newer` and `older` are links, empty where there is nothing more; `turned` leads to the other order.
 
-    `turned` is the link to the other order, `query` what the links to the same requests elsewhere take along.
-    """
+    Links elsewhere take `query` along to get the same requests."""
 
     form: forms.RequestFilterForm
     requests: list[models.Request]
@@ -48,7 +47,7 @@ class Page:
 
 
 def read_page(*, user: models.User, query: QueryDict) -> Page:
-    """The page that the query asks for. A filter that cannot be read is said beside its field and gives no requests."""
+    """A filter that cannot be read is said beside its field and gives no requests."""
     form = read_form(user=user, query=query)
     valid = form.is_valid()
     newest_first = not valid or form.cleaned_data["sort"] != "oldest"
@@ -72,19 +71,18 @@ def read_form(*, user: models.User, query: QueryDict) -> forms.RequestFilterForm
 
 
 def read_shown(form: Form, *, query: QueryDict) -> dict[str, str]:
-    """What the address says of the form's filters and of the order, as it says it."""
     return {name: str(query[name]) for name in form.fields if query.get(name) and name not in _PAGE_KEYS}
 
 
 def read_rows(*, user: models.User, numbers: str) -> list[models.Request]:
-    """Those of the numbers, with commas between them, that the person may see: a page at most, newest first."""
+    """Those of the numbers that the person may see: a page at most, newest first. `numbers` has commas."""
     wanted = [number for word in numbers.split(",") if (number := models.parse_id(word)) is not None]
     rows = models.Request.objects.visible_to(user).filter(pk__in=wanted[:PAGE_SIZE])
     return list(_narrow(rows, user=user).order_by("-id"))
 
 
 def find(user: models.User, values: Mapping[str, Any], part: finding.Slice) -> list[int]:
-    """The numbers of the requests for which a valid form asks, of what the person may see."""
+    """The numbers of the requests that a valid form asks for and the person may see."""
     zone = ZoneInfo(values["zone"]) if values["zone"] else None
     people = values["person"] if user.has_perm("portal.see_all") else [user.pk]
     lookups = {
@@ -103,7 +101,6 @@ def find(user: models.User, values: Mapping[str, Any], part: finding.Slice) -> l
 
 
 def _start_of(day: date, *, zone: ZoneInfo | None) -> datetime:
-    """Midnight in the zone, or in that of the person."""
     return timezone.make_aware(datetime.combine(day, time.min), zone)
 
 
@@ -130,7 +127,6 @@ def _read_rows(
 
 
 def _narrow(rows: QuerySet[models.Request], *, user: models.User) -> QuerySet[models.Request]:
-    """With what the table shows of each, and whose it is to whoever sees others'."""
     rows = rows.only(*_SHOWN)
     return rows.annotate(person=F("requester__username")) if user.has_perm("portal.see_all") else rows
 

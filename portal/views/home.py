@@ -33,10 +33,7 @@ type Urgent = tuple[models.Request, failures.Words, str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class HomePage:
-    """Of `requests`, the person's newest, those that are under way and those that ask for something are named again.
-
-    `more_urgent`: how many more ask for something.
-    """
+    """`requests` are the person's newest; `under_way` and `urgent` are among them."""
 
     workstations: list[models.Workstation]
     shared: list[models.Share]
@@ -47,7 +44,7 @@ class HomePage:
 
     @cached_property
     def offers(self) -> Mapping[int, list[offers.Offer]]:
-        """What may be opened of each workstation. One query, of a page that shows it."""
+        """One query, for a page that shows it."""
         return offers.list_all(workstations=[*self.workstations, *(share.workstation for share in self.shared)])
 
     @property
@@ -56,14 +53,13 @@ class HomePage:
 
     @property
     def facts(self) -> tuple[object, ...]:
-        """What shows whether it has changed."""
         requests = [(row.pk, row.status, row.failure, row.operator_note) for row in self.requests]
         columns = attrgetter("pk", "status", "type", "workspace_id", "release_requested_at", "missing_since")
         return requests, list(map(columns, self.workstations)), [(share.pk, share.level) for share in self.shared]
 
 
 def read_home_page(*, user: models.User) -> HomePage:
-    """What the person's home page shows: workstations, and requests with what needs them first. Three queries."""
+    """Three queries."""
     recent = list(models.Request.objects.filter(requester=user).order_by("-id")[:_MOST_RECENT])
     asking = [*filter(_is_asked, recent), *_list_failed(recent)]
     return HomePage(
@@ -83,7 +79,6 @@ def _list_running(user: models.User) -> list[models.Workstation]:
 
 
 def _list_shared(user: models.User) -> list[models.Share]:
-    """Others' workstations that the person may open, the newest first."""
     rows = models.Share.objects.of(user).select_related("workstation__request__requester", "workstation__workspace")
     return list(rows.order_by("-pk")[:_MOST_RUNNING])
 
@@ -93,14 +88,14 @@ def _is_asked(portal_request: models.Request) -> bool:
 
 
 def _list_failed(recent: Iterable[models.Request]) -> list[models.Request]:
-    """Those since the person's last success: whoever has got a workstation since needs no reminder."""
+    """Whoever has got a workstation since needs no reminder."""
     since_success = takewhile(lambda row: row.status != _States.SUCCEEDED, recent)
     oldest = timezone.now() - _STALE
     return [row for row in since_success if row.status == _States.FAILED and row.created_at > oldest]
 
 
 def _describe_urgent(portal_request: models.Request) -> Urgent:
-    """What happened, and the words and the link of what its requester can do."""
+    """The request, what happened, and the words and the link of what its requester can do."""
     failure, again = portal_request.failure_row, f"{reverse('request_new')}?again={portal_request.pk}"
     if portal_request.status == _States.FAILED and failure and not failure.may_exist:
         # The form leaves a workspace that was refused empty.
@@ -111,7 +106,7 @@ def _describe_urgent(portal_request: models.Request) -> Urgent:
 
 
 def list_released(*, found: HomePage, user: models.User) -> list[tuple[models.Event, models.Request]]:
-    """What others released of the person's in the last days and they have not dismissed, newest first. One query."""
+    """Releases by others in the last days that the person has not dismissed, newest first. One query."""
     rows = {row.pk: row for row in found.requests if row.status == _States.SUCCEEDED}
     events = models.Event.objects.filter(request_number__in=rows, verb=Verb.REQUEST_RELEASE)
     news = events.filter(at__gt=timezone.now() - _STALE, pk__gt=user.last_read_release).exclude(actor_id=user.pk)
@@ -119,8 +114,7 @@ def list_released(*, found: HomePage, user: models.User) -> list[tuple[models.Ev
 
 
 def list_again(*, user: models.User, requests: Iterable[models.Request]) -> list[tuple[str, int]]:
-    """The last that succeeded, each combination of type and workspace once, as words and the number of the request.
-    One query more for workspaces' names."""
+    """The last combinations of type and workspace that succeeded, with their requests' numbers. One query at most."""
     chosen: dict[tuple[str, str], models.Request] = {}
     for row in requests:
         if row.status == _States.SUCCEEDED:
@@ -140,7 +134,6 @@ def _name(portal_request: models.Request, *, names: Mapping[str, str]) -> str:
 
 @require_GET
 def show(request: SignedInRequest) -> HttpResponse:
-    """What is a person's own; for whoever sees everything, an overview above it."""
     sees_all = request.user.has_perm("portal.see_all")
     found = overview.read_overview(user=request.user, key=read_key(request)) if sees_all else None
     return render(request, "home.html", {**_show(request), "overview": found})
@@ -148,7 +141,7 @@ def show(request: SignedInRequest) -> HttpResponse:
 
 @require_GET
 def live_home(request: SignedInRequest) -> HttpResponse:
-    """The live part of home. It has no end, but asks seldom while nothing is under way."""
+    """It has no end, but asks seldom while nothing is under way."""
     shown = _show(request)
     if live.is_seen(request, shown["live"].version):
         return HttpResponse(status=204)
@@ -157,7 +150,7 @@ def live_home(request: SignedInRequest) -> HttpResponse:
 
 @require_POST
 def dismiss(request: SignedInRequest, number: int) -> HttpResponse:
-    """Say no more of the releases up to this event."""
+    """Hide the releases up to this event."""
     people.dismiss_releases(person=request.user, until=number)
     return redirect("home")
 

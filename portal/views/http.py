@@ -14,13 +14,11 @@ from portal.services.key import circuit_breaker
 
 
 class SignedInRequest(HttpRequest):
-    """An HTTP request whose user is a person."""
-
     user: models.User
 
 
 def read_key(request: HttpRequest) -> models.Key:
-    """The state of the present key as the page shows it: all that asks for it gets what was read first."""
+    """Reads the present key once: everything on a page shows the same state."""
     key: models.Key | None = getattr(request, "portal_key", None)
     return keep_key(request, key=key or circuit_breaker.get_current_key())
 
@@ -33,7 +31,7 @@ def keep_key(request: HttpRequest, *, key: models.Key) -> models.Key:
 
 @contextmanager
 def saying_why(request: HttpRequest, refused: type[Exception]) -> Iterator[None]:
-    """Let the next page say why something was refused, where it is."""
+    """The next page says why something was refused."""
     try:
         yield
     except refused as error:

@@ -18,7 +18,7 @@ from portal.views import account, browser
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def choose_password(request: HttpRequest, token: str) -> HttpResponse:
-    """The form, and its submission; 404, with what that means, unless the link is valid."""
+    """404, with what that means, unless the link is valid."""
     try:
         person = invitations.find_invited(token=token)
         form = forms.NewPasswordForm(request.POST or None, person=person)

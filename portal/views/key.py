@@ -28,7 +28,6 @@ _LOOKED_AT = 50  # events of each verb; few are of other accounts' keys
 
 @require_GET
 def show(request: SignedInRequest) -> HttpResponse:
-    """The key's state, how many requests wait, and whether a worker runs. The key itself is never shown."""
     return render(request, "key.html", _show(request))
 
 
@@ -42,7 +41,7 @@ def live_key(request: SignedInRequest) -> HttpResponse:
 
 @require_GET
 def live_banner(request: SignedInRequest) -> HttpResponse:
-    """The notice of a pause, for the pages that have no other live part."""
+    """For the pages that have no other live part."""
     key = read_key(request)
     if live.is_seen(request, live.read_version(request, key=key)):
         return HttpResponse(status=204)
@@ -78,7 +77,6 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
 
 
 def _find_tried(account: models.Account) -> models.Attempt | None:
-    """The attempt under way that tests whether requests are accepted again."""
     under_way = models.Attempt.objects.filter(outcome=models.Attempt.Outcome.SENDING, request__account=account)
     return under_way.order_by("-claimed_tick").first()
 
@@ -112,7 +110,6 @@ def resume(request: SignedInRequest) -> HttpResponse:
 @require_POST
 @permission_required("portal.resume_key", raise_exception=True)
 def confirm(request: SignedInRequest, number: int) -> HttpResponse:
-    """Say whether a key that some process has is of the same account."""
     credential = get_object_or_404(models.Credential.objects.select_related("account"), pk=number)
     answer = request.POST.get("account")
     if answer not in ("same", "other"):
@@ -137,7 +134,6 @@ def clear_sharing(request: SignedInRequest) -> HttpResponse:
 @require_POST
 @permission_required("portal.resume_key", raise_exception=True)
 def confirm_database(request: SignedInRequest) -> HttpResponse:
-    """Say whether the database was moved or put back from a backup."""
     answer = request.POST.get("database")
     if answer not in ("moved", "put-back"):
         messages.warning(request, _("Say whether the database was moved or restored."))
@@ -162,10 +158,7 @@ def _describe_answer(answer: str, *, count: int) -> str:
 def _read_pauses(*, key: models.Key) -> list[dict[str, object]]:
     """The key's last pauses, newest first. Two queries.
 
-    `event`: its beginning. `ended_at` is empty while it lasts; `ended_by` where nobody but the portal ended it.
-
-    Each by its verb alone: PostgreSQL takes verb and key for independent, and would sort all pauses that ever were.
-    """
+    Each by its verb alone: PostgreSQL takes verb and key for independent, and would sort all pauses that ever were."""
     events = models.Event.objects.order_by("-id")
     newest = [event for verb in (Verb.PAUSE, Verb.RESUME) for event in events.filter(verb=verb)[:_LOOKED_AT]]
     own = [event for event in newest if event.target == models.name_target(key)]

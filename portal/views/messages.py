@@ -5,6 +5,4 @@ from django.contrib.messages.storage.cookie import CookieStorage
 
 
 class MessageStorage(CookieStorage):
-    """Django's, under a name of our own."""
-
     cookie_name = settings.MESSAGE_COOKIE

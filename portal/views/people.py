@@ -50,7 +50,6 @@ def _read_people() -> QuerySet[models.User]:
 
 @require_GET
 def index(request: SignedInRequest) -> HttpResponse:
-    """Everybody, the newest first, or those whose names have what is searched for."""
     _check_administrator(request)
     form = forms.PeopleForm(request.GET)
     rows = _read_people().filter(username__icontains=form.cleaned_data["name"] if form.is_valid() else "")
@@ -61,7 +60,7 @@ def index(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @_confirmed
 def add(request: SignedInRequest) -> HttpResponse:
-    """The form, and its submission; the link is shown in the response to it and never again."""
+    """The link is shown in the response and never again."""
     form = forms.PersonForm(request.POST or None)
     if form.is_valid():
         try:
@@ -86,7 +85,6 @@ def detail(request: SignedInRequest, number: int) -> HttpResponse:
 @require_POST
 @_confirmed
 def make_link(request: SignedInRequest, number: int) -> HttpResponse:
-    """A new link for somebody who has lost theirs, or forgotten the password."""
     person = get_object_or_404(models.User, pk=number)
     with saying_why(request, invitations.NotPossible):
         return _show_link(request, invitations.make_link(actor=request.user, person=person))

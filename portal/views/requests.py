@@ -62,7 +62,6 @@ def new(request: SignedInRequest) -> HttpResponse:
 
 
 def _fill(request: SignedInRequest) -> dict[str, object]:
-    """A new form's values: those that a link names, or of an earlier request that is to be made again."""
     values: dict[str, object] = {"submission": uuid4(), "workspace_id": request.GET.get("workspace_id", "")}
     again = models.parse_id(request.GET.get("again", ""))
     if again is not None:
@@ -84,7 +83,6 @@ def _submit(request: SignedInRequest, form: forms.RequestForm) -> models.Request
 
 
 def _renew_submission(form: forms.RequestForm) -> None:
-    """Give a form whose number cannot be used a new one, so that sending it again works."""
     form.data = {**form.data, "submission": str(uuid4())}
 
 
@@ -97,7 +95,7 @@ def index(request: SignedInRequest) -> HttpResponse:
 
 @require_GET
 def live_rows(request: SignedInRequest) -> HttpResponse:
-    """The rows that a page of the history shows, by their numbers: they keep their places whatever becomes of them."""
+    """The rows are asked for by their numbers: they keep their places whatever becomes of them."""
     shown = _show_rows(request, history.read_rows(user=request.user, numbers=request.GET.get("numbers", "")))
     if live.is_seen(request, shown["version"]):
         return HttpResponse(status=204)
@@ -105,7 +103,6 @@ def live_rows(request: SignedInRequest) -> HttpResponse:
 
 
 def _show_rows(request: SignedInRequest, rows: list[models.Request]) -> dict[str, Any]:
-    """The rows, with what makes them live while one of them is unfinished."""
     # No words: Django translates all statuses for each row that is asked for its own.
     facts = [(row.pk, row.status, row.needs_review, row.failure) for row in rows]
     version = live.read_version(request, facts, key=read_key(request))
@@ -126,7 +123,6 @@ def detail(request: SignedInRequest, number: int) -> HttpResponse:
 
 @require_GET
 def live_one(request: SignedInRequest, number: int) -> HttpResponse:
-    """The part of the page that changes; it says by itself whether it wants to be asked for again."""
     found = _read_version(request, number)
     if live.is_seen(request, live.read_version(request, found.facts, key=found.key)):
         return HttpResponse(status=204)
@@ -143,7 +139,7 @@ def _read_version(request: SignedInRequest, number: int) -> version_query.Reques
 
 
 def _show_one(request: SignedInRequest, number: int, found: version_query.RequestVersion) -> dict[str, object]:
-    """All that the page shows, read after its version: it may be newer than the version says, and never older."""
+    """Everything is read after its version: it may be newer than the version says, and never older."""
     rows = _read_request(number=number)
     if not rows:  # it was deleted since
         raise Http404
@@ -182,7 +178,7 @@ def _show_one(request: SignedInRequest, number: int, found: version_query.Reques
 
 
 def _find_left_out(request: SignedInRequest, portal_request: models.Request) -> models.Workstation | None:
-    """What is missing from the lists, where that is why a person is asked, as far as the reader may know of it."""
+    """What is missing from the lists, where a person is asked because of that, as far as the reader may see it."""
     if portal_request.operator_note != notes.LEFT_OUT:
         return None
     left_out = completeness.list_left_out(account=portal_request.account).values("pk")
@@ -239,7 +235,6 @@ def _describe_cancelling(portal_request: models.Request, *, was_sent: bool, is_c
 
 @require_POST
 def declare_not_created(request: SignedInRequest, number: int) -> HttpResponse:
-    """Have one's own unknown request sent again, where the portal asks for it."""
     portal_request = get_object_or_404(models.Request, pk=number, requester=request.user)
     with saying_why(request, submissions.NotPossible):
         operator_actions.declare_not_created(actor=request.user, portal_request=portal_request)
@@ -253,7 +248,6 @@ def declare_not_created(request: SignedInRequest, number: int) -> HttpResponse:
 @require_POST
 @permission_required("portal.close_request", raise_exception=True)
 def close(request: SignedInRequest, number: int) -> HttpResponse:
-    """End anybody's waiting or unknown request, as an operator, with a reason."""
     portal_request = get_object_or_404(models.Request.objects.visible_to(request.user), pk=number)
     form = forms.ReasonForm(request.POST)
     if not form.is_valid():
@@ -267,13 +261,11 @@ def close(request: SignedInRequest, number: int) -> HttpResponse:
 
 
 def _sort_types(offered: list[models.WorkstationType]) -> list[models.WorkstationType]:
-    """In the contract's order, others after them."""
     order = models.Request.Type.values
     return sorted(offered, key=lambda one: order.index(one.name) if one.name in order else len(order))
 
 
 def _read_workspaces(*, user: models.User, account: models.Account) -> list[models.Workspace]:
-    """The newest, by their last use."""
     own = models.Workspace.objects.filter(owner=user, account=account).defer("raw")
     newest = workspace_use.annotate_use(own).order_by("-id")[:_MOST_WORKSPACES]
     return sorted(newest, key=attrgetter("last_at"), reverse=True)

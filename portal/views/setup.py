@@ -18,7 +18,7 @@ from portal.views import account, browser
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest, token: str) -> HttpResponse:
-    """The form, and its submission; 404, with what that means, unless the link is valid."""
+    """404, with what that means, unless the link is valid."""
     try:
         setup.check_setup_link(token=token)
         form = forms.SetupForm(request.POST or None)

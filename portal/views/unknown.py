@@ -24,7 +24,6 @@ _LAST_SCANS = 5
 @require_GET
 @permission_required("portal.see_all", raise_exception=True)
 def index(request: SignedInRequest) -> HttpResponse:
-    """What waits for a person, what is being checked, and the last scans as evidence."""
     return render(request, "unknown.html", {"page": _describe_page(request)})
 
 
@@ -47,7 +46,7 @@ def decide(request: SignedInRequest, number: int) -> HttpResponse:
 
 
 def _find_workstation(form: forms.DecisionForm, portal_request: models.Request) -> models.Workstation | None:
-    """The one that is to be linked; one that nobody knows is an error of the form."""
+    """One that nobody knows is an error of the form."""
     if not form.is_valid() or form.cleaned_data["decision"] != forms.DecisionForm.ADOPT:
         return None
     rows = models.Workstation.objects.filter(account=portal_request.account_id)
@@ -75,7 +74,7 @@ def _carry_out(
 @require_POST
 @permission_required("portal.close_request", raise_exception=True)
 def decide_orphan(request: SignedInRequest, uid: str, decision: str = "") -> HttpResponse:
-    """What an operator says of an unassigned workstation. `decision`: where the address says it, and not the form."""
+    """`decision` is given where the address says it, and not the form."""
     rows = models.Workstation.objects.filter(account=read_key(request).account)
     workstation = paging.find_newest(rows=rows, uid=uid)
     data = request.POST.dict() | ({"decision": decision} if decision else {})
@@ -92,7 +91,7 @@ def decide_orphan(request: SignedInRequest, uid: str, decision: str = "") -> Htt
 
 
 def _judge_orphan(request: SignedInRequest, form: forms.OrphanForm, workstation: models.Workstation) -> str:
-    """Do what the form says with the workstation; returns the message for the operator."""
+    """Returns the message for the operator."""
     reason, values = form.cleaned_data["reason"], {"uid": workstation.uid}
     if form.cleaned_data["decision"] == forms.OrphanForm.RELEASE:
         operator_actions.release_orphan(actor=request.user, workstation=workstation, reason=reason)
@@ -104,7 +103,7 @@ def _judge_orphan(request: SignedInRequest, form: forms.OrphanForm, workstation:
 
 
 def _answer_again(request: SignedInRequest, refusal: review_rows.Refusal) -> HttpResponse:
-    """The page with the form as it was sent; what is no longer on the page, or not yet, is said in a message."""
+    """Shows the form as it was sent, or its errors in messages where its row is not on the page."""
     page = _describe_page(request, refusal=refusal)
     if page["refusal"] is not None:
         return render(request, "unknown.html", {"page": page})
@@ -116,18 +115,14 @@ def _answer_again(request: SignedInRequest, refusal: review_rows.Refusal) -> Htt
 
 @dataclass(frozen=True, kw_only=True)
 class _Section[T]:
-    """The rows of a list, and how many of them wait."""
+    """`count` says how many rows wait."""
 
     rows: Sequence[T]
     count: str
 
 
 def _describe_page(request: SignedInRequest, *, refusal: review_rows.Refusal | None = None) -> dict[str, object]:
-    """All that is decided for the page, for who may decide and for who may only look.
-
-    `is_up_to_date`: nothing was sent since the last complete scan began; `left_out`: what is missing from the lists;
-    `refusal` only where its row is shown.
-    """
+    """`is_up_to_date`: nothing was sent since the last complete scan began. `refusal` only where its row is shown."""
     user, account, now = request.user, read_key(request).account, timezone.now()
     found = review.read_review(account=account, now=now)
     needing, checking = (
@@ -158,6 +153,6 @@ def _describe_page(request: SignedInRequest, *, refusal: review_rows.Refusal | N
 
 
 def _cut[T](rows: Sequence[T], *, count: int | None = None) -> _Section[T]:
-    """As many as a page has; `count`: how many wait, where these are not all."""
+    """`count`: how many wait, where these are not all."""
     count = len(rows) if count is None else count
     return _Section(rows=rows[: review.MOST], count=f"{review.MOST}+" if count > review.MOST else str(count))

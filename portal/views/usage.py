@@ -31,7 +31,7 @@ type Bars = list[tuple[str, str, int]]  # names, links and numbers, the largest 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """The requests of a day or a week, by the tones in which they are drawn one upon another."""
+    """The requests of a day or a week, by tones."""
 
     label: str
     link: str
@@ -50,7 +50,6 @@ class Column:
 
 @require_GET
 def show(request: SignedInRequest) -> HttpResponse:
-    """The figures and charts of the period that the URL names: of everybody, or of one's own requests."""
     sees_all = request.user.has_perm("portal.see_all")
     form = forms.UsageForm(request.GET, today=timezone.localdate(timezone=timezone.get_default_timezone()))
     since, until = form.period
@@ -80,7 +79,6 @@ def show(request: SignedInRequest) -> HttpResponse:
 
 
 def _list_figures(status: Counter[str], link_to: Callable[..., str]) -> Bars:
-    """The link is empty where the history has no filter for it."""
     states = (_S.SUCCEEDED, _S.FAILED, _S.UNKNOWN, _S.CANCELLED)
     return [
         (_("Requests"), link_to(), status.total()),
@@ -90,7 +88,7 @@ def _list_figures(status: Counter[str], link_to: Callable[..., str]) -> Bars:
 
 
 def _count_live(user: models.User) -> int:
-    """Workstations of the team's present account that run now; for those who see all, orphans and foreign ones too."""
+    """Workstations of the present account that run now; for those who see all, orphans and foreign ones too."""
     rows = models.Workstation.objects
     live = rows.live() if user.has_perm("portal.see_all") else rows.live_for(user)
     return live.filter(account=accounts.get_current_account()).count()
@@ -101,7 +99,7 @@ def _is_by_week(*, since: date, until: date) -> bool:
 
 
 def _list_columns(days: Mapping[date, usage.Numbers], *, since: date, until: date) -> Iterator[Column]:
-    """One for each day, or where they are too many for each calendar week; the first and the last may be shorter."""
+    """One for each day or calendar week; the first and the last week may be shorter."""
     by_week = _is_by_week(since=since, until=until)
     while since <= until:
         last = min(until, since + timedelta(days=6 - since.weekday())) if by_week else since
@@ -122,7 +120,7 @@ def _name_period(*, since: date, until: date) -> str:
 
 
 def list_ticks(*, most: int) -> list[int]:
-    """The lines across a chart, from the top down: in steps of 1, 2, 5, 10, 20 ... a few up to the largest number."""
+    """The lines across a chart, from the top down, in steps of 1, 2, 5, 10, 20 ..."""
     steps = (digit * 10**power for power in count() for digit in (1, 2, 5))
     step = next(step for step in steps if step * _MOST_STEPS >= most)
     return [step * number for number in range(-(-most // step) or 1, -1, -1)]

@@ -22,7 +22,6 @@ _MOST_CONNECTIONS = 10
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def index(request: SignedInRequest) -> HttpResponse:
-    """The workstations, newest first; several that are ticked are released at once, after a question."""
     if request.method == "POST":
         return _release_several(request)
     form = read_form(request)
@@ -39,13 +38,11 @@ def read_form(request: SignedInRequest) -> forms.WorkstationFilterForm:
 
 
 def find_all(request: SignedInRequest, form: forms.WorkstationFilterForm, part: finding.Slice) -> list[int]:
-    """The ids of a part of those that the form finds."""
     rows, period = _choose_rows(request, form), {name: form.cleaned_data.get(name) for name in ("since", "until")}
     return finding.find_workstations(rows=rows, **period, part=part)
 
 
 def _choose_rows(request: SignedInRequest, form: forms.WorkstationFilterForm) -> WorkstationQuerySet:
-    """All that the form leaves of what the person may see, but for the period."""
     rows, shown, values = models.Workstation.objects.all(), form.shown, form.cleaned_data
     rows = {"running": rows.running(), "ended": rows.exclude(ended_at=None), "all": rows}[shown]
     rows = rows.filter(type=values["type"]) if values.get("type") else rows
@@ -107,7 +104,7 @@ def detail(request: SignedInRequest, uid: str) -> HttpResponse:
 def show_one(
     request: SignedInRequest, workstation: models.Workstation, *, refused: forms.ShareForm | None = None
 ) -> HttpResponse:
-    """The page; with a `refused` form it is not live, which would take away what is being filled in."""
+    """With a `refused` form the page is not live, which would take away what is being filled in."""
     shown = _show_one(request, workstation, part=_read_part(request, workstation))
     if refused is not None:
         shown |= {"share_form": refused, "live": None}
@@ -130,7 +127,7 @@ def _find(request: SignedInRequest, uid: str) -> models.Workstation:
 
 
 def _read_part(request: SignedInRequest, workstation: models.Workstation) -> live.Part:
-    """How the page asks again. Files and logs are in the provider's response; when it was last heard, to the minute."""
+    """Files and logs are in the provider's response; the time that it was last heard counts to the minute."""
     heard = workstation.refreshed_at.replace(second=0, microsecond=0)
     release = workstation.release_requested_at, workstation.release_tries, workstation.release_failure
     opened = [(row.person_id, row.kind) for row in ending.list_open(workstations=[workstation], besides=request.user)]
@@ -181,7 +178,7 @@ def _list_connections(workstation: models.Workstation) -> list[models.Connection
 
 
 def _find_release(workstation: models.Workstation) -> models.Event | None:
-    """Who had it released and why, where that was somebody else than its owner."""
+    """The release by somebody else than its owner."""
     by, owner = workstation.release_requested_by_id, workstation.request and workstation.request.requester_id
     if by is None or by == owner or not owner:
         return None
@@ -190,7 +187,6 @@ def _find_release(workstation: models.Workstation) -> models.Event | None:
 
 
 def _find_declaration(workstation: models.Workstation) -> models.Event | None:
-    """Who said that it is not the team's."""
     events = models.Event.objects.filter(target=models.name_target(workstation), verb=Verb.DISOWN)
     return events.order_by("-id").first() if workstation.is_foreign else None
 
@@ -224,7 +220,6 @@ def _may_declare_ended(request: SignedInRequest, workstation: models.Workstation
 
 
 def _describe_refusal(code: str) -> failures.Words:
-    """What the last try to release it met. The catalogue says what it means to a request."""
     failure = failures.CATALOGUE.get(code)
     if failure is None:
         return code
@@ -232,7 +227,7 @@ def _describe_refusal(code: str) -> failures.Words:
 
 
 def _read_reason(request: SignedInRequest, workstation: models.Workstation) -> str | None:
-    """Why, which only what is one's own needs not; None, and a message, where it is missing or too long."""
+    """None, and a message, where it is missing or too long. For one's own workstation none is needed."""
     form = forms.ReasonForm(request.POST)
     form.fields["reason"].required = not _is_own(request, workstation)
     if form.is_valid():
@@ -243,7 +238,6 @@ def _read_reason(request: SignedInRequest, workstation: models.Workstation) -> s
 
 @require_POST
 def release(request: SignedInRequest, uid: str) -> HttpResponse:
-    """Give a workstation back: one's own, or, as an operator and with a reason, another's."""
     workstation = _find(request, uid)
     if not _may_release(request, workstation):
         raise Http404
@@ -258,7 +252,6 @@ def release(request: SignedInRequest, uid: str) -> HttpResponse:
 
 @require_POST
 def declare_ended(request: SignedInRequest, uid: str) -> HttpResponse:
-    """Say of a workstation that has not been found for a day that it has ended."""
     workstation = _find(request, uid)
     if not _may_act(request, workstation):
         raise Http404

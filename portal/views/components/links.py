@@ -11,10 +11,8 @@ from portal import models
 
 
 def to_history(*, since: date | None = None, until: date | None = None, **filters: str) -> str:
-    """Where the requests are listed that all of the filters fit.
-
-    `since` and `until` are whole days of the portal's zone, both included; it is named where the person has another.
-    """
+    """`since` and `until` are whole days of the portal's zone, both included.
+    The link names the zone where the person has another."""
     zone = timezone.get_default_timezone_name()
     if since and until:
         filters |= {"since": since.isoformat(), "until": until.isoformat()}
@@ -27,8 +25,7 @@ _DAYS = {"since", "until", "zone"}
 
 
 def list_presets(*, query: str = "") -> list[tuple[str, str, bool]]:
-    """What is looked for most, beside what the address of the page asks for, its `query`: words, a link, and whether
-    it is the list that is shown."""
+    """Common lists as words, a link, and whether it is the list that is shown. Links keep the filters of `query`."""
     today = timezone.localdate(timezone=timezone.get_default_timezone())
     yesterday = today - timedelta(days=1)
     lists = [
@@ -42,7 +39,7 @@ def list_presets(*, query: str = "") -> list[tuple[str, str, bool]]:
 
 
 def _add_to_query(words: str, *, link: str, query: str) -> tuple[str, str, bool]:
-    """The list, narrowed as the page is; days replace days."""
+    """Days in the link replace those of the query."""
     address, _mark, own = link.partition("?")
     shown, wanted = dict(parse_qsl(query)), dict(parse_qsl(own))
     kept = {name: value for name, value in shown.items() if not (name in _DAYS and _DAYS & wanted.keys())}

@@ -12,11 +12,8 @@ _SHOWS_PAUSE, _SHOWED_PAUSE, _SHOWS_NONE = "paused", "went", "none"
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A part that asks for itself again. `pause`: seconds between two polls at the least.
-
-    `is_awaited`: somebody may wait for it in another tab, whose title and icon show it; it asks from there too.
-    `soon`: seconds between the first polls, where it may change any moment; 0 where it may not.
-    """
+    """A part that asks for itself again, `pause` seconds apart at the least. Where it may change any moment, the first
+    polls are `soon` seconds apart. It is awaited where somebody may watch the title and icon of another tab."""
 
     version: str
     pause: int
@@ -25,22 +22,19 @@ class Part:
 
 
 def is_poll(request: HttpRequest) -> bool:
-    """Whether a live part asks, and no page."""
     return "HX-Request" in request.headers
 
 
 def read_version(request: HttpRequest, *facts: object, key: models.Key) -> str:
-    """Differs wherever what the part shows differs: the facts, and the pause of the key, whose notice comes with it.
+    """Differs wherever the facts or the pause of the key differ, whose notice comes with the part.
 
-    Its first word is what the notice says, so that the end of a pause can be said where the pause was shown.
-    """
+    Its first word is what the notice says, so that the end of a pause can be said where the pause was shown."""
     state = key.pk, key.state, key.cause, key.paused_at, key.paused_until, key.operator_only
     digest = hashlib.blake2b(repr((state, facts)).encode(), digest_size=9).hexdigest()
     return f"{_find_notice(request, key=key)}.{digest}"
 
 
 def is_seen(request: HttpRequest, version: str) -> bool:
-    """Whether the page that asks shows this version already."""
     return is_poll(request) and request.GET.get("seen") == version
 
 

@@ -26,7 +26,7 @@ _States = models.Request.Status
 
 
 class Figure(NamedTuple):
-    """A figure in words, and the list that it counts; the link is empty where there is none. `more`: in brackets."""
+    """The link is empty where there is no list of what is counted. `more` is shown in brackets."""
 
     label: str
     value: object
@@ -35,13 +35,7 @@ class Figure(NamedTuple):
 
 
 def read_overview(*, user: models.User, key: models.Key) -> dict[str, object]:
-    """What the template shows, by its names. Seven queries; more for who decides, and while something is checked, and
-    eight for who reads the audit log.
-
-    `needed`: how much waits for the person, as an operator; of that the requests in `asked`, which are not all, each
-    `since` when a person is asked, and `unassigned` workstations. `stopping_number`: the request that paused sending;
-    `oldest`: what has waited longest. `log` only for who may look at events.
-    """
+    """Seven queries; more for who decides and while something is checked, and eight for who reads the audit log."""
     account, decides = key.account, user.has_perm("portal.close_request")
     unassigned = models.Workstation.objects.orphans().filter(account=account).count()
     queue = models.Request.objects.filter(account=account, status=_States.QUEUED)
@@ -101,7 +95,6 @@ def _count_day(account: models.Account) -> list[Figure]:
 
 
 def _read_log(unassigned: int) -> dict[str, object]:
-    """How far it is sealed and checked, people's newest acts that needed a reason, and what is out of the ordinary."""
     newest = models.Event.objects.filter(verb=Verb.SIGN_IN_FAILED).order_by("-id").values("pk")[:_MOST_COUNTED]
     failed = models.Event.objects.filter(pk__in=list(newest.values_list("pk", flat=True)), at__gte=Now() - _DAY)
     ever_unknown = models.Request.objects.filter(was_unknown=True, created_at__gte=Now() - _DAY).count()

@@ -17,7 +17,7 @@ _MOST_CONTENTS = 500  # files or logs on one page; the newest
 
 @dataclass(frozen=True, kw_only=True)
 class Page[Row]:
-    """One page, newest first; `older` is a link, empty at the end, and `newest` leads to the first page."""
+    """One page, newest first. `older` is a link, empty at the end, and `newest` leads to the first page."""
 
     rows: list[Row]
     older: str
@@ -26,7 +26,7 @@ class Page[Row]:
 
 
 def read_page[Row: Model](*, rows: QuerySet[Row], query: QueryDict) -> Page[Row]:
-    """The page below the `before` of the query; one that is no number gives the first. Links keep all else of it."""
+    """Reads the page below the query's `before`; the first where that is no number. Links keep the rest of it."""
     kept = query.dict()
     before = models.parse_id(str(kept.pop("before", "")))
     if before is not None:
@@ -65,6 +65,6 @@ def show_raw(raw: str, *, contents: dict[str, Any]) -> str:
 
 
 def list_tabs(form: forms.PartsForm, *, query: QueryDict, kept: Sequence[str] = ()) -> list[tuple[Any, str, bool]]:
-    """Words, a link, and whether it is the one that is shown. Links keep what the query has of `kept`."""
+    """Words, a link, and whether it is the part that is shown. Links keep the parameters of the query in `kept`."""
     others = {name: query[name] for name in kept if query.get(name)}
     return [(words, f"?{urlencode({**others, 'show': name})}", name == form.shown) for name, words in form.PARTS]

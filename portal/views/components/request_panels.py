@@ -35,12 +35,7 @@ class Panel(StrEnum):
 def describe_page(
     request: SignedInRequest, *, past: RequestHistory, is_rehearsal: bool, is_own: bool
 ) -> dict[str, object]:
-    """`panels`: those above the timeline. `may_end`: the person may end it as an operator.
-
-    `quote`: what the provider said last; `cause`: what is said of it in place of the failure's own cause. `cancelled`:
-    what is known of a request that was cancelled. `reloads`: the person wants a new page every 10 seconds, without
-    JavaScript. `offers`: what its requester may open of what runs.
-    """
+    """`cause` is shown in place of the failure's own. `reloads`: a page without JavaScript, anew every 10 seconds."""
     shown = {*_list_shown(past, is_rehearsal=is_rehearsal, is_own=is_own)}
     workstation = getattr(past.portal_request, "workstation", None)
     return {
@@ -77,7 +72,7 @@ def _list_shown(past: RequestHistory, *, is_rehearsal: bool, is_own: bool) -> It
 
 
 def _describe_cause(past: RequestHistory) -> str:
-    """A documented refusal that has not the documented form may be a gateway's; empty otherwise."""
+    """A documented refusal that has not the documented form may be a gateway's."""
     last = past.attempts[-1] if past.attempts else None
     if last is None or last.failure != past.portal_request.failure or not last.failure.startswith("4"):
         return ""
@@ -95,7 +90,7 @@ def _describe_cancelled(past: RequestHistory) -> str:
 
 
 def _may_end(request: SignedInRequest, portal_request: models.Request, *, is_own: bool) -> bool:
-    """Whether an operator may end it is asked only where it can be ended: the answer may cost a query."""
+    """Asks for the permission only where the request can be ended: that may cost a query."""
     states = models.Request.Status
     can_end = portal_request.status == states.UNKNOWN or (portal_request.status == states.QUEUED and not is_own)
     return can_end and request.user.has_perm("portal.close_request")
@@ -103,11 +98,9 @@ def _may_end(request: SignedInRequest, portal_request: models.Request, *, is_own
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """`title`: what it waits for; `text`: when it is sent; `actor`: who can do something about it, where anybody can.
+    """`actor` can do something about it; `failure` is the code of what it waits for.
 
-    `failure`: the code of what it waits for. `position`: its place in the queue, where that is what it waits for.
-    `is_up_to_worker`: nothing else keeps it from being sent in time.
-    """
+    `is_up_to_worker`: nothing else keeps it from being sent in time."""
 
     title: str
     text: str
@@ -122,7 +115,6 @@ class Waiting:
 
 
 def describe_waiting(past: RequestHistory, *, key: models.Key, position: int | None) -> Waiting | None:
-    """None of a request that is not queued."""
     portal_request = past.portal_request
     if portal_request.status != models.Request.Status.QUEUED:
         return None
@@ -149,7 +141,6 @@ def _describe_pause(key: models.Key) -> Waiting:
 
 
 def _find_actor(key: models.Key) -> failures.Actor:
-    """Who ends a pause: nobody has to where it has a time."""
     if key.paused_until is not None:
         return failures.Actor.NOBODY
     return key.failure.actor if key.failure and key.failure.needs_person else failures.Actor.OPERATOR
@@ -182,10 +173,7 @@ def _show_time(at: datetime) -> str:
 
 
 def describe_for_support(past: RequestHistory) -> str:
-    """What somebody who helps has to know of a failure, as a text to copy; times are in UTC and to the second.
-
-    Never the key, nor anything made from it.
-    """
+    """A text to copy for somebody who helps, in UTC. It never has the key, nor anything made from it."""
     portal_request = past.portal_request
     if portal_request.failure_row is None:
         return ""

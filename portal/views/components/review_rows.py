@@ -24,7 +24,7 @@ type Data = Mapping[str, object] | None
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One answer. `leads_to`: what follows from it; `obstacle`: why it cannot be chosen now."""
+    """`leads_to` is what follows from the answer; `obstacle`, why it cannot be chosen now."""
 
     value: str
     label: str
@@ -34,8 +34,6 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """A question with its answers, and the form that sends one."""
-
     action: str
     form: forms.ReasonForm
     options: Sequence[Option]
@@ -49,11 +47,7 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What a person may decide about: the case of an unknown request, or an unassigned workstation.
-
-    `decision` only for who may, and while it is open. Of a request `expectation` says since when it waits, or until
-    when, and `facts` what is known, with labels.
-    """
+    """The case of an unknown request, or an unassigned workstation. `decision` only for who may, while it is open."""
 
     decision: Decision | None
     case: review.Case | None = None
@@ -68,7 +62,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """An answer that was not taken. `label`: what it is about."""
+    """An answer that was not taken. `label` names what it is about."""
 
     label: str
     form: forms.ReasonForm
@@ -111,7 +105,6 @@ def _describe_expectation(case: review.Case, *, now: datetime) -> str:
 
 
 def _list_facts(case: review.Case) -> Iterator[tuple[str, str]]:
-    """What happened to the request, and what has been found since."""
     if case.attempt is None:
         return
     attempt = case.attempt
@@ -243,7 +236,6 @@ def _ask_about_orphan(workstation: models.Workstation, *, refusal: Refusal | Non
 
 
 def list_possible(portal_request: models.Request) -> list[str]:
-    """What the lists show that the request may have created, in words for its requester."""
     return [_sketch(one) for one in review.list_possible(portal_request=portal_request, now=clock.read_clock())]
 
 

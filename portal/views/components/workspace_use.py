@@ -7,14 +7,12 @@ from portal import models
 
 
 def count_files(workspace: str) -> Coalesce:
-    """Of the workspace whose id this column has."""
     files = models.File.objects.filter(workspace=OuterRef(workspace)).order_by().values("workspace")
     return Coalesce(Subquery(files.values(number=Count("pk"))), 0)
 
 
 def annotate_use(rows: QuerySet[models.Workspace]) -> QuerySet[models.Workspace]:
-    """The rows with `file_count`, `last_type` and `last_at`. Asked for each that is shown: a join would do it for all
-    of them first."""
+    """Subqueries for each row that is shown: a join would count for all of them first."""
     ran = models.Workstation.objects.filter(workspace=OuterRef("pk")).order_by("-id")
     return rows.annotate(
         file_count=count_files("pk"),
