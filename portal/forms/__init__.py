@@ -6,5 +6,11 @@ from portal.forms.events import EventFilterForm
 from portal.forms.fields import PortalRenderer
 from portal.forms.filters import PartsForm, RequestFilterForm, UsageForm, WorkspaceFilterForm, WorkstationFilterForm
 from portal.forms.people import PeopleForm, PersonForm
-from portal.forms.requests import ReasonForm, RequestForm, WorkspaceNameForm, WorkspaceOwnerForm
-from portal.forms.review import DecisionForm, OrphanForm
+from portal.forms.requests import (
+    DecisionForm,
+    OrphanForm,
+    ReasonForm,
+    RequestForm,
+    WorkspaceNameForm,
+    WorkspaceOwnerForm,
+)
