@@ -15,15 +15,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse_lazy
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal import forms, models, passwords
 from portal.services.people import people, sessions, throttle
-from portal.views import browser, errors
-from portal.views.http import SignedInRequest
+from portal.views import cookies, errors
+from portal.views.http import SignedInRequest, read_target
 from portal.web import client_address, sessionstore
 
 _LONGEST_NAME = 150  # characters; nobody has a longer one
@@ -56,7 +55,7 @@ class SignIn(auth_views.LoginView):
             sessions.record_sign_in(person=person)
             response = super().form_valid(form)
             begin_session(self.request)
-        browser.remember_name(self.request, response, name=person.get_username())
+        cookies.remember_name(self.request, response, name=person.get_username())
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
@@ -98,7 +97,7 @@ def counted_try(request: HttpRequest, *, name: str) -> Iterator[None]:
 
 def _list_subjects(request: HttpRequest, *, name: str) -> list[throttle.Subject]:
     address = client_address.find_network(request)
-    known = browser.find_browser(request, name=name)
+    known = cookies.find_browser(request, name=name)
     return throttle.list_subjects(name=name, address=address, browser=known, is_signed_in=request.user.is_authenticated)
 
 
@@ -159,9 +158,7 @@ def _forget_failures(request: HttpRequest) -> None:
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm(request: SignedInRequest) -> HttpResponse:
     """Ask for the password again, before something that whoever finds an open browser must not do."""
-    target = request.POST.get("next") or request.GET.get("next") or ""
-    if not (target.startswith("/") and url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()})):
-        target = resolve_url("account")
+    target = read_target(request) or resolve_url("account")
     form = forms.ConfirmForm(request.POST or None, person=request.user)
     name, wait = request.user.get_username(), None
     if request.method == "POST" and request.POST.get("password"):

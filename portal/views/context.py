@@ -15,9 +15,9 @@ from portal.services.people import people
 from portal.services.reconciliation import operator_actions
 from portal.services.runtime import workers
 from portal.views.components import live
+from portal.views.cookies import THEMES
 from portal.views.http import read_key
 
-THEMES = ("light", "auto", "dark")
 # What lies below an entry of the bar: names of addresses.
 _BELOW = {
     "request_list": ("request_detail", "request_close"),

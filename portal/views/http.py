@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from django.contrib import messages
 from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from portal import models
 from portal.services.key import circuit_breaker
@@ -36,3 +37,10 @@ def saying_why(request: HttpRequest, refused: type[Exception]) -> Iterator[None]
         yield
     except refused as error:
         messages.warning(request, str(error))
+
+
+def read_target(request: HttpRequest) -> str:
+    """Where the page or its form wants to lead afterwards, within the portal; empty otherwise."""
+    target = request.POST.get("next") or request.GET.get("next") or ""
+    is_own = target.startswith("/") and url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()})
+    return target if is_own else ""

@@ -1,4 +1,4 @@
-"""The one-time page where somebody chooses a password."""
+"""The one-time pages where the first administrator is made, and where somebody chooses a password."""
 
 from django.contrib import messages
 from django.contrib.auth import login
@@ -9,9 +9,28 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from portal import forms
-from portal.services.people import invitations, links
-from portal.views import account, browser
+from portal import forms, models
+from portal.services.people import invitations, links, setup
+from portal.views import account, cookies
+
+
+@login_not_required
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def set_up(request: HttpRequest, token: str) -> HttpResponse:
+    """404, with what that means, unless the link is valid."""
+    try:
+        setup.check_setup_link(token=token)
+        form = forms.SetupForm(request.POST or None)
+        if not form.is_valid():
+            return render(request, "setup.html", {"form": form})
+        user = setup.create_administrator(
+            token=token, username=form.cleaned_data["username"], password=form.cleaned_data["password"]
+        )
+    except links.LinkNotValid:
+        return render(request, "setup_used.html", status=404)
+    said = _("You are signed in as the administrator. Under your name, “People” is where you add the others.")
+    return _sign_in(request, user, said)
 
 
 @login_not_required
@@ -27,9 +46,13 @@ def choose_password(request: HttpRequest, token: str) -> HttpResponse:
         person = invitations.use_link(token=token, password=form.cleaned_data["password"])
     except links.LinkNotValid:
         return render(request, "join_used.html", status=404)
+    return _sign_in(request, person, _("Your password is saved, and you are signed in."))
+
+
+def _sign_in(request: HttpRequest, person: models.User, said: str) -> HttpResponse:
     login(request, person)
     account.begin_session(request)
-    messages.success(request, _("Your password is saved, and you are signed in."))
+    messages.success(request, said)
     response = redirect("home")
-    browser.remember_name(request, response, name=person.get_username())
+    cookies.remember_name(request, response, name=person.get_username())
     return response
