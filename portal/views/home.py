@@ -21,7 +21,8 @@ from portal.services.connections import offers
 from portal.services.people import people
 from portal.services.reports import usage
 from portal.services.requests import notes
-from portal.views.components import live, overview, workspace_use
+from portal.views import workspaces
+from portal.views.components import live, overview
 from portal.views.http import SignedInRequest, read_key
 
 _MOST_RUNNING, _MOST_RECENT, _MOST_URGENT, _MOST_AGAIN = 20, 30, 3, 3
@@ -74,7 +75,7 @@ def read_home_page(*, user: models.User) -> HomePage:
 
 def _list_running(user: models.User) -> list[models.Workstation]:
     rows = models.Workstation.objects.live_for(user).select_related("workspace", "request")
-    rows = rows.annotate(file_count=workspace_use.count_files("workspace"))
+    rows = rows.annotate(file_count=workspaces.count_files("workspace"))
     return list(rows.order_by("-id")[:_MOST_RUNNING])
 
 

@@ -21,8 +21,8 @@ from portal.services.reconciliation import completeness, operator_actions
 from portal.services.reports import timeline, usage, version_query
 from portal.services.requests import fair_queue, notes, submissions
 from portal.services.runtime import limits
-from portal.views import failure_pages, history
-from portal.views.components import links, live, request_panels, review_rows, workspace_use
+from portal.views import failure_pages, history, workspaces
+from portal.views.components import links, live, request_panels, review_rows
 from portal.views.http import SignedInRequest, keep_key, read_key, saying_why
 
 _MOST_WORKSPACES = 100  # that the form offers
@@ -267,5 +267,5 @@ def _sort_types(offered: list[models.WorkstationType]) -> list[models.Workstatio
 
 def _read_workspaces(*, user: models.User, account: models.Account) -> list[models.Workspace]:
     own = models.Workspace.objects.filter(owner=user, account=account).defer("raw")
-    newest = workspace_use.annotate_use(own).order_by("-id")[:_MOST_WORKSPACES]
+    newest = workspaces.annotate_use(own).order_by("-id")[:_MOST_WORKSPACES]
     return sorted(newest, key=attrgetter("last_at"), reverse=True)
