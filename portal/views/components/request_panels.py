@@ -1,9 +1,8 @@
 """What the page of a request shows beside its facts and its timeline: decided here, and its template only includes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from django.conf import settings
 from django.utils import timezone
@@ -18,28 +17,13 @@ from portal.services.reports.timeline import RequestHistory
 from portal.views.http import SignedInRequest
 
 
-class Panel(StrEnum):
-    """The panels, in the order in which they stand on the page, each with its template."""
-
-    UNKNOWN = "requests/panels/unknown.html"
-    ENDING = "requests/panels/ending.html"
-    REHEARSAL = "requests/panels/rehearsal.html"
-    FAILURE = "requests/panels/failure.html"
-    GIVEN_UP = "requests/panels/given_up.html"
-    OUTCOME = "requests/panels/outcome.html"
-    SENDING = "requests/panels/sending.html"
-    WAITING = "requests/panels/waiting.html"
-    MADE_AFTER_ALL = "requests/panels/made_after_all.html"
-
-
 def describe_page(
     request: SignedInRequest, *, past: RequestHistory, is_rehearsal: bool, is_own: bool
 ) -> dict[str, object]:
     """`cause` is shown in place of the failure's own. `reloads`: a page without JavaScript, anew every 10 seconds."""
-    shown = {*_list_shown(past, is_rehearsal=is_rehearsal, is_own=is_own)}
     workstation = getattr(past.portal_request, "workstation", None)
     return {
-        "panels": [panel for panel in Panel if panel in shown],
+        "panels": _list_panels(past, is_rehearsal=is_rehearsal, is_own=is_own),
         "may_end": _may_end(request, past.portal_request, is_own=is_own),
         "quote": past.attempts[-1].words if past.attempts else "",
         "cause": _describe_cause(past),
@@ -49,26 +33,24 @@ def describe_page(
     }
 
 
-def _list_shown(past: RequestHistory, *, is_rehearsal: bool, is_own: bool) -> Iterable[Panel]:
+def _list_panels(past: RequestHistory, *, is_rehearsal: bool, is_own: bool) -> list[str]:
+    """The templates of those that are shown above the timeline, in their order."""
     portal_request, states = past.portal_request, models.Request.Status
-    if past.ending:
-        yield Panel.ENDING
-    if is_rehearsal:
-        yield Panel.REHEARSAL
-    if portal_request.failure_row and portal_request.status != states.UNKNOWN:
-        yield Panel.GIVEN_UP if past.is_given_up else Panel.FAILURE
-    workstation = getattr(portal_request, "workstation", None)
-    if is_own and portal_request.cancel_requested_at and workstation is not None and workstation.is_live:
-        yield Panel.MADE_AFTER_ALL
-    match portal_request.status:
-        case states.UNKNOWN:
-            yield Panel.UNKNOWN
-        case states.SUCCEEDED | states.CANCELLED:
-            yield Panel.OUTCOME
-        case states.SENDING:
-            yield Panel.SENDING
-        case states.QUEUED:
-            yield Panel.WAITING
+    status, workstation = portal_request.status, getattr(portal_request, "workstation", None)
+    has_failed = portal_request.failure_row is not None and status != states.UNKNOWN
+    is_wanted = portal_request.cancel_requested_at is None
+    shown = {
+        "requests/panels/unknown.html": status == states.UNKNOWN,
+        "requests/panels/ending.html": past.ending,
+        "requests/panels/rehearsal.html": is_rehearsal,
+        "requests/panels/failure.html": has_failed and not past.is_given_up,
+        "requests/panels/given_up.html": has_failed and past.is_given_up,
+        "requests/panels/outcome.html": status in (states.SUCCEEDED, states.CANCELLED),
+        "requests/panels/sending.html": status == states.SENDING,
+        "requests/panels/waiting.html": status == states.QUEUED,
+        "requests/panels/made_after_all.html": is_own and not is_wanted and workstation and workstation.is_live,
+    }
+    return [template for template, is_shown in shown.items() if is_shown]
 
 
 def _describe_cause(past: RequestHistory) -> str:
