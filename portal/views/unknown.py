@@ -1,7 +1,8 @@
 """Requests whose outcome is unknown, workstations that nobody owns, and what operators decide about them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
@@ -31,18 +32,10 @@ def index(request: SignedInRequest) -> HttpResponse:
 @permission_required("portal.close_request", raise_exception=True)
 def decide(request: SignedInRequest, number: int) -> HttpResponse:
     portal_request = get_object_or_404(models.Request.objects.select_related("account"), pk=number)
-    label = portal_request.label
     form = review_rows.make_request_form(user=request.user, portal_request=portal_request, data=request.POST)
     workstation = _find_workstation(form, portal_request)
-    if form.is_valid():
-        try:
-            _carry_out(request, form, portal_request, workstation)
-        except submissions.NotPossible as error:
-            form.add_error(None, str(error))
-        else:
-            messages.success(request, _("%(label)s is resolved. Your reason is in the audit log.") % {"label": label})
-            return redirect("unknown")
-    return _answer_again(request, review_rows.Refusal(label=label, form=form))
+    act = partial(_carry_out, request, form, portal_request, workstation)
+    return _answer(request, form, label=portal_request.label, act=act)
 
 
 def _find_workstation(form: forms.DecisionForm, portal_request: models.Request) -> models.Workstation | None:
@@ -61,7 +54,8 @@ def _carry_out(
     form: forms.DecisionForm,
     portal_request: models.Request,
     workstation: models.Workstation | None,
-) -> None:
+) -> str:
+    """Returns the message for the operator."""
     said = {"actor": request.user, "portal_request": portal_request, "reason": form.cleaned_data["reason"]}
     if workstation is not None:
         operator_actions.adopt_workstation(workstation=workstation, **said)
@@ -69,6 +63,7 @@ def _carry_out(
         operator_actions.declare_not_created(**said)
     else:
         submissions.close_request(**said)
+    return _("%(label)s is resolved. Your reason is in the audit log.") % {"label": portal_request.label}
 
 
 @require_POST
@@ -79,15 +74,8 @@ def decide_orphan(request: SignedInRequest, uid: str, decision: str = "") -> Htt
     workstation = paging.find_newest(rows=rows, uid=uid)
     data = request.POST.dict() | ({"decision": decision} if decision else {})
     form = review_rows.make_orphan_form(workstation=workstation, data=data)
-    if form.is_valid():
-        try:
-            said = _judge_orphan(request, form, workstation)
-        except submissions.NotPossible as error:
-            form.add_error(None, str(error))
-        else:
-            messages.success(request, said)
-            return redirect("unknown")
-    return _answer_again(request, review_rows.Refusal(label=uid, form=form))
+    act = partial(_judge_orphan, request, form, workstation)
+    return _answer(request, form, label=uid, act=act)
 
 
 def _judge_orphan(request: SignedInRequest, form: forms.OrphanForm, workstation: models.Workstation) -> str:
@@ -102,13 +90,19 @@ def _judge_orphan(request: SignedInRequest, form: forms.OrphanForm, workstation:
     return _("%(uid)s is noted as not yours. Your reason is in the audit log.") % values
 
 
-def _answer_again(request: SignedInRequest, refusal: review_rows.Refusal) -> HttpResponse:
-    """Shows the form as it was sent, or its errors in messages where its row is not on the page."""
-    page = _describe_page(request, refusal=refusal)
+def _answer(request: SignedInRequest, form: forms.ReasonForm, *, label: str, act: Callable[[], str]) -> HttpResponse:
+    """Acts on a valid form. A refused one is shown as it was sent, or in messages where its row is not on the page."""
+    if form.is_valid():
+        try:
+            messages.success(request, act())
+            return redirect("unknown")
+        except submissions.NotPossible as error:
+            form.add_error(None, str(error))
+    page = _describe_page(request, refusal=review_rows.Refusal(label=label, form=form))
     if page["refusal"] is not None:
         return render(request, "unknown.html", {"page": page})
-    for errors in refusal.form.errors.values():
-        said = {"label": refusal.label, "errors": " ".join(str(error) for error in errors)}
+    for errors in form.errors.values():
+        said = {"label": label, "errors": " ".join(str(error) for error in errors)}
         messages.warning(request, _("%(label)s: %(errors)s") % said)
     return redirect("unknown")
 
