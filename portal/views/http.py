@@ -31,7 +31,7 @@ def keep_key(request: HttpRequest, *, key: models.Key) -> models.Key:
 
 
 @contextmanager
-def saying_why(request: HttpRequest, refused: type[Exception]) -> Iterator[None]:
+def saying_why(request: HttpRequest, *refused: type[Exception]) -> Iterator[None]:
     """The next page says why something was refused."""
     try:
         yield

@@ -1,5 +1,7 @@
 """Workstations: those that a person may see, one of them, and giving it back."""
 
+from collections.abc import Callable
+
 from django.contrib import messages
 from django.db.models import Case, When
 from django.http import Http404, HttpResponse, QueryDict
@@ -149,7 +151,9 @@ def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part
         **contents,
         "may_release": _may_release_now(request, workstation) and not is_left,
         "refusal": _describe_refusal(workstation.release_failure),
-        "may_declare_ended": _may_declare_ended(request, workstation),
+        "may_declare_ended": workstation.missing_since is not None
+        and _may_act(request, workstation)
+        and missing.may_be_declared_ended(workstation=workstation),
         "is_own": is_own,
         "is_left": is_left,
         "declaration": _find_declaration(workstation),
@@ -214,11 +218,6 @@ def _may_release_now(request: SignedInRequest, workstation: models.Workstation) 
     return workstation.is_live and not is_asked and _may_release(request, workstation)
 
 
-def _may_declare_ended(request: SignedInRequest, workstation: models.Workstation) -> bool:
-    is_missing = workstation.missing_since is not None and _may_act(request, workstation)
-    return is_missing and missing.may_be_declared_ended(workstation=workstation)
-
-
 def _describe_refusal(code: str) -> failures.Words:
     failure = failures.CATALOGUE.get(code)
     if failure is None:
@@ -226,28 +225,13 @@ def _describe_refusal(code: str) -> failures.Words:
     return _("AgentStation doesn't find it") if failure.means_missing else failure.title
 
 
-def _read_reason(request: SignedInRequest, workstation: models.Workstation) -> str | None:
-    """None, and a message, where it is missing or too long. For one's own workstation none is needed."""
-    form = forms.ReasonForm(request.POST)
-    form.fields["reason"].required = not _is_own(request, workstation)
-    if form.is_valid():
-        return str(form.cleaned_data["reason"])
-    messages.error(request, " ".join(str(error) for error in form.errors["reason"]))
-    return None
-
-
 @require_POST
 def release(request: SignedInRequest, uid: str) -> HttpResponse:
     workstation = _find(request, uid)
     if not _may_release(request, workstation):
         raise Http404
-    reason = _read_reason(request, workstation)
-    if reason is None:
-        return redirect("workstation_detail", uid)
-    with saying_why(request, releases.NotLive):
-        releases.request_release(actor=request.user, workstation=workstation, reason=reason)
-        messages.success(request, _("The workstation is being released. Its files stay in the workspace."))
-    return redirect("workstation_detail", uid)
+    said = _("The workstation is being released. Its files stay in the workspace.")
+    return _end(request, workstation, service=releases.request_release, said=said)
 
 
 @require_POST
@@ -255,10 +239,19 @@ def declare_ended(request: SignedInRequest, uid: str) -> HttpResponse:
     workstation = _find(request, uid)
     if not _may_act(request, workstation):
         raise Http404
-    reason = _read_reason(request, workstation)
-    if reason is None:
-        return redirect("workstation_detail", uid)
-    with saying_why(request, missing.NotMissing):
-        missing.declare_ended(actor=request.user, workstation=workstation, reason=reason)
-        messages.success(request, _("Noted: this workstation has ended."))
-    return redirect("workstation_detail", uid)
+    return _end(request, workstation, service=missing.declare_ended, said=_("Noted: this workstation has ended."))
+
+
+def _end(
+    request: SignedInRequest, workstation: models.Workstation, *, service: Callable[..., None], said: str
+) -> HttpResponse:
+    """Calls the service with the reason, which only what is one's own does not need."""
+    form = forms.ReasonForm(request.POST)
+    form.fields["reason"].required = not _is_own(request, workstation)
+    if not form.is_valid():
+        messages.error(request, " ".join(str(error) for error in form.errors["reason"]))
+        return redirect("workstation_detail", workstation.uid)
+    with saying_why(request, releases.NotLive, missing.NotMissing):
+        service(actor=request.user, workstation=workstation, reason=form.cleaned_data["reason"])
+        messages.success(request, said)
+    return redirect("workstation_detail", workstation.uid)
