@@ -49,8 +49,8 @@ def new(request: SignedInRequest) -> HttpResponse:
             form.add_error("workspace_id" if form.has_typed_workspace else "place", str(error))
         except limits.Limited as error:
             form.add_error(None, str(error))
-    if "submission" in form.errors:
-        _renew_submission(form)
+    if "submission" in form.errors:  # a new number, so that sending it again works
+        form.data = {**form.data, "submission": str(uuid4())}
     own = _read_workspaces(user=request.user, account=account)
     form.offer(types=_sort_types(offered), workspaces=own)
     shown = {
@@ -80,10 +80,6 @@ def _submit(request: SignedInRequest, form: forms.RequestForm) -> models.Request
         account=read_key(request).account,
         **form.submitted,
     )
-
-
-def _renew_submission(form: forms.RequestForm) -> None:
-    form.data = {**form.data, "submission": str(uuid4())}
 
 
 @require_GET
@@ -217,14 +213,13 @@ def cancel(request: SignedInRequest, number: int) -> HttpResponse:
     with saying_why(request, submissions.NotPossible):
         submissions.cancel_request(actor=request.user, portal_request=portal_request)
         portal_request.refresh_from_db()
-        is_cancelled = portal_request.status == models.Request.Status.CANCELLED
-        messages.success(request, _describe_cancelling(portal_request, was_sent=was_sent, is_cancelled=is_cancelled))
+        messages.success(request, _describe_cancelling(portal_request, was_sent=was_sent))
     return redirect("request_detail", number)
 
 
-def _describe_cancelling(portal_request: models.Request, *, was_sent: bool, is_cancelled: bool) -> str:
+def _describe_cancelling(portal_request: models.Request, *, was_sent: bool) -> str:
     values = {"label": portal_request.label}
-    if not is_cancelled:
+    if portal_request.status != models.Request.Status.CANCELLED:
         return _(
             "Noted. If nothing was created, the request is cancelled. If a workstation was created, you can release it."
         )
