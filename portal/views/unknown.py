@@ -98,9 +98,9 @@ def _answer(request: SignedInRequest, form: forms.ReasonForm, *, label: str, act
             return redirect("unknown")
         except submissions.NotPossible as error:
             form.add_error(None, str(error))
-    page = _describe_page(request, refusal=review_rows.Refusal(label=label, form=form))
-    if page["refusal"] is not None:
-        return render(request, "unknown.html", {"page": page})
+    page = _describe_page(request, refused=form)
+    if page["refused"] is not None:
+        return render(request, "unknown.html", {"page": page, "refused_label": label})
     for errors in form.errors.values():
         said = {"label": label, "errors": " ".join(str(error) for error in errors)}
         messages.warning(request, _("%(label)s: %(errors)s") % said)
@@ -115,15 +115,15 @@ class _Section[T]:
     count: str
 
 
-def _describe_page(request: SignedInRequest, *, refusal: review_rows.Refusal | None = None) -> dict[str, object]:
-    """`is_up_to_date`: nothing was sent since the last complete scan began. `refusal` only where its row is shown."""
+def _describe_page(request: SignedInRequest, *, refused: forms.ReasonForm | None = None) -> dict[str, object]:
+    """`is_up_to_date`: nothing was sent since the last complete scan began. `refused` only where its row is shown."""
     user, account, now = request.user, read_key(request).account, timezone.now()
     found = review.read_review(account=account, now=now)
     needing, checking = (
-        _cut([review_rows.describe_request(case, user=user, now=now, refusal=refusal) for case in cases])
+        _cut([review_rows.describe_request(case, user=user, now=now, refused=refused) for case in cases])
         for cases in (found.needing, found.checking)
     )
-    orphans = [review_rows.describe_orphan(row, user=user, refusal=refusal) for row in found.orphans]
+    orphans = [review_rows.describe_orphan(row, user=user, refused=refused) for row in found.orphans]
     unassigned = _cut(orphans, count=sum(row.release_requested_at is None for row in found.orphans))
     left = submissions.list_left_workstations(account=account).select_related("request__requester", "workspace")
     scans = models.Scan.objects.filter(account=account, ended_at__isnull=False)
@@ -142,7 +142,7 @@ def _describe_page(request: SignedInRequest, *, refusal: review_rows.Refusal | N
         "left_out": completeness.list_left_out(account=account).select_related("request__requester").first(),
         "last_complete": complete,
         "is_up_to_date": complete is not None and (newest is None or newest.claimed_tick <= complete.begun_tick),
-        "refusal": refusal if any(row.is_refused for row in shown) else None,
+        "refused": refused if any(row.decision and row.decision.form.is_bound for row in shown) else None,
     }
 
 

@@ -55,18 +55,6 @@ class Row:
     expectation: str = ""
     facts: Sequence[tuple[str, str]] = ()
 
-    @property
-    def is_refused(self) -> bool:
-        return self.decision is not None and self.decision.form.is_bound
-
-
-@dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """An answer that was not taken. `label` names what it is about."""
-
-    label: str
-    form: forms.ReasonForm
-
 
 # --- Requests ---
 
@@ -81,14 +69,14 @@ def make_request_form(*, user: models.User, portal_request: models.Request, data
     )
 
 
-def describe_request(case: review.Case, *, user: models.User, now: datetime, refusal: Refusal | None) -> Row:
+def describe_request(case: review.Case, *, user: models.User, now: datetime, refused: forms.ReasonForm | None) -> Row:
     expectation = _describe_expectation(case, now=now)
     may_decide = user.has_perm("portal.close_request")
     return Row(
         case=case,
         expectation=expectation,
         facts=[*_list_facts(case)],
-        decision=_ask_about_request(case, user=user, expectation=expectation, refusal=refusal) if may_decide else None,
+        decision=_ask_about_request(case, user=user, expectation=expectation, refused=refused) if may_decide else None,
     )
 
 
@@ -132,11 +120,13 @@ def _describe_scans(scans: Sequence[models.Scan]) -> str:
     return _("%(count)s, the last at %(when)s (%(active)s active, %(ended)s ended)") % values
 
 
-def _ask_about_request(case: review.Case, *, user: models.User, expectation: str, refusal: Refusal | None) -> Decision:
+def _ask_about_request(
+    case: review.Case, *, user: models.User, expectation: str, refused: forms.ReasonForm | None
+) -> Decision:
     portal_request = case.portal_request
     form = make_request_form(user=user, portal_request=portal_request)
-    if refusal is not None and refusal.form.auto_id == form.auto_id:
-        form = refusal.form  # type: ignore[assignment]
+    if refused is not None and refused.auto_id == form.auto_id:
+        form = refused  # type: ignore[assignment]
     if 0 < len(case.candidates) <= _MOST_OPTIONS:
         form.fields["workstation"].widget = django_forms.Select(choices=_list_choices(case.candidates))
     return Decision(
@@ -198,21 +188,21 @@ def make_orphan_form(*, workstation: models.Workstation, data: Data = None) -> f
     return forms.OrphanForm(data, auto_id=f"workstation-{workstation.pk}-%s")
 
 
-def describe_orphan(workstation: models.Workstation, *, user: models.User, refusal: Refusal | None) -> Row:
+def describe_orphan(workstation: models.Workstation, *, user: models.User, refused: forms.ReasonForm | None) -> Row:
     is_open = workstation.release_requested_at is None and not workstation.is_nameless
     may_decide = is_open and user.has_perm("portal.close_request")
-    decision = _ask_about_orphan(workstation, refusal=refusal) if may_decide else None
+    decision = _ask_about_orphan(workstation, refused=refused) if may_decide else None
     return Row(workstation=workstation, decision=decision)
 
 
-def _ask_about_orphan(workstation: models.Workstation, *, refusal: Refusal | None) -> Decision | None:
+def _ask_about_orphan(workstation: models.Workstation, *, refused: forms.ReasonForm | None) -> Decision | None:
     try:
         action = reverse("orphan_decide", args=[workstation.uid])
     except NoReverseMatch:  # an ID that no address can have
         return None
     form: forms.ReasonForm = make_orphan_form(workstation=workstation)
-    if refusal is not None and refusal.form.auto_id == form.auto_id:
-        form = refusal.form
+    if refused is not None and refused.auto_id == form.auto_id:
+        form = refused
     options = [
         Option(
             value=forms.OrphanForm.RELEASE,
