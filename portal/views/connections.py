@@ -147,7 +147,8 @@ def scripts(request: SignedInRequest, uid: str) -> HttpResponse:
 
 @require_POST
 def share(request: SignedInRequest, uid: str) -> HttpResponse:
-    workstation = _find_own(request, uid)
+    own = models.Workstation.objects.filter(request__requester=request.user)
+    workstation = paging.find_newest(rows=own, uid=uid)
     form = forms.ShareForm(request.POST)
     if not form.is_valid():
         return workstations.show_one(request, workstation, refused=form)
@@ -178,11 +179,6 @@ def end_share(request: SignedInRequest, number: int) -> HttpResponse:
         % {"name": found.person.get_username()},
     )
     return redirect("workstation_detail", found.workstation.uid)
-
-
-def _find_own(request: SignedInRequest, uid: str) -> models.Workstation:
-    rows = models.Workstation.objects.filter(request__requester=request.user)
-    return paging.find_newest(rows=rows, uid=uid)
 
 
 def _explain_end(*, person: models.User, number: int, connection: models.Connection | None = None) -> dict[str, object]:

@@ -111,12 +111,8 @@ def _read_rows(
     before, after = values["before"], values["after"]
     newest_first = values["sort"] != "oldest"
     goes_down = before is not None or (after is None and newest_first)
-    part = finding.Slice(newest_first=goes_down, limit=PAGE_SIZE + 1)
-    if before is not None:
-        part = finding.Slice(below=before, newest_first=True, limit=PAGE_SIZE + 1)
-    elif after is not None:
-        part = finding.Slice(above=after, newest_first=False, limit=PAGE_SIZE + 1)
-    found = find(user, values, part)
+    bounds = {"above": after or 0} if before is None else {"below": before}
+    found = find(user, values, finding.Slice(newest_first=goes_down, limit=PAGE_SIZE + 1, **bounds))
     has_more, came_from = len(found) > PAGE_SIZE, before is not None or after is not None
     has_newer, has_older = (came_from, has_more) if goes_down else (has_more, came_from)
     shown = found[:PAGE_SIZE]

@@ -49,10 +49,6 @@ class HomePage:
         return offers.list_all(workstations=[*self.workstations, *(share.workstation for share in self.shared)])
 
     @property
-    def is_busy(self) -> bool:
-        return bool(self.workstations or self.shared or self.under_way)
-
-    @property
     def facts(self) -> tuple[object, ...]:
         requests = [(row.pk, row.status, row.failure, row.operator_note) for row in self.requests]
         columns = attrgetter("pk", "status", "type", "workspace_id", "release_requested_at", "missing_since")
@@ -160,9 +156,10 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
     key = read_key(request)
     found = read_home_page(user=request.user)
     version = live.read_version(request, found.facts, key=key)
+    is_busy = found.workstations or found.shared or found.under_way
     return {
         "home_page": found,
-        "live": live.Part(version=version, pause=5 if found.is_busy else 15),
+        "live": live.Part(version=version, pause=5 if is_busy else 15),
         # Called where they are shown, which a poll without news does not.
         "list_released": partial(list_released, found=found, user=request.user),
         "list_again": partial(list_again, user=request.user, requests=found.requests),
