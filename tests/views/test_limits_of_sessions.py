@@ -12,18 +12,23 @@ from portal import models
 from portal.services.people import sessions
 from portal.web import sessionstore
 from tests import factories
+from tests.browser import Browser
 
 pytestmark = pytest.mark.django_db
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
-def sign_in(client, name: str = "alice"):
+def sign_in(client: Browser, name: str = "alice"):
     values = {"username": name, "password": factories.PASSWORD}
     return client.post("/accounts/login/", values, HTTP_USER_AGENT=AGENT, REMOTE_ADDR="203.0.113.9")
 
 
+def begin(name: str = "alice") -> Browser:
+    sign_in(browser := Browser(), name)
+    return browser
+
+
 def set_back(*, seen: float) -> None:
-    """Let the last activity be so many seconds ago."""
     models.Session.objects.update(seen_at=timezone.now() - timedelta(seconds=seen))
 
 
@@ -95,11 +100,8 @@ def test_a_session_ends_after_twelve_hours_however_much_is_done_in_it(client, al
     assert models.Session.objects.get().expire_date == expires
 
 
-def test_one_sees_where_one_is_signed_in_and_signs_out_elsewhere(client, alice, bob):
-    here, there, others = client, type(client)(), type(client)()
-    for browser in (here, there):
-        sign_in(browser)
-    sign_in(others, "bob")
+def test_one_sees_where_one_is_signed_in_and_signs_out_elsewhere(alice, bob):
+    here, there, others = begin(), begin(), begin("bob")
     page = " ".join(here.get("/accounts/").content.decode().split())
     assert page.count("<p> Firefox on Linux") == 2
     assert page.count("this browser") == 1
@@ -113,20 +115,15 @@ def test_one_sees_where_one_is_signed_in_and_signs_out_elsewhere(client, alice, 
     assert event.detail == {"browsers": [f"203.0.113.9 {AGENT}"]}
 
 
-def test_one_signs_out_everywhere_else_at_once(client, alice, bob):
-    here, there, then, others = client, *(type(client)() for _ in range(3))
-    for browser in (here, there, then):
-        sign_in(browser)
-    sign_in(others, "bob")
+def test_one_signs_out_everywhere_else_at_once(alice, bob):
+    here, there, then, others = begin(), begin(), begin(), begin("bob")
     assert "Sign out everywhere else" in here.get("/accounts/").content.decode()
     here.post("/accounts/sessions/end/", {"session": "others"})
     assert [browser.get("/").status_code for browser in (here, there, then, others)] == [200, 302, 302, 200]
 
 
-def test_a_new_password_ends_all_other_sessions(client, alice):
-    here, there = client, type(client)()
-    for browser in (here, there):
-        sign_in(browser)
+def test_a_new_password_ends_all_other_sessions(alice):
+    here, there = begin(), begin()
     new = "another long passphrase"
     here.post("/accounts/password/", {"old_password": factories.PASSWORD, "new_password1": new, "new_password2": new})
     assert [browser.get("/").status_code for browser in (here, there)] == [200, 302]
@@ -134,9 +131,9 @@ def test_a_new_password_ends_all_other_sessions(client, alice):
     assert len(sessions.list_sessions(person=alice)) == 1
 
 
-def test_sessions_that_are_over_are_deleted(client, alice, bob):
-    for name in ("alice", "bob"):
-        sign_in(type(client)(), name)
+def test_sessions_that_are_over_are_deleted(alice, bob):
+    begin()
+    begin("bob")
     models.Session.objects.filter(user=bob).update(expire_date="2020-01-01T00:00:00Z")
     lease = factories.acquire_lease(name="sessions", holder="me", seconds=60)
     lease.run(sessions.prune_sessions)
@@ -192,8 +189,7 @@ def test_the_page_that_asks_again_leads_nowhere_else_and_is_not_to_be_guessed_at
 
 
 def test_whoever_is_locked_out_and_let_in_again_signs_in_again(admin, alice):
-    theirs = type(admin)()
-    sign_in(theirs)
+    theirs = begin()
     admin.post("/accounts/confirm/", {"password": factories.PASSWORD})
     for is_active in ("", "on"):
         values = {"username": "alice", "is_active": is_active, "_save": "Save"}
