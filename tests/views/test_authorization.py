@@ -144,7 +144,6 @@ def find_row(name: str, *, is_there: bool = True) -> tuple[str, str]:
 
 
 def find_object(name: str) -> int | str | None:
-    """The newest of the kind that a page of the admin is about."""
     app, model = name.removeprefix("admin:").split("_")[:2]
     row = apps.get_model("portal" if model == "user" else app, model)._default_manager.order_by("-pk").first()
     return row.pk if row else None

@@ -22,8 +22,6 @@ FILES = "multipart/form-data; boundary=b"
 
 
 class Unread:
-    """A body that must not be read."""
-
     def read(self, size: int = -1) -> bytes:
         raise AssertionError("it was read")
 

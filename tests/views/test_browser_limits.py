@@ -8,7 +8,6 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def file(settings):
-    """One that WhiteNoise serves."""
     (settings.STATIC_ROOT / "file.css").write_text("/* */")
     yield "/static/file.css"
     (settings.STATIC_ROOT / "file.css").unlink()

@@ -187,13 +187,6 @@ def test_a_guest_is_led_home_and_others_to_the_workstation(sign_in, alice, bob, 
     assert f'href="/workstations/{uid}/"' in sign_in(alice).get(f"/workstations/{uid}/desktop/").content.decode()
 
 
-def test_its_owner_reads_who_released_it_and_why(sign_in, alice, olga, uid):
-    sign_in(olga).post(f"/workstations/{uid}/release/", {"reason": "A runaway job."})
-    shown = sign_in(alice).get(f"/workstations/{uid}/").content.decode()
-    assert "A runaway job." in shown
-    assert "olga</bdi> released it" in shown
-
-
 def test_who_else_opened_it_is_never_left_out(sign_in, alice, bob, uid):
     workstation = models.Workstation.objects.get(uid=uid)
     models.Connection.objects.create(workstation=workstation, person=bob, kind="desktop")

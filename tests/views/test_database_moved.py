@@ -47,8 +47,7 @@ def test_the_response_holds_at_once(waiting, olga, sign_in, response, words, sta
     page = sign_in(olga).post("/key/database/", {"database": response}, follow=True).text
     assert words in page
     assert 'action="/key/database/"' not in page
-    waiting.refresh_from_db()
-    assert waiting.status == status
+    assert models.Request.objects.get(pk=waiting.pk).status == status
 
 
 def test_no_answer_and_a_second_response_change_nothing(waiting, olga, sign_in):
@@ -58,5 +57,4 @@ def test_no_answer_and_a_second_response_change_nothing(waiting, olga, sign_in):
     browser.post("/key/database/", {"database": "moved"})
     again = browser.post("/key/database/", {"database": "put-back"}, follow=True).text
     assert "Somebody has already" in again
-    waiting.refresh_from_db()
-    assert waiting.status == "QUEUED"
+    assert models.Request.objects.get(pk=waiting.pk).status == "QUEUED"

@@ -19,7 +19,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def download(sign_in):
     def download(user: models.User, query: str = "", form: str = "csv") -> list[dict[str, object]]:
-        """The rows of the file."""
         response = sign_in(user).post(f"/requests/export.{form}?{query}")
         assert response.status_code == 200
         assert response["Content-Disposition"] == f'attachment; filename="requests.{form}"'

@@ -125,7 +125,6 @@ def test_a_job_that_hangs_in_a_living_worker_is_a_warning(client):
 
 @contextmanager
 def exhausted_pool(monkeypatch) -> Iterator[None]:
-    """Every connection that this process may have is in use."""
     connection.close()
     own = pool.get()
     monkeypatch.setattr(own, "timeout", 0.2)

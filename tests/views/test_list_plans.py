@@ -127,7 +127,6 @@ SPACES = ["/workspaces/", "/workspaces/?show=in-use", "/workspaces/?show=unused"
 
 
 def check_cost(browser, address: str) -> str:
-    """Read the page, and see that none of its queries reads too much."""
     with CaptureQueriesContext(connection) as queries:
         response = browser.get(address)
     assert response.status_code == 200
@@ -200,7 +199,6 @@ def test_a_claim_and_a_look_at_what_is_live_walk_past_nothing_that_has_ended(rec
 
 
 def count_rows(sql: str) -> int:
-    """The most rows that one step of PostgreSQL's plan has read."""
     return max(count_node(node) for node in plans.list_nodes(sql, analyze=True))
 
 

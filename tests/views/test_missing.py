@@ -58,8 +58,7 @@ def test_an_operator_says_it_with_a_reason(sign_in, workstation, olga, is_orphan
     models.Workstation.objects.update(request=None if is_orphan else workstation.request_id)
     miss(timedelta(hours=25))
     assert "Say why" in sign_in(olga).post(ENDED, follow=True).text
-    workstation.refresh_from_db()
-    assert workstation.is_live
+    assert models.Workstation.objects.get().is_live
     sign_in(olga).post(ENDED, {"reason": "The console says so."})
     workstation.refresh_from_db()
     event = models.Event.objects.get(verb="ended")
@@ -77,9 +76,7 @@ def test_after_a_day_its_owner_may_say_that_it_has_ended(sign_in, workstation, a
     assert browser.get(ENDED).status_code == 405
 
     assert "Noted: this workstation has ended" in browser.post(ENDED, follow=True).content.decode()
-
-    workstation.refresh_from_db()
-    assert not workstation.is_live
+    assert not models.Workstation.objects.get().is_live
     assert "has already ended" in browser.post(ENDED, follow=True).content.decode()
     assert ENDED not in read(browser)
 

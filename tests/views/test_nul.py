@@ -67,7 +67,6 @@ def browser(root, sign_in):
 
 @pytest.fixture
 def record(alice) -> dict[str, str]:
-    """What the parameters of addresses name."""
     workspace = rows.create_workspace(alice, uid="one")
     portal_request = rows.create_request(alice, workspace_uid="one")
     rows.create_workstation(portal_request, uid="one", workspace=workspace)

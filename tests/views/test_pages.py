@@ -73,8 +73,7 @@ def test_its_requester_gives_back_only_once(sign_in, workstation, alice):
     release = "/workstations/machine/release/"
     assert "releasing" in sign_in(alice).post(release, follow=True).content.decode().lower()
     assert "has ended, or is already being released" in sign_in(alice).post(release, follow=True).content.decode()
-    workstation.refresh_from_db()
-    assert workstation.release_requested_by == alice
+    assert models.Workstation.objects.get().release_requested_by == alice
 
 
 def test_an_operator_gives_back_what_is_somebody_else_s_and_says_why(sign_in, workstation, alice, olga):
@@ -82,13 +81,13 @@ def test_an_operator_gives_back_what_is_somebody_else_s_and_says_why(sign_in, wo
     assert 'name="reason"' in sign_in(olga).get(page).content.decode()
     assert 'name="reason"' not in sign_in(alice).get(page).content.decode()
     assert "Say why" in sign_in(olga).post(release, follow=True).content.decode()
-    workstation.refresh_from_db()
-    assert workstation.release_requested_at is None
+    assert models.Workstation.objects.get().release_requested_at is None
 
     sign_in(olga).post(release, {"reason": "Alice has left."})
     event = models.Event.objects.get(verb="request-release")
     assert (event.actor_name, event.reason) == ("olga", "Alice has left.")
-    assert "requested by olga" in sign_in(alice).get(page).content.decode()
+    shown = sign_in(alice).get(page).content.decode()
+    assert all(words in shown for words in ("requested by olga", "olga</bdi> released it", "Alice has left."))
 
 
 def test_the_menu_tells_operators_what_waits_for_them(sign_in, workstation, anna, olga):
@@ -132,12 +131,10 @@ def test_the_key_is_resumed_once(sign_in, alice, olga):
     assert "somebody has already resumed sending" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
 
 
-def test_the_guide_has_a_page_for_every_failure_and_the_rehearsals(sign_in, alice, settings):
+def test_the_guide_leads_to_every_failure_and_the_rehearsals(sign_in, alice, settings):
     browser = sign_in(alice)
     page = browser.get("/failures/").content.decode()
-    for code in failures.CATALOGUE:
-        assert f"/failures/{code}/" in page
-        assert browser.get(f"/failures/{code}/").status_code == 200
+    assert all(f"/failures/{code}/" in page for code in failures.CATALOGUE)
     assert all(name.uid in page for name in names.RESERVED)
     assert browser.get("/failures/999/").status_code == 404
     settings.USING_SANDBOX = False
@@ -174,15 +171,6 @@ def test_signing_in_and_out(client, alice):
     assert client.post("/accounts/logout/").url == "/accounts/login/"
     assert client.get("/").status_code == 302
     assert client.post("/accounts/login/", {"username": "a\x00", "password": "b"}).status_code == 200
-
-
-def test_changing_the_password(sign_in, alice):
-    browser, new = sign_in(alice), "another horse battery staple"
-    assert browser.get("/accounts/password/").status_code == 200
-    values = {"old_password": factories.PASSWORD, "new_password1": new, "new_password2": new}
-    assert browser.post("/accounts/password/", values, follow=True).status_code == 200
-    alice.refresh_from_db()
-    assert alice.check_password(new)
 
 
 @pytest.mark.parametrize(("chosen", "kept"), [("dark", "dark"), ("pink", None)])

@@ -27,7 +27,6 @@ def _sign_in_root(root, sign_in) -> Browser:
 
 
 def find_link(response) -> str:
-    """The path of the link that a page shows."""
     assert response.status_code == 200
     found = re.search(
         r'<pre id="sign-in-link" tabindex="0">http://testserver(/join/\S+/)</pre>', response.content.decode()

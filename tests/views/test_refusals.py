@@ -38,14 +38,12 @@ def test_a_form_without_its_token_is_recorded(alice):
     assert list_refusals() == [("alice", "POST /requests/new/", 403)]
 
 
-def test_the_token_of_a_link_is_not(alice, sign_in):
-    assert sign_in(alice).get("/setup/some-token/").status_code == 404
-    assert list_refusals() == [("alice", "GET /setup/.../", 404)]
-
-
-def test_an_address_that_leads_nowhere_is_not(alice, sign_in):
-    assert sign_in(alice).get("/nowhere/").status_code == 404
-    assert list_refusals() == []
+@pytest.mark.parametrize(
+    ("path", "recorded"), [("/setup/some-token/", [("alice", "GET /setup/.../", 404)]), ("/nowhere/", [])]
+)
+def test_the_token_of_a_link_and_an_address_that_leads_nowhere_are_not(alice, sign_in, path, recorded):
+    assert sign_in(alice).get(path).status_code == 404
+    assert list_refusals() == recorded
 
 
 def test_nor_is_anybody_who_is_signed_out(client, alice):

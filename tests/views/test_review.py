@@ -156,8 +156,7 @@ def test_a_decision_that_lacks_something_is_asked_for_again(sign_in, unknown, or
     assert "<title>" in page
     assert re.search(r"<title>\s*Error:", page)
     assert re.search(r"<details[^>]*\bopen\b", page)
-    unknown.refresh_from_db()
-    assert unknown.status == "UNKNOWN"
+    assert models.Request.objects.get(pk=unknown.pk).status == "UNKNOWN"
 
 
 def test_an_error_keeps_what_was_typed_and_opens_only_its_own_panel(sign_in, sandbox, unknown, orphan, alice, olga):
@@ -229,8 +228,7 @@ def test_what_is_still_checked_cannot_be_sent_again_and_says_until_when(sign_in,
     page = read(decide(sign_in(olga), unknown, reason="Kept.", **AGAIN))
     assert "still checking this request" in page.partition('class="summary"')[2].partition("</div>")[0]
     assert 'value="Kept."' in page
-    unknown.refresh_from_db()
-    assert unknown.status == "UNKNOWN"
+    assert models.Request.objects.get(pk=unknown.pk).status == "UNKNOWN"
 
 
 def test_what_is_no_longer_wanted_is_cancelled_and_need_not_be_confirmed(sign_in, unknown, olga):
@@ -240,8 +238,7 @@ def test_what_is_no_longer_wanted_is_cancelled_and_need_not_be_confirmed(sign_in
     assert "as its requester wants" in option
     assert 'name="confirmed"' not in page
     decide(sign_in(olga), unknown, decision="not-created", reason="r")
-    unknown.refresh_from_db()
-    assert unknown.status == "CANCELLED"
+    assert models.Request.objects.get(pk=unknown.pk).status == "CANCELLED"
 
 
 def test_what_was_sent_to_an_account_that_was_left_is_never_sent_again(sign_in, unknown, settings, olga):
@@ -252,8 +249,7 @@ def test_what_was_sent_to_an_account_that_was_left_is_never_sent_again(sign_in, 
     factories.ask_people(unknown)
     assert "no longer in use" in find_option(read(sign_in(olga).get("/unknown/")), "not-created")
     decide(sign_in(olga), unknown, decision="not-created", reason="r")
-    unknown.refresh_from_db()
-    assert unknown.status == "CANCELLED"
+    assert models.Request.objects.get(pk=unknown.pk).status == "CANCELLED"
 
 
 def test_what_may_have_been_created_for_it_comes_first(sign_in, unknown, orphan, olga):

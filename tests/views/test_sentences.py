@@ -27,7 +27,6 @@ def read(browser, path: str) -> str:
 
 @pytest.fixture
 def released(alice, olga) -> models.Workstation:
-    """Of alice, by olga, who gave a reason without a full stop."""
     rows.create_request(alice, status="FAILED", failure="422")
     rows.create_request(alice, status="QUEUED")
     return rows.create_workstation(rows.create_request(alice), status="active", uid="machine")
@@ -40,10 +39,11 @@ def test_no_space_stands_before_a_full_stop_or_a_comma(sign_in, alice, olga, ann
         assert not re.findall(r".{30}\w [.,;:](?=\s|$)", read(browser, path)), path
 
 
-def test_a_reason_without_a_full_stop_runs_into_no_other_sentence(sign_in, alice, olga, released):
+def test_its_requester_reads_who_released_it_and_why_in_a_sentence_of_its_own(sign_in, alice, olga, released):
     sign_in(olga).post("/workstations/machine/release/", {"reason": "Idle since this morning"})
     models.Workstation.objects.update(ended_at=Now())
     page = read(sign_in(alice), f"/requests/{released.request_id}/")
+    assert "Workstation released by olga" in page
     assert "Its files stay in the workspace. Reason: Idle since this morning" in page
 
 

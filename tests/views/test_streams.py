@@ -17,7 +17,6 @@ EXPORTS = ["/requests/export.csv", "/requests/export.jsonl", "/admin/portal/requ
 
 @pytest.fixture
 def take(sign_in, root) -> Callable[..., object]:
-    """Asks for an export."""
     browser = sign_in(root)
     rows.create_request(root)
     return lambda path=EXPORTS[0]: browser.post(path)

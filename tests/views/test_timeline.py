@@ -138,13 +138,3 @@ def test_a_rehearsal_is_called_one(settings, sign_in, alice):
     assert "ehearsal:" not in sign_in(alice).get("/requests/new/?workspace_id=atlas").content.decode()
     settings.USING_SANDBOX = False
     assert "ehearsal" not in sign_in(alice).get(f"/requests/{number}/").content.decode()
-
-
-@calls_the_provider
-def test_its_requester_reads_who_released_it_and_why(sandbox, sign_in, alice, olga):
-    workstation = factories.create_workstation(alice)
-    releases.request_release(actor=olga, workstation=workstation, reason="Idle for days.")
-    models.Workstation.objects.update(ended_at=models.clock.Now())
-    page = sign_in(alice).get(f"/requests/{workstation.request_id}/").content.decode()
-    assert "Workstation released by olga" in page
-    assert "Its files stay in the workspace. Reason: Idle for days." in page

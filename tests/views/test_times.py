@@ -84,7 +84,6 @@ def test_the_exact_time_and_its_zone_stand_behind_the_words():
 
 
 def list_formats() -> set[str]:
-    """All formats in which the portal says a time exactly."""
     files = [path for folder in ("templates", "portal") for path in (ROOT / folder).rglob("*.*ml")]
     files += (ROOT / "portal").rglob("*.py")
     return {found for path in files for found in re.findall(r'"((?:j M|H:i)[jMYHisT,: ]*)"', path.read_text())}

@@ -39,15 +39,13 @@ def test_what_its_requester_no_longer_wants_is_said_to_be_cancelled_and_not_to_q
     models.Request.objects.update(cancel_requested_at=Now())
     page = sign_in(alice).post(f"/requests/{unknown.pk}/not-created/", follow=True).text
     assert f"{unknown.label} is cancelled." in page
-    unknown.refresh_from_db()
-    assert unknown.status == "CANCELLED"
+    assert models.Request.objects.get(pk=unknown.pk).status == "CANCELLED"
 
 
 def test_a_requester_who_is_asked_cancels_it_at_once(sign_in, unknown, alice):
     page = sign_in(alice).post(f"/requests/{unknown.pk}/cancel/", follow=True).content.decode()
     assert "If a workstation was created for it" in page
-    unknown.refresh_from_db()
-    assert unknown.status == "CANCELLED"
+    assert models.Request.objects.get(pk=unknown.pk).status == "CANCELLED"
 
 
 def test_who_is_asked_is_not_told_that_there_is_nothing_to_do(sign_in, unknown, alice):

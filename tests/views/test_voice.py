@@ -107,13 +107,10 @@ def test_operators_are_warned_where_what_was_there_before_is_not_known(sign_in, 
     assert ("other people's" in read(sign_in(olga).get("/unknown/"))) is (look == "FAILED")
 
 
-def test_the_guide_warns_of_rehearsals_that_everybody_feels(sign_in, alice):
-    assert "pause requests for the whole team" in read(sign_in(alice).get("/failures/"))
-
-
-def test_the_guide_says_which_rehearsals_end_with_a_question(sign_in, alice):
-    rows = sign_in(alice).get("/failures/").content.decode().partition('id="simulate"')[2].split("<tr>")[2:]
-
+def test_the_guide_says_which_rehearsals_everybody_feels_and_which_end_with_a_question(sign_in, alice):
+    page = read(sign_in(alice).get("/failures/"))
+    assert "pause requests for the whole team" in page
+    rows = page.partition('id="simulate"')[2].split("<tr>")[2:]
     asking = {names.RESERVED[place].uid for place, row in enumerate(rows) if "the portal asks you" in row}
     assert asking == {*("fail-500", "fail-502", "fail-503-html"), *("hang", "reset", "truncate", "garbage", "drip")}
 

@@ -17,8 +17,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def read(sign_in, alice, olga):
-    """The page of a request as its requester sees it, or as an operator does."""
-
     def read(portal_request: models.Request, *, person: models.User = alice) -> str:
         return browser.read(sign_in(person).get(f"/requests/{portal_request.pk}/"))
 

@@ -122,7 +122,6 @@ def create_run(
 
 
 def read_all(browser, query: str) -> list[models.Workstation]:
-    """Of all pages."""
     found, link = [], f"?{query}"
     while link:
         context = browser.get(f"{LIST}{link}").context
