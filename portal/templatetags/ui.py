@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -38,16 +37,14 @@ class Badge(NamedTuple):
 
 
 _S = models.Request.Status
-REQUEST_BADGES: Mapping[str, Badge] = MappingProxyType(
-    {
-        _S.QUEUED: Badge(_("Queued"), "wait", "clock"),
-        _S.SENDING: Badge(_("Sending"), "busy", "loader"),
-        _S.SUCCEEDED: Badge(_("Ready"), "ok", "circle-check"),
-        _S.FAILED: Badge(_("Failed"), "bad", "circle-x"),
-        _S.UNKNOWN: Badge(_("Checking"), "warn", "triangle-alert"),
-        _S.CANCELLED: Badge(_("Cancelled"), "off", "circle-minus"),
-    }
-)
+REQUEST_BADGES: Mapping[str, Badge] = {
+    _S.QUEUED: Badge(_("Queued"), "wait", "clock"),
+    _S.SENDING: Badge(_("Sending"), "busy", "loader"),
+    _S.SUCCEEDED: Badge(_("Ready"), "ok", "circle-check"),
+    _S.FAILED: Badge(_("Failed"), "bad", "circle-x"),
+    _S.UNKNOWN: Badge(_("Checking"), "warn", "triangle-alert"),
+    _S.CANCELLED: Badge(_("Cancelled"), "off", "circle-minus"),
+}
 _NEEDS_REVIEW = Badge(_("Needs review"), "warn", "triangle-alert")
 # The first that stands in what the browser says: most say what they want to be taken for, too.
 _BROWSERS = (
@@ -60,23 +57,21 @@ _SYSTEMS = (
 )
 # Parts of a time in Django's formats, as `strftime` has them. Django leaves out the zone in the hour that comes twice.
 _CODES = str.maketrans({"j": "%-d", "M": "%b", "Y": "%Y", "H": "%H", "i": "%M", "s": "%S", "T": "%Z"})
-_MESSAGE_TONES = MappingProxyType({"success": "ok", "error": "bad", "warning": "warn"})
-_LEVEL_TONES = MappingProxyType({"error": "t-bad", "warn": "t-warn", "warning": "t-warn"})
+_MESSAGE_TONES = {"success": "ok", "error": "bad", "warning": "warn"}
+_LEVEL_TONES = {"error": "t-bad", "warn": "t-warn", "warning": "t-warn"}
 _WEB_URL = re.compile(r"https?://[\w.:\[\]-]+([/?#][!-~]*)?", re.ASCII | re.IGNORECASE)
 _BANNER_PAUSE = 15  # seconds between polls for the notice of a pause
-_TYPE_ICONS = MappingProxyType(
-    {
-        "max": "monitor",
-        "zoom-chromium": "video",
-        "meet-chromium": "users",
-        "voip": "phone",
-        "voip-chromium": "phone-call",
-        "chromium": "globe",
-        "python": "file-code",
-        "nodejs": "hexagon",
-        "golang": "box",
-    }
-)
+_TYPE_ICONS = {
+    "max": "monitor",
+    "zoom-chromium": "video",
+    "meet-chromium": "users",
+    "voip": "phone",
+    "voip-chromium": "phone-call",
+    "chromium": "globe",
+    "python": "file-code",
+    "nodejs": "hexagon",
+    "golang": "box",
+}
 
 
 @register.simple_tag
