@@ -80,13 +80,12 @@ class RequestForm(forms.Form):
 
     def __init__(self, *args: Any, types: Sequence[models.WorkstationType], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # Each type is its own label, as each workspace below, so that its choice can show more than its name.
         self.fields["type"].choices = [(one.name, one) for one in types]  # type: ignore[attr-defined]
         if len(types) == 1:
             self.initial["type"] = types[0].name
 
-    def offer(self, *, types: Sequence[models.WorkstationType], workspaces: Sequence[models.Workspace]) -> None:
-        """Each type and workspace is its own label, so that its choice can show more than its name."""
-        self.fields["type"].choices = [(one.name, one) for one in types]  # type: ignore[attr-defined]
+    def offer(self, *, workspaces: Sequence[models.Workspace]) -> None:
         own: dict[str, Any] = {one.uid: one for one in workspaces if _UID.fullmatch(one.uid)}
         choices = {NEW: _("A new workspace"), **own, OTHER: _("Another workspace (its ID, from Workspaces)")}
         self.fields["place"].widget.choices = choices.items()

@@ -140,9 +140,7 @@ def show(request: SignedInRequest) -> HttpResponse:
 def live_home(request: SignedInRequest) -> HttpResponse:
     """It has no end, but asks seldom while nothing is under way."""
     shown = _show(request)
-    if live.is_seen(request, shown["live"].version):
-        return HttpResponse(status=204)
-    return render(request, "home.html#live", shown)
+    return live.render_news(request, "home.html#live", lambda: shown, version=shown["live"].version)
 
 
 @require_POST

@@ -34,18 +34,14 @@ def show(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def live_key(request: SignedInRequest) -> HttpResponse:
     shown = _show(request)
-    if live.is_seen(request, shown["live"].version):
-        return HttpResponse(status=204)
-    return render(request, "key.html#live", shown)
+    return live.render_news(request, "key.html#live", lambda: shown, version=shown["live"].version)
 
 
 @require_GET
 def live_banner(request: SignedInRequest) -> HttpResponse:
     """For the pages that have no other live part."""
-    key = read_key(request)
-    if live.is_seen(request, live.read_version(request, key=key)):
-        return HttpResponse(status=204)
-    return render(request, "parts/pause_banner.html")
+    version = live.read_version(request, key=read_key(request))
+    return live.render_news(request, "parts/pause_banner.html", version=version)
 
 
 def _show(request: SignedInRequest) -> dict[str, Any]:

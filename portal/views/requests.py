@@ -34,7 +34,7 @@ _POLLS_A_SECOND = 50  # of all these pages together: each costs a web process 1 
 @permission_required("portal.submit_request", raise_exception=True)
 def new(request: SignedInRequest) -> HttpResponse:
     account = read_key(request).account
-    offered = types.list_offered_types(account=account)
+    offered = _sort_types(types.list_offered_types(account=account))
     form = (
         forms.RequestForm(request.POST.dict(), types=offered)
         if request.method == "POST"
@@ -51,8 +51,7 @@ def new(request: SignedInRequest) -> HttpResponse:
             form.add_error(None, str(error))
     if "submission" in form.errors:  # a new number, so that sending it again works
         form.data = {**form.data, "submission": str(uuid4())}
-    own = _read_workspaces(user=request.user, account=account)
-    form.offer(types=_sort_types(offered), workspaces=own)
+    form.offer(workspaces=_read_workspaces(user=request.user, account=account))
     shown = {
         "form": form,
         "is_rehearsal": failure_pages.is_rehearsal(workspace_uid=form["workspace_id"].value() or ""),
@@ -93,9 +92,7 @@ def index(request: SignedInRequest) -> HttpResponse:
 def live_rows(request: SignedInRequest) -> HttpResponse:
     """The rows are asked for by their numbers: they keep their places whatever becomes of them."""
     shown = _show_rows(request, history.read_rows(user=request.user, numbers=request.GET.get("numbers", "")))
-    if live.is_seen(request, shown["version"]):
-        return HttpResponse(status=204)
-    return render(request, "requests/history.html#live", shown)
+    return live.render_news(request, "requests/history.html#live", lambda: shown, version=shown["version"])
 
 
 def _show_rows(request: SignedInRequest, rows: list[models.Request]) -> dict[str, Any]:
@@ -120,9 +117,9 @@ def detail(request: SignedInRequest, number: int) -> HttpResponse:
 @require_GET
 def live_one(request: SignedInRequest, number: int) -> HttpResponse:
     found = _read_version(request, number)
-    if live.is_seen(request, live.read_version(request, found.facts, key=found.key)):
-        return HttpResponse(status=204)
-    return render(request, "requests/detail.html#live", _show_one(request, number, found))
+    version = live.read_version(request, found.facts, key=found.key)
+    show = partial(_show_one, request, number, found)
+    return live.render_news(request, "requests/detail.html#live", show, version=version)
 
 
 def _read_version(request: SignedInRequest, number: int) -> version_query.RequestVersion:

@@ -1,6 +1,7 @@
 """Workstations: those that a person may see, one of them, and giving it back."""
 
 from collections.abc import Callable
+from functools import partial
 
 from django.contrib import messages
 from django.db.models import Case, When
@@ -117,9 +118,8 @@ def show_one(
 def live_one(request: SignedInRequest, uid: str) -> HttpResponse:
     workstation = _find(request, uid)
     part = _read_part(request, workstation)
-    if live.is_seen(request, part.version):
-        return HttpResponse(status=204)
-    return render(request, "workstations/detail.html#live", _show_one(request, workstation, part=part))
+    show = partial(_show_one, request, workstation, part=part)
+    return live.render_news(request, "workstations/detail.html#live", show, version=part.version)
 
 
 def _find(request: SignedInRequest, uid: str) -> models.Workstation:

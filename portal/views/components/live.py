@@ -1,9 +1,12 @@
 """Live parts of pages: what has changed since the page was made, and how often it asks."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 
 from portal import models
 
@@ -34,8 +37,13 @@ def read_version(request: HttpRequest, *facts: object, key: models.Key) -> str:
     return f"{_find_notice(request, key=key)}.{digest}"
 
 
-def is_seen(request: HttpRequest, version: str) -> bool:
-    return is_poll(request) and request.GET.get("seen") == version
+def render_news(
+    request: HttpRequest, template: str, show: Callable[[], dict[str, Any]] = dict, *, version: str
+) -> HttpResponse:
+    """204 where the page that asks shows this version already. `show` reads what the template needs."""
+    if is_poll(request) and request.GET.get("seen") == version:
+        return HttpResponse(status=204)
+    return render(request, template, show())
 
 
 def has_just_moved(request: HttpRequest, *, key: models.Key) -> bool:
