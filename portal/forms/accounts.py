@@ -43,8 +43,6 @@ class SignInForm(auth_forms.AuthenticationForm):
 
 
 class ConfirmForm(forms.Form):
-    """Asks who is signed in for the password again."""
-
     password = _make_password_field(_("Password"), required=_("Type your password."), autocomplete="current-password")
 
     def __init__(self, *args: Any, person: models.User, **kwargs: Any) -> None:
@@ -124,8 +122,6 @@ class UsernameForm(forms.Form):
 
 
 class NewPasswordForm(forms.Form):
-    """Chooses a password without one before."""
-
     password = _make_password_field(_("Password"), required=_("Choose a password."), help_text=passwords.HELP)
     password_again = _make_password_field(_("Repeat password"), required=_("Type the password again."))
 

@@ -89,8 +89,6 @@ def _check_near(day: date) -> None:
 
 
 class PeriodForm(forms.Form):
-    """Has fields `since` and `until`."""
-
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         since, until = cleaned.get("since"), cleaned.get("until")
@@ -128,8 +126,6 @@ def _list_zones() -> list[tuple[str, str]]:
 
 
 class ListFilterForm(forms.Form):
-    """Has a `type`, and fields that exist only where everybody's rows are listed."""
-
     FOR_EVERYBODY: ClassVar[tuple[str, ...]] = ("person",)
 
     def __init__(self, *args: Any, types: Iterable[str], with_person: bool, **kwargs: Any) -> None:
@@ -249,8 +245,6 @@ class RequestFilterForm(ListFilterForm, PeriodForm):
 
 
 class UsageForm(PeriodForm):
-    """Chooses the last days up to today, or from one day to another; by default the last 30 days."""
-
     PERIODS = (7, 30, 90, 365)
     DEFAULT = 30
     LONGEST = 731  # days: two years

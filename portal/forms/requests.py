@@ -97,17 +97,14 @@ class RequestForm(forms.Form):
 
     @staticmethod
     def repeat(earlier: models.Request) -> dict[str, object]:
-        """The values with which the request is made again."""
         return {field: getattr(earlier, name) for name, field in _FIELDS.items()}
 
     @property
     def submitted(self) -> dict[str, str]:
-        """The values of the request's columns."""
         return {name: self.cleaned_data[field] for name, field in _FIELDS.items()}
 
     @property
     def texts(self) -> list[forms.BoundField]:
-        """The fields of `Request.TEXTS`."""
         return [self[name] for name in models.Request.TEXTS]
 
     @property

@@ -21,7 +21,6 @@ def roles(person: models.User) -> str:
 
 @register.filter
 def naming(words: failures.Words, operators: object) -> str:
-    """A sentence of the failure catalogue in which operators are called by their names."""
     return str(words) % {"operator": operators}
 
 

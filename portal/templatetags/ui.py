@@ -197,7 +197,6 @@ def level_tone(level: str) -> str:
 
 @register.simple_tag
 def moment(time: datetime | None, format: str = "") -> str | SafeString:
-    """A time as people say it, or exactly in a format; the title has all of it."""
     if time is None:
         return "–"
     return draw_moment(timezone.localtime(time), now=timezone.localtime(), format=format)
@@ -257,7 +256,6 @@ def took(portal_request: models.Request) -> str:
 
 @register.filter
 def pretty(raw: str) -> str:
-    """JSON over several lines; what cannot be read as JSON as it came."""
     try:
         return json.dumps(json.loads(raw), indent=2)
     except (ValueError, RecursionError):
@@ -266,7 +264,6 @@ def pretty(raw: str) -> str:
 
 @register.filter
 def browser_name(agent: str) -> str:
-    """What is not known is shown as it came, and shortened."""
     browser = next((name for mark, name in _BROWSERS if mark in agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in agent), "")
     if not browser:
@@ -296,7 +293,6 @@ def is_web_url(url: str) -> bool:
 
 @register.filter
 def file_size(size: int | None) -> str:
-    """What cannot be a size is shown as it came."""
     if size is None:
         return "–"
     if size < 0:

@@ -64,7 +64,6 @@ class SignIn(auth_views.LoginView):
         return super().form_invalid(form)
 
     def get_redirect_url(self, request: HttpRequest | None = None) -> str:
-        """Never the sign-in page itself."""
         target = super().get_redirect_url(request)
         return "" if urlsplit(target).path == self.request.path else target
 

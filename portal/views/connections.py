@@ -76,7 +76,6 @@ def _find(request: SignedInRequest, uid: str) -> tuple[models.Workstation, acces
 
 @require_POST
 def open_one(request: SignedInRequest, uid: str) -> JsonResponse:
-    """The response has the address once, or why there is none."""
     workstation, allowed = _find(request, uid)
     kinds = [kind for kind in models.Connection.HELD if kind in allowed.kinds]
     form = forms.ConnectionForm(request.POST, needs_reason=allowed.needs_reason, kinds=kinds)
@@ -122,7 +121,6 @@ def note_alive(request: SignedInRequest, number: int) -> JsonResponse:
 
 @require_POST
 def end(request: SignedInRequest, number: int) -> HttpResponse:
-    """The page is closed, or its connection cut."""
     ending.end_connection(connection=_find_connection(request, number), by=request.user)
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
@@ -182,9 +180,7 @@ def end_share(request: SignedInRequest, number: int) -> HttpResponse:
 
 
 def _explain_end(*, person: models.User, number: int, connection: models.Connection | None = None) -> dict[str, object]:
-    """Says what ended first: the workstation, or its share with the person.
-
-    Nothing is gone where the person may still hold the connection, which has ended because its page was silent."""
+    """Nothing is gone where the person may still hold the connection, which has ended because its page was silent."""
     rows = models.Workstation.objects.select_related("release_requested_by", "request__requester")
     row, now = rows.get(pk=number), timezone.now()
     share = models.Share.objects.filter(person=person, workstation=row).order_by("-pk").first()

@@ -82,7 +82,6 @@ def _read_sending_state(key: models.Key) -> str:
 
 
 def _choose_entries(user: models.User) -> Iterator[tuple[str, str, int]]:
-    """Words, the name of an address, and how much waits there."""
     sees_all, decides = user.has_perm("portal.see_all"), user.has_perm("portal.close_request")
     yield (_("Overview") if sees_all else _("Workstations")), "home", 0
     if sees_all:

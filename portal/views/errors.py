@@ -19,7 +19,6 @@ _CANCELLED = "57014"  # PostgreSQL's code for a query that was cancelled: it had
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Mostly a page was open for too long."""
     return render(request, "403_csrf.html", status=403)
 
 

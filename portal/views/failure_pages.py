@@ -44,10 +44,7 @@ def is_rehearsal(*, workspace_uid: str) -> bool:
 
 
 def _count_lately(*, code: str, user: models.User) -> dict[str, int]:
-    """People who met it in the last hour, how often it was met today, and how often of that by the user.
-
-    Each attempt counts. Only what ends a request without one, waiting for too long, is read from the requests.
-    """
+    """Each attempt counts. Only what ends a request without one, waiting for too long, is read from the requests."""
     is_attempt = code != failures.WAITED_TOO_LONG.code
     rows = (models.Attempt if is_attempt else models.Request)._default_manager.filter(failure=code)
     person = "request__requester" if is_attempt else "requester"

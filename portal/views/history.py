@@ -23,8 +23,6 @@ _SHOWN = ("status", "operator_note", "failure", "type", "workspace_uid", "create
 
 @dataclass(frozen=True, kw_only=True)
 class Chip:
-    """The link removes the filter."""
-
     label: str
     value: str
     link: str
@@ -32,9 +30,7 @@ class Chip:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """`newer` and `older` are links, empty where there is nothing more; `turned` leads to the other order.
-
-    Links elsewhere take `query` along to get the same requests."""
+    """`turned` leads to the other order; links elsewhere take `query` along to get the same requests."""
 
     form: forms.RequestFilterForm
     requests: list[models.Request]
@@ -82,7 +78,6 @@ def read_rows(*, user: models.User, numbers: str) -> list[models.Request]:
 
 
 def find(user: models.User, values: Mapping[str, Any], part: finding.Slice) -> list[int]:
-    """The numbers of the requests that a valid form asks for and the person may see."""
     zone = ZoneInfo(values["zone"]) if values["zone"] else None
     people = values["person"] if user.has_perm("portal.see_all") else [user.pk]
     lookups = {

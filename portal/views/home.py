@@ -34,8 +34,6 @@ type Urgent = tuple[models.Request, failures.Words, str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class HomePage:
-    """`requests` are the person's newest; `under_way` and `urgent` are among them."""
-
     workstations: list[models.Workstation]
     shared: list[models.Share]
     under_way: list[models.Request]
@@ -92,7 +90,6 @@ def _list_failed(recent: Iterable[models.Request]) -> list[models.Request]:
 
 
 def _describe_urgent(portal_request: models.Request) -> Urgent:
-    """The request, what happened, and the words and the link of what its requester can do."""
     failure, again = portal_request.failure_row, f"{reverse('request_new')}?again={portal_request.pk}"
     if portal_request.status == _States.FAILED and failure and not failure.may_exist:
         # The form leaves a workspace that was refused empty.
@@ -145,7 +142,6 @@ def live_home(request: SignedInRequest) -> HttpResponse:
 
 @require_POST
 def dismiss(request: SignedInRequest, number: int) -> HttpResponse:
-    """Hide the releases up to this event."""
     people.dismiss_releases(person=request.user, until=number)
     return redirect("home")
 

@@ -39,7 +39,6 @@ def live_key(request: SignedInRequest) -> HttpResponse:
 
 @require_GET
 def live_banner(request: SignedInRequest) -> HttpResponse:
-    """For the pages that have no other live part."""
     version = live.read_version(request, key=read_key(request))
     return live.render_news(request, "parts/pause_banner.html", version=version)
 

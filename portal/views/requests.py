@@ -171,7 +171,6 @@ def _show_one(request: SignedInRequest, number: int, found: version_query.Reques
 
 
 def _find_left_out(request: SignedInRequest, portal_request: models.Request) -> models.Workstation | None:
-    """What is missing from the lists, where a person is asked because of that, as far as the reader may see it."""
     if portal_request.operator_note != notes.LEFT_OUT:
         return None
     left_out = completeness.list_left_out(account=portal_request.account).values("pk")
@@ -192,7 +191,7 @@ def _make_part(portal_request: models.Request, *, key: models.Key, position: int
 
 
 def _find_soon(portal_request: models.Request, *, key: models.Key, position: int | None) -> float:
-    """Seconds between two polls while an answer may come any moment; 0 where none can."""
+    """0 where no answer can come any moment."""
     states = models.Request.Status
     may_begin = portal_request.status == states.QUEUED and not key.is_paused and not portal_request.next_attempt_at
     if portal_request.status != states.SENDING and not may_begin:
@@ -204,7 +203,6 @@ def _find_soon(portal_request: models.Request, *, key: models.Key, position: int
 
 @require_POST
 def cancel(request: SignedInRequest, number: int) -> HttpResponse:
-    """Cancel one's own waiting request, or wish for it while the outcome is unknown."""
     portal_request = get_object_or_404(models.Request, pk=number, requester=request.user)
     was_sent = portal_request.status == models.Request.Status.UNKNOWN
     with saying_why(request, submissions.NotPossible):

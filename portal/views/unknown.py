@@ -39,7 +39,6 @@ def decide(request: SignedInRequest, number: int) -> HttpResponse:
 
 
 def _find_workstation(form: forms.DecisionForm, portal_request: models.Request) -> models.Workstation | None:
-    """One that nobody knows is an error of the form."""
     if not form.is_valid() or form.cleaned_data["decision"] != forms.DecisionForm.ADOPT:
         return None
     rows = models.Workstation.objects.filter(account=portal_request.account_id)
@@ -55,7 +54,6 @@ def _carry_out(
     portal_request: models.Request,
     workstation: models.Workstation | None,
 ) -> str:
-    """Returns the message for the operator."""
     said = {"actor": request.user, "portal_request": portal_request, "reason": form.cleaned_data["reason"]}
     if workstation is not None:
         operator_actions.adopt_workstation(workstation=workstation, **said)
@@ -79,7 +77,6 @@ def decide_orphan(request: SignedInRequest, uid: str, decision: str = "") -> Htt
 
 
 def _judge_orphan(request: SignedInRequest, form: forms.OrphanForm, workstation: models.Workstation) -> str:
-    """Returns the message for the operator."""
     reason, values = form.cleaned_data["reason"], {"uid": workstation.uid}
     if form.cleaned_data["decision"] == forms.OrphanForm.RELEASE:
         operator_actions.release_orphan(actor=request.user, workstation=workstation, reason=reason)
@@ -109,8 +106,6 @@ def _answer(request: SignedInRequest, form: forms.ReasonForm, *, label: str, act
 
 @dataclass(frozen=True, kw_only=True)
 class _Section[T]:
-    """`count` says how many rows wait."""
-
     rows: Sequence[T]
     count: str
 

@@ -31,8 +31,6 @@ type Bars = list[tuple[str, str, int]]  # names, links and numbers, the largest 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """The requests of a day or a week, by tones."""
-
     label: str
     link: str
     numbers: Mapping[str, int]
@@ -99,7 +97,6 @@ def _is_by_week(*, since: date, until: date) -> bool:
 
 
 def _list_columns(days: Mapping[date, usage.Numbers], *, since: date, until: date) -> Iterator[Column]:
-    """One for each day or calendar week; the first and the last week may be shorter."""
     by_week = _is_by_week(since=since, until=until)
     while since <= until:
         last = min(until, since + timedelta(days=6 - since.weekday())) if by_week else since
@@ -120,7 +117,6 @@ def _name_period(*, since: date, until: date) -> str:
 
 
 def list_ticks(*, most: int) -> list[int]:
-    """The lines across a chart, from the top down, in steps of 1, 2, 5, 10, 20 ..."""
     steps = (digit * 10**power for power in count() for digit in (1, 2, 5))
     step = next(step for step in steps if step * _MOST_STEPS >= most)
     return [step * number for number in range(-(-most // step) or 1, -1, -1)]
@@ -131,7 +127,6 @@ def _name_failure(code: str) -> str:
 
 
 def _list_people(person: Counter[str], link_to: Callable[..., str]) -> Bars:
-    """Those with the most requests, and, without a link, the others together."""
     people = person.most_common()
     shown, others = people[:MOST_PEOPLE], people[MOST_PEOPLE:]
     users = models.User.objects.in_bulk([int(number) for number, _count in shown])

@@ -76,7 +76,6 @@ def name(request: SignedInRequest, uid: str) -> HttpResponse:
 @require_POST
 @permission_required("portal.close_request", raise_exception=True)
 def give(request: SignedInRequest, uid: str) -> HttpResponse:
-    """Name the owner of a workspace that several people were given."""
     workspace = paging.find_newest(rows=models.Workspace.objects.filter(is_contested=True, owner=None), uid=uid)
     form = _ask_owner(request, workspace)
     if not form.is_valid():

@@ -78,8 +78,7 @@ def _read_of_people(people: list[int], *, ended: bool, type: str, query: QueryDi
 
 
 def _release_several(request: SignedInRequest) -> HttpResponse:
-    """Ask once, with the reason that others' need; the second time do it. Others than the person may release are not
-    found."""
+    """Ask once, with the reason that others' need; the second time do it."""
     texts = request.POST.getlist("workstation")[: paging.PAGE_SIZE]
     numbers = [number for text in texts if (number := models.parse_id(text)) is not None]
     visible = models.Workstation.objects.visible_to(request.user).select_related("request__requester", "workspace")
@@ -182,7 +181,6 @@ def _list_connections(workstation: models.Workstation) -> list[models.Connection
 
 
 def _find_release(workstation: models.Workstation) -> models.Event | None:
-    """The release by somebody else than its owner."""
     by, owner = workstation.release_requested_by_id, workstation.request and workstation.request.requester_id
     if by is None or by == owner or not owner:
         return None

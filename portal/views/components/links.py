@@ -39,7 +39,6 @@ def list_presets(*, query: str = "") -> list[tuple[str, str, bool]]:
 
 
 def _add_to_query(words: str, *, link: str, query: str) -> tuple[str, str, bool]:
-    """Days in the link replace those of the query."""
     address, _mark, own = link.partition("?")
     shown, wanted = dict(parse_qsl(query)), dict(parse_qsl(own))
     kept = {name: value for name, value in shown.items() if not (name in _DAYS and _DAYS & wanted.keys())}

@@ -29,9 +29,7 @@ def is_poll(request: HttpRequest) -> bool:
 
 
 def read_version(request: HttpRequest, *facts: object, key: models.Key) -> str:
-    """Differs wherever the facts or the pause of the key differ, whose notice comes with the part.
-
-    Its first word is what the notice says, so that the end of a pause can be said where the pause was shown."""
+    """Its first word is what the notice says, so that the end of a pause can be said where the pause was shown."""
     state = key.pk, key.state, key.cause, key.paused_at, key.paused_until, key.operator_only
     digest = hashlib.blake2b(repr((state, facts)).encode(), digest_size=9).hexdigest()
     return f"{_find_notice(request, key=key)}.{digest}"

@@ -58,7 +58,6 @@ def read_contents(*, workspace: models.Workspace | None, user: models.User) -> d
 
 
 def show_raw(raw: str, *, contents: dict[str, Any]) -> str:
-    """What the provider said of a workspace, or of a workstation in it, as far as its reader may know."""
     if contents["is_closed"]:
         return ""
     return hidden.hide(text=raw, with_addresses=contents["has_addresses"])

@@ -34,7 +34,6 @@ def describe_page(
 
 
 def _list_panels(past: RequestHistory, *, is_rehearsal: bool, is_own: bool) -> list[str]:
-    """The templates of those that are shown above the timeline, in their order."""
     portal_request, states = past.portal_request, models.Request.Status
     status, workstation = portal_request.status, getattr(portal_request, "workstation", None)
     has_failed = portal_request.failure_row is not None and status != states.UNKNOWN
@@ -80,9 +79,7 @@ def _may_end(request: SignedInRequest, portal_request: models.Request, *, is_own
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """`actor` can do something about it; `failure` is the code of what it waits for.
-
-    `is_up_to_worker`: nothing else keeps it from being sent in time."""
+    """`is_up_to_worker`: nothing else keeps it from being sent in time."""
 
     title: str
     text: str

@@ -47,8 +47,6 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """The case of an unknown request, or an unassigned workstation. `decision` only for who may, while it is open."""
-
     decision: Decision | None
     case: review.Case | None = None
     workstation: models.Workstation | None = None
