@@ -126,6 +126,7 @@ def _list_zones() -> list[tuple[str, str]]:
 
 
 class ListFilterForm(forms.Form):
+    # Fields that exist only where everybody's rows are listed.
     FOR_EVERYBODY: ClassVar[tuple[str, ...]] = ("person",)
 
     def __init__(self, *args: Any, types: Iterable[str], with_person: bool, **kwargs: Any) -> None:
