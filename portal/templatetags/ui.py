@@ -60,6 +60,7 @@ _CODES = str.maketrans({"j": "%-d", "M": "%b", "Y": "%Y", "H": "%H", "i": "%M", 
 _MESSAGE_TONES = {"success": "ok", "error": "bad", "warning": "warn"}
 _LEVEL_TONES = {"error": "t-bad", "warn": "t-warn", "warning": "t-warn"}
 _WEB_URL = re.compile(r"https?://[\w.:\[\]-]+([/?#][!-~]*)?", re.ASCII | re.IGNORECASE)
+_SIZES = ("KB", "MB", "GB", "TB", "PB", "EB")
 _BANNER_PAUSE = 15  # seconds between polls for the notice of a pause
 _TYPE_ICONS = {
     "max": "monitor",
@@ -295,11 +296,7 @@ def is_web_url(url: str) -> bool:
 def file_size(size: int | None) -> str:
     if size is None:
         return "–"
-    if size < 0:
+    if size < 1000:
         return f"{size} B"
-    value, unit = float(size), "B"
-    for unit in ("B", "KB", "MB", "GB", "TB", "PB", "EB"):  # noqa: B007 (the unit is used after the loop)
-        if value < 1000:
-            break
-        value /= 1000
-    return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
+    power = min((len(str(size)) - 1) // 3, len(_SIZES))
+    return f"{size / 1000**power:.1f} {_SIZES[power - 1]}"
