@@ -158,23 +158,21 @@ def _forget_failures(request: HttpRequest) -> None:
 def confirm(request: SignedInRequest) -> HttpResponse:
     """Ask for the password again, before something that whoever finds an open browser must not do."""
     target = read_target(request) or resolve_url("account")
-    form = forms.ConfirmForm(request.POST or None, person=request.user)
-    name, wait = request.user.get_username(), None
-    if request.method == "POST" and request.POST.get("password"):
+    form, name = forms.ConfirmForm(request.POST or None, person=request.user), request.user.get_username()
+    if request.POST.get("password"):
         try:
             with counted_try(request, name=name):
                 is_right = form.is_valid()
         except throttle.TooManyFailures as error:
-            form, is_right, wait = forms.ConfirmForm(person=request.user), False, error.seconds
+            shown = {"form": forms.ConfirmForm(person=request.user), "next": target, "wait": error.seconds}
+            return render(request, "accounts/confirm.html", shown, status=429)
         if is_right:
             _forget_failures(request)
             sessions.note_proof(session=request.session)
             request.session.cycle_key()
             return HttpResponseRedirect(target)
-        if wait is None:
-            sessions.record_failed_sign_in(name=name)
-    context = {"form": form, "next": target, "wait": wait}
-    return render(request, "accounts/confirm.html", context, status=429 if wait else 200)
+        sessions.record_failed_sign_in(name=name)
+    return render(request, "accounts/confirm.html", {"form": form, "next": target})
 
 
 @require_POST
