@@ -1,0 +1,117 @@
+"""The key's page: pausing sending with a reason, and the question of what became of the database."""
+
+from datetime import timedelta
+
+import pytest
+
+from portal import models
+from portal.models.clock import Now
+from portal.services.key import accounts, circuit_breaker
+from tests import factories
+from tests.browser import read
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+REASON = "AgentStation upgrades tonight."
+
+
+def test_an_operator_pauses_sending_with_a_reason_that_everybody_sees(sign_in, alice, bob, olga):
+    waiting = factories.submit(alice)
+    assert "Pause sending…" in read(sign_in(olga).get("/key/"))
+    assert "Pause sending…" not in read(sign_in(alice).get("/key/"))
+    page = read(sign_in(olga).post("/key/pause/", {"reason": REASON}, follow=True))
+    assert "You have paused sending." in page
+    assert "Pause sending…" not in page
+    assert factories.claim_next() is None
+    event = models.Event.objects.get(verb="pause")
+    assert (event.actor_name, event.reason, event.detail["cause"]) == ("olga", REASON, "by-operator")
+    assert f"An operator paused sending (<bdi>olga</bdi>: <bdi>{REASON}</bdi>)" in read(sign_in(bob).get("/key/"))
+    page = read(sign_in(alice).get(f"/requests/{waiting.pk}/"))
+    assert "Paused for the whole team: an operator paused sending" in page
+    assert "waits until olga resumes sending." in page
+
+    sign_in(olga).post("/key/resume/")
+    assert factories.claim_next() is not None
+
+
+@pytest.mark.parametrize("reason", ["", " ", "x" * 501])
+def test_without_a_reason_nothing_is_paused(sign_in, olga, reason):
+    response = sign_in(olga).post("/key/pause/", {"reason": reason})
+    assert response.context["reason_form"].errors
+    assert "Sending is not paused yet" in response.text
+    assert not circuit_breaker.get_current_key().is_paused
+
+
+def test_it_takes_the_place_of_a_pause_that_has_an_end_and_of_no_other(sign_in, olga):
+    browser, key = sign_in(olga), circuit_breaker.get_current_key()
+    models.Key.objects.update(state="PAUSED", cause="402", paused_at=Now(), operator_only=True)
+    assert "Requests are already paused" in browser.post("/key/pause/", {"reason": REASON}, follow=True).text
+    models.Key.objects.update(cause="429", paused_until=Now() + timedelta(hours=1))
+    browser.post("/key/pause/", {"reason": REASON})
+    key.refresh_from_db()
+    assert (key.cause, key.paused_until, key.operator_only) == ("by-operator", None, True)
+
+
+@pytest.mark.parametrize(("cause", "ends_by_itself"), [("429", True), ("500", True), ("402", False)])
+def test_a_pause_that_ends_by_itself_says_when_and_nothing_of_a_request(sign_in, alice, cause, ends_by_itself):
+    accounts.get_current_account()
+    until = Now() + timedelta(minutes=2) if ends_by_itself else None
+    models.Key.objects.update(state="PAUSED", cause=cause, paused_at=Now(), paused_until=until)
+    page = sign_in(alice).get("/key/").content.decode()
+    assert ("Sending resumes by itself at" in page) is ends_by_itself
+    assert ("Is it safe to try again?" in page) is not ends_by_itself
+
+
+# --- A database that is elsewhere than before ---
+
+
+@pytest.fixture
+def waiting(settings, sandbox, alice) -> models.Request:
+    """A request that waits, in a database that is elsewhere than before."""
+    settings.USING_SANDBOX = False
+    factories.submit(alice)
+    factories.send_once()
+    models.Database.objects.update(place="elsewhere")
+    portal_request = factories.submit(alice)
+    assert factories.claim_next(worker="w") is None
+    return portal_request
+
+
+def test_an_operator_reads_what_changed_and_is_asked_what_happened(waiting, olga, sign_in):
+    page = sign_in(olga).get("/key/").text
+    assert "It is in another place than before" in page
+    assert 'action="/key/database/"' in page
+    assert 'action="/key/resume/"' not in page
+
+
+def test_others_read_it_and_are_not_asked(waiting, alice, sign_in):
+    browser = sign_in(alice)
+    page = browser.get("/key/").text
+    assert "database has changed" in page
+    assert 'action="/key/database/"' not in page
+    assert browser.post("/key/database/", {"database": "moved"}).status_code == 403
+    assert models.Key.objects.get().is_paused
+
+
+@pytest.mark.parametrize(
+    ("response", "words", "status"),
+    [
+        ("moved", "Requests are being sent from here now", "QUEUED"),
+        ("put-back", "lists for 1 request before", "UNKNOWN"),
+    ],
+)
+def test_the_response_holds_at_once(waiting, olga, sign_in, response, words, status):
+    page = sign_in(olga).post("/key/database/", {"database": response}, follow=True).text
+    assert words in page
+    assert 'action="/key/database/"' not in page
+    assert models.Request.objects.get(pk=waiting.pk).status == status
+
+
+def test_no_answer_and_a_second_response_change_nothing(waiting, olga, sign_in):
+    browser = sign_in(olga)
+    assert "Say whether" in browser.post("/key/database/", {"database": "perhaps"}, follow=True).text
+    assert models.Key.objects.get().is_paused
+    browser.post("/key/database/", {"database": "moved"})
+    again = browser.post("/key/database/", {"database": "put-back"}, follow=True).text
+    assert "Somebody has already" in again
+    assert models.Request.objects.get(pk=waiting.pk).status == "QUEUED"
