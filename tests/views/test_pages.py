@@ -147,9 +147,6 @@ def test_the_set_up_link_makes_the_administrator_and_signs_them_in(client, setti
     token = setup.create_setup_link()
     path = f"/setup/{token}/"
     assert client.get(path).status_code == 200
-    bad = client.post(path, {"username": "a b", "password": "short", "password_again": "other"})
-    assert bad.status_code == 200
-    assert set(bad.context["form"].errors) == {"username", "password", "password_again"}
     good = {"username": "root", "password": factories.PASSWORD, "password_again": factories.PASSWORD}
     assert client.post(path, good).url == "/"
     assert settings.BROWSER_COOKIE in client.cookies

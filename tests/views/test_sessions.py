@@ -125,9 +125,11 @@ def test_one_signs_out_everywhere_else_at_once(alice, bob):
 def test_a_new_password_ends_all_other_sessions(alice):
     here, there = begin(), begin()
     new = "another long passphrase"
-    here.post("/accounts/password/", {"old_password": factories.PASSWORD, "new_password1": new, "new_password2": new})
+    values = {"old_password": factories.PASSWORD, "new_password1": new, "new_password2": new}
+    assert here.post("/accounts/password/", values).url == "/accounts/password/changed/"
     assert [browser.get("/").status_code for browser in (here, there)] == [200, 302]
     alice.refresh_from_db()
+    assert alice.check_password(new)
     assert len(sessions.list_sessions(person=alice)) == 1
 
 

@@ -157,14 +157,6 @@ class TestAccount:
             assert page.status_code == 200
             assert "Times are in" in page.content.decode()
 
-    def test_days_of_the_history_begin_at_the_person_s_midnight(self, sign_in, alice):
-        portal_request = factories.submit(alice)
-        with factories.unprotected():
-            models.Request.objects.filter(pk=portal_request.pk).update(created_at="2026-01-31T20:00:00+00:00")
-        people.set_time_zone(person=alice, time_zone="Asia/Kolkata")  # there it is half past one on the next day
-        page = sign_in(alice).get("/requests/?since=2026-02-01").content.decode()
-        assert portal_request.label in page
-
     def test_a_probe_of_the_server_s_health_asks_nobody_s_zone(self, sign_in, alice, django_assert_num_queries):
         browser = sign_in(alice)
         with django_assert_num_queries(0):

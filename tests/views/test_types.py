@@ -4,7 +4,6 @@ import re
 from urllib.parse import urlencode
 
 import pytest
-from django.db import transaction
 
 from portal import models
 from portal.models.clock import Now
@@ -163,13 +162,3 @@ def test_the_filters_of_the_admin_have_every_known_type(sign_in, anna):
     page = sign_in(anna).get("/admin/portal/request/").content.decode()
     for name in ("gone", "default", "python"):
         assert f"?type={name}" in page
-
-
-def test_the_list_may_change_between_the_form_and_its_submission(sign_in, alice):
-    browser = sign_in(alice)
-    values = factories.fill_form(type="python")
-    with transaction.atomic():
-        offer("default")
-    response = browser.post(NEW, values)
-    assert response.context["form"].errors["type"]
-    assert browser.post(NEW, values | {"type": "default"}).status_code == 302

@@ -98,7 +98,7 @@ def test_a_requester_wishes_to_cancel_what_is_unknown(sign_in, unknown, alice):
 
 
 @pytest.mark.parametrize("answer", ["same", "other"])
-def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, settings, alice, anna, olga, answer):
+def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, settings, alice, olga, answer):
     waiting = factories.submit(alice)
     settings.AGENTSTATION_API_KEY = "another-key"
     asked = factories.ask_whose_key()
@@ -106,7 +106,6 @@ def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, sett
     page = sign_in(alice).get("/key/").content.decode()
     assert "A different API key or base URL has been set" in page
     assert asked.fingerprint not in page
-    assert sign_in(anna).post(url, {"account": answer}).status_code == 403
     assert "Sending can't be resumed here" in read(sign_in(olga).post("/key/resume/", follow=True))
     page = sign_in(olga).get("/key/").content.decode()
     assert all(words in page for words in (url, asked.fingerprint, asked.base_url, asked.seen_on))
