@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin.base import changes, columns, event_filter, event_text, export, filters, readonly
+from portal.admin.base import changes, columns, event_filter, export, filters, readonly, sentences
 from portal.services.audit import seals
 
 # What is named in events that belong to no request; those of a request are found by its number.
@@ -56,7 +56,7 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
     @admin.display(description=_("what happened"))
     def what_happened(self, row: models.Event) -> SafeString:
         """The event as a sentence."""
-        return event_text.describe_event(row)
+        return sentences.describe_event(row)
 
     @admin.display(description=_("what changed"))
     def what_changed(self, row: models.Event) -> SafeString | str:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from portal import models
-from portal.admin.base import event_text, sentences
+from portal.admin.base import sentences
 from portal.models.event import Verb
 from tests import factories
 from tests.admin import rows
@@ -190,7 +190,7 @@ def test_every_verb_is_in_one_group_with_a_sentence():
     listed = [one for _label, group in sentences.GROUPS.values() for one in group.items()]
     assert sorted(verb for verb, _ in listed) == sorted(Verb)
     assert all("{who}" in str(words) or "{what}" in str(words) for _, words in listed)
-    choices = [code for _label, codes in event_text.list_choices() for code, _words in codes]
+    choices = [code for _label, codes in sentences.list_choices() for code, _words in codes]
     assert sorted(choices) == sorted([*Verb.values, *sentences.GROUPS])
     assert len(choices) == len(set(choices))
 
@@ -204,7 +204,7 @@ def test_the_filter_shows_groups_and_words(anna, sign_in):
 
 
 def read(event: models.Event) -> str:
-    return re.sub("<[^>]*>", "", unescape(event_text.describe_event(event)))
+    return re.sub("<[^>]*>", "", unescape(sentences.describe_event(event)))
 
 
 KEY = "key key of https://x"
@@ -251,7 +251,7 @@ def test_what_nobody_did_the_portal_did_or_a_command(alice):
 
 
 def test_a_sentence_links_its_person_and_its_request_and_is_no_markup(alice):
-    shown = event_text.describe_event(rows.create_event(alice, request_number=5, target=f"request R-5 {rows.NASTY}"))
+    shown = sentences.describe_event(rows.create_event(alice, request_number=5, target=f"request R-5 {rows.NASTY}"))
     assert f'<a href="/admin/portal/user/{alice.pk}/change/">alice</a>' in shown
     assert '<a href="/admin/portal/request/5/change/">R-5</a>' in shown
     assert "<script>" not in shown

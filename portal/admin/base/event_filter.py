@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal import forms, models
-from portal.admin.base import changelist, event_text, filters, sentences
+from portal.admin.base import changelist, filters, sentences
 
 
 def list_days() -> list[tuple[str, dict[str, str]]]:
@@ -26,7 +26,7 @@ class EventChangeList(changelist.UncountedChangeList):
     form: forms.EventFilterForm
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        self.form = forms.EventFilterForm(request.GET, verbs=event_text.list_choices())
+        self.form = forms.EventFilterForm(request.GET, verbs=sentences.list_choices())
         super().__init__(request, *args, **kwargs)
 
     def get_filters_params(self, params: Any = None) -> Any:

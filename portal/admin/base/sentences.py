@@ -6,10 +6,17 @@ does not say that.
 
 from collections.abc import Mapping
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from portal import failures
+from portal import failures, models
+from portal.admin.base import columns
 from portal.models.event import Verb
+
+type Shown = SafeString | str
 
 # Verbs that an auditor looks for together, by what an address calls them: a label, and the sentence of each verb.
 GROUPS: Mapping[str, tuple[failures.Words, Mapping[Verb, failures.Words]]] = {
@@ -126,6 +133,11 @@ GROUPS: Mapping[str, tuple[failures.Words, Mapping[Verb, failures.Words]]] = {
 # Of a verb that this version of the portal does not know.
 OTHER = _("{who}: {verb}, {what}")
 
+# Kinds whose names say what they are; of others the kind is named too.
+_PLAIN = ("request", "attempt", "user", "notice")
+_DOUBLED = ("key", "restore", "lost response")  # whose names begin with the kind
+_OTHERWISE = {"tombstone": _("deletion record")}  # what pages call a kind
+
 _SENTENCES = {verb.value: words for _label, listed in GROUPS.values() for verb, words in listed.items()}
 
 
@@ -134,6 +146,90 @@ def list_verbs(code: str) -> tuple[str, ...]:
     return tuple(GROUPS[code][1]) if code in GROUPS else (code,) if code else ()
 
 
-def find_sentence(verb: str) -> failures.Words:
-    """The sentence of the verb."""
-    return _SENTENCES.get(verb, OTHER)
+def list_choices() -> list[tuple[str, list[tuple[str, str]]]]:
+    """All verbs in their groups, as a field offers them: the whole group first."""
+    return [
+        (
+            str(label),
+            [
+                (code, gettext("%(group)s: all") % {"group": label}),
+                *((verb.value, capfirst(str(verb.label))) for verb in verbs),
+            ],
+        )
+        for code, (label, verbs) in GROUPS.items()
+    ]
+
+
+def describe_event(event: models.Event) -> SafeString:
+    """Who did what to what, and how it came out; the verb's code stands behind it."""
+    words = str(_SENTENCES.get(event.verb, OTHER))
+    sentence = format_html(words, who=_show_actor(event), what=_show_target(event), verb=event.verb)
+    outcome = _describe_outcome(event)
+    sentence = format_html("{}: {}", sentence, outcome) if outcome else sentence
+    return format_html('{} <code class="verb">{}</code>', sentence, event.verb)
+
+
+def _show_actor(event: models.Event) -> Shown:
+    """The person, linked; or the portal, or who called a command on the server."""
+    if event.actor_id is not None:
+        return columns.link_to(models.User(pk=event.actor_id), event.actor_name)
+    caller = event.detail.get("system_user") if isinstance(event.detail, dict) else None
+    if caller:
+        return gettext("%(name)s on the server") % {"name": caller}
+    return event.actor_name or gettext("The portal")
+
+
+def _show_target(event: models.Event) -> Shown:
+    """What it was done to, with the request linked that it names or belongs to."""
+    name = _name_target(event.target)
+    if event.request_number is None:
+        return name
+    link, label = columns.link_to(models.Request(pk=event.request_number)), f"R-{event.request_number}"
+    before, found, after = name.partition(label)
+    if found and not after[:1].isdigit():
+        return format_html("{}{}{}", before, link, after)
+    return format_html("{} ({})", name, link)
+
+
+def _name_target(target: str) -> str:
+    for kind in _PLAIN:
+        if target.startswith(f"{kind} "):
+            return target.removeprefix(f"{kind} ")
+    for kind in _DOUBLED:
+        if target.startswith(f"{kind} {kind.split()[-1]} "):
+            return target.removeprefix(f"{kind} ")
+    kind, _space, name = target.partition(" ")
+    return f"{_OTHERWISE[kind]} {name}" if kind in _OTHERWISE else target
+
+
+def _describe_outcome(event: models.Event) -> Shown:
+    """What the event's detail says of how it came out, for those verbs whose sentences leave that open."""
+    detail = event.detail if isinstance(event.detail, dict) else {}
+    match event.verb:
+        case Verb.RESPONSE | Verb.LATE_RESPONSE | Verb.LOST_RESPONSE:
+            return _join_outcome(str(detail.get("outcome", "")), str(detail.get("failure", "")))
+        case Verb.PAUSE:
+            return columns.show_failure(str(detail.get("cause", ""))) if detail.get("cause") else ""
+        case Verb.PROBE if "passed" in detail:
+            return gettext("accepted") if detail["passed"] else gettext("rejected")
+        case Verb.RECONCILE if detail.get("workstation"):
+            return gettext("found %(workstation)s") % {"workstation": detail["workstation"]}
+        case Verb.RECONCILE if detail.get("decision") == "not created":
+            return gettext("nothing was created")
+        case Verb.ADOPT:
+            return str(detail.get("workstation", ""))
+        case Verb.OPEN_CONNECTION | Verb.END_CONNECTION:
+            kinds = dict(models.Connection.Kind.choices)
+            return str(kinds.get(detail.get("kind", ""), detail.get("kind", "")))
+        case Verb.SHARE | Verb.END_SHARE:
+            return str(detail.get("person", ""))
+        case Verb.NEEDS_REVIEW if not event.reason:
+            return gettext("no longer needed")
+    return ""
+
+
+def _join_outcome(outcome: str, failure: str) -> Shown:
+    """An outcome as people say it, with the failure's code and title."""
+    said = str(dict(models.Attempt.Outcome.choices).get(outcome, outcome)).lower()
+    shown = columns.show_failure(failure) if failure else ""
+    return format_html("{}, {}", said, shown) if said and shown else shown or said
