@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin.base import changes, columns, event_filter, export, filters, readonly, sentences
+from portal.admin.base import changelist, changes, columns, export, filters, readonly, sentences
 from portal.services.audit import seals
 
 # What is named in events that belong to no request; those of a request are found by its number.
@@ -45,7 +45,7 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
     )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return event_filter.EventChangeList
+        return changelist.EventChangeList
 
     def search(self, rows: QuerySet[models.Event], word: str) -> QuerySet[models.Event]:
         """Each place has an index. What those of HTTP requests and reasons leave out is said as they say it."""

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal import models
 from portal.admin import sections
-from portal.admin.base import columns, event_filter
+from portal.admin.base import changelist, columns
 from portal.services.audit import nightly, protection, seals
 from portal.services.people import throttle
 
@@ -56,7 +56,7 @@ class PortalAdminSite(admin.AdminSite):
     def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """What people come for, and then all there is."""
         tasks = {
-            "days": [(words, columns.list_url(models.Event, **days)) for words, days in event_filter.list_days()],
+            "days": [(words, columns.list_url(models.Event, **days)) for words, days in changelist.list_days()],
             "all_events": columns.list_url(models.Event),
         }
         state = {
