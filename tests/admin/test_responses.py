@@ -6,15 +6,15 @@ import pytest
 from django.db.models import Model
 from django.utils.html import escape
 
-from portal.admin.base import responses
+from portal.admin.base import columns
 from tests.admin import rows
 
 
 def test_json_is_laid_out_where_that_changes_nothing_but_white_space():
-    shown = str(responses.show_response(b'{"a":[1,{}], "b":"x [y]:  {z}"}'))
+    shown = str(columns.show_response(b'{"a":[1,{}], "b":"x [y]:  {z}"}'))
     assert "{\n  &quot;a&quot;: [\n    1,\n    {}\n  ],\n  &quot;b&quot;: &quot;x [y]:  {z}&quot;\n}" in shown
     for body in ('{"a":1.10,"b":[]}', '{"a":1,"a":2}', '{"a":1e999}', '{"a":"\\u202e"}'):
-        assert f">{escape(body)}<" in str(responses.show_response(body.encode())), body
+        assert f">{escape(body)}<" in str(columns.show_response(body.encode())), body
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_json_is_laid_out_where_that_changes_nothing_but_white_space():
     ids=range(13),
 )
 def test_anything_at_all_can_be_shown(body, expected):
-    shown = str(responses.show_response(body))
+    shown = str(columns.show_response(body))
     assert expected in shown
     assert len(shown) < 1_000_000
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from portal import agentstation, models
-from portal.admin.base import responses
+from portal.admin.base import columns
 from portal.services.connections import hosts, opening
 from portal.services.runtime import hidden
 from portal.services.search import spreadsheet
@@ -59,7 +59,7 @@ def test_a_mebibyte_of_anything_goes_through_all_that_reads_it(sandbox, sign_in,
 def test_and_through_each_of_its_readers_alone(unit):
     text = write(unit, LARGEST)
     hidden.hide(text=text)
-    responses.show_text(text)
+    columns.show_text(text)
     opening._ADDRESS.sub("", text)
     assert not hosts.is_known(address=text, is_url=True)
     assert not hosts.is_known(address=text, is_url=False)

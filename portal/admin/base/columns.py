@@ -1,5 +1,6 @@
 """The columns of lists and the facts of pages: each shows a field as its type asks for."""
 
+import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache
@@ -13,14 +14,16 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
+from django.utils.translation import ngettext
 
 from portal import failures
-from portal.admin.base import responses
+from portal.services.mirrors import sanitize
 from portal.services.runtime import hidden
 from portal.templatetags import ui
 
 NOTHING = "–"
 LONGEST = 60  # characters of a text in a list
+LONGEST_RESPONSE = 64 * 1024
 # What is given to Django is a name or a callable; its type stubs allow no callables among the fields of a page.
 type Column = Any
 type Show = Callable[[Any], Any]
@@ -84,9 +87,9 @@ def _find_show(field: Any, *, is_list: bool) -> Show | None:
     if isinstance(field, DateTimeField):
         return show_time
     if isinstance(field, BinaryField):
-        return responses.show_response
+        return show_response
     if field.name == "raw":
-        return lambda text: responses.show_text(hidden.hide(text=text))
+        return lambda text: show_text(hidden.hide(text=text))
     if field.name == "size":
         return ui.file_size
     if is_list and isinstance(field, CharField | TextField) and not field.choices:
@@ -137,3 +140,36 @@ def list_url(model: type[Model], **parameters: object) -> str:
     """Where the model's list is, with search (`q`) or filters."""
     url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     return f"{url}?{urlencode(parameters)}" if parameters else url
+
+
+def show_response(body: bytes | memoryview | None) -> SafeString | str:
+    """A body as text, without what is hidden."""
+    return "–" if body is None else _show(hidden.hide(text=bytes(body).decode("utf-8", errors="backslashreplace")))
+
+
+def show_text(text: str) -> SafeString | str:
+    """Stored text, laid out and cut off as a response's body is; nothing in it is hidden."""
+    return _show(text) if text else "–"
+
+
+def _show(text: str) -> SafeString:
+    shown = _lay_out(text)
+    missing = len(text[LONGEST_RESPONSE:].encode(errors="backslashreplace")) if shown is text else 0
+    box = format_html('<pre class="response" tabindex="0">{}</pre>', sanitize.escape_text(shown[:LONGEST_RESPONSE]))
+    return format_html('{}<p class="cut">{}</p>', box, _say_missing(missing)) if missing else box
+
+
+def _say_missing(missing: int) -> str:
+    return ngettext("%(number)s byte more is not shown.", "%(number)s bytes more are not shown.", missing) % {
+        "number": f"{missing:,}"
+    }
+
+
+def _lay_out(text: str) -> str:
+    """JSON with a line for each member, where that fits and changes nothing but white space; else as it came."""
+    try:
+        laid_out = json.dumps(json.loads(text), indent=2, ensure_ascii=False) if len(text) <= LONGEST_RESPONSE else ""
+    except (ValueError, RecursionError):  # not JSON, a number with too many digits, or too deep
+        return text
+    is_same = len(laid_out) <= LONGEST_RESPONSE and "".join(laid_out.split()) == "".join(text.split())
+    return laid_out if is_same else text
