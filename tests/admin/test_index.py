@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from portal.admin import sections
+from portal.admin import site
 from tests import factories
 from tests.admin import rows
 from tests.audit.conftest import make_seal  # noqa: F401 (a fixture)
@@ -26,14 +26,14 @@ def read_headings(page: str) -> list[str]:
 
 
 def test_every_model_of_the_admin_is_in_one_section_with_a_line():
-    listed = [one for _label, models in sections.SECTIONS.values() for one in models.items()]
+    listed = [one for _label, models in site.SECTIONS.values() for one in models.items()]
     assert Counter(model for model, _ in listed) == Counter(dict.fromkeys(admin.site._registry, 1))
     assert all(str(words).endswith(".") for _, words in listed)
 
 
 def test_it_begins_with_three_tasks_and_then_lists_the_sections(anna, root, sign_in):
     page = sign_in(anna).get("/admin/").text
-    assert read_headings(page) == [*TASKS, *(str(label) for label, _ in sections.SECTIONS.values())]
+    assert read_headings(page) == [*TASKS, *(str(label) for label, _ in site.SECTIONS.values())]
     assert page.index("Verify and export") < page.index("/admin/portal/attempt/")
     assert "What people requested, and what became of it." in page
     for link in ('href="/admin/portal/user/add/"', 'href="/admin/auth/group/"'):
