@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from portal import failures, models
-from portal.admin.base import changelist, changes, columns, export, filters, readonly, sentences
+from portal.admin.base import changelist, columns, export, filters, history, readonly, sentences
 from portal.services.audit import seals
 
 # What is named in events that belong to no request; those of a request are found by its number.
@@ -65,7 +65,7 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
     @admin.display(description=_("what changed"))
     def what_changed(self, row: models.Event) -> SafeString | str:
         """Rows with their columns before and after."""
-        return changes.show_changes(row.changes)
+        return history.show_changes(row.changes)
 
     @admin.display(description=_("sealed by"))
     def sealed_by(self, row: models.Event) -> SafeString | str:
