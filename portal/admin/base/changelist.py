@@ -153,7 +153,7 @@ def _narrow(rows: QuerySet[models.Event], form: forms.EventFilterForm) -> QueryS
         "actor_name__in": asked["person"],
         "verb__in": sentences.list_verbs(asked["verb"]),
     }
-    rows = rows.filter(**{lookup: value for lookup, value in fits.items() if value not in (None, [], ())})
+    rows = rows.filter(**{lookup: value for lookup, value in fits.items() if value not in (None, [])})
     since, until = asked["since"], asked["until"] and asked["until"] + timedelta(days=1)
     return filters.filter_period(rows, column="at", since=_start_of(since), until=_start_of(until))
 
