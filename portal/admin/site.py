@@ -1,7 +1,6 @@
 """Who may enter the admin, what its first page lists, and its ways out into the portal."""
 
-from collections.abc import Callable, Mapping
-from functools import update_wrapper
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -9,7 +8,7 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.views import LogoutView
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
@@ -64,7 +63,11 @@ class PortalAdminSite(admin.AdminSite):
     empty_value_display = columns.NOTHING
 
     def has_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_active and request.user.has_perm("portal.see_all"))
+        """Refuses whoever is signed in and may not enter: the sign-in page would only send them back here, for ever."""
+        may_enter = request.user.has_perm("portal.see_all")
+        if request.user.is_authenticated and not may_enter:
+            raise PermissionDenied(_("The audit log is open to auditors and operators."))
+        return may_enter
 
     def get_urls(self) -> list[Any]:
         """Whoever is signed out is sent straight to the portal's sign-in, not by way of the admin's own."""
@@ -72,17 +75,6 @@ class PortalAdminSite(admin.AdminSite):
         for url in urls:
             getattr(url.callback, "__dict__", {}).pop("login_url", None)
         return urls
-
-    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """Refuse whoever is signed in and may not enter: the sign-in page would only send them back here, for ever."""
-        inner: Callable[..., HttpResponseBase] = super().admin_view(view, cacheable)
-
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if request.user.is_authenticated and not self.has_permission(request):
-                raise PermissionDenied(_("The audit log is open to auditors and operators."))
-            return inner(request, *args, **kwargs)
-
-        return update_wrapper(guarded, inner)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """What the person may see of each section, every model with its line."""
