@@ -1,13 +1,10 @@
-"""Accounts at the provider and the state of their keys, and what the portal knows of its own database.
-
-The key itself is nowhere in the database.
-"""
+"""Accounts at the provider and the state of their keys (no key is in the database), and the database itself."""
 
 from django.contrib import admin
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from portal import failures, models
+from portal import models
 from portal.admin.base import columns, filters, readonly
 
 
@@ -19,14 +16,9 @@ class AccountAdmin(readonly.ReadOnlyAdmin):
     list_select_related = ("key",)
     search_fields = ("base_url",)
     fields = ("base_url", "key", ("created_at", "retired_at"), ("baseline_scan", "shared_at"))
-
-    def list_links(self, row: models.Account) -> list[tuple[failures.Words, str]]:
-        return [
-            (_("Requests"), columns.list_url(models.Request, account=row.pk)),
-            (_("Workstations"), columns.list_url(models.Workstation, account=row.pk)),
-            (_("Workspaces"), columns.list_url(models.Workspace, account=row.pk)),
-            (_("Workstation types"), columns.list_url(models.WorkstationType, account=row.pk)),
-        ]
+    linked_lists = dict.fromkeys(
+        (models.Request, models.Workstation, models.Workspace, models.WorkstationType), "account"
+    )
 
 
 @admin.register(models.Key)
@@ -39,7 +31,7 @@ class KeyAdmin(readonly.ReadOnlyAdmin):
     search_fields = ("account__base_url", "cause")
     exclude = ("tick", "resumed_tick")
 
-    def list_links(self, row: models.Key) -> list[tuple[failures.Words, str]]:
+    def list_links(self, row: models.Key) -> columns.Links:
         return [(_("Open in the portal"), reverse("key"))]
 
 
@@ -51,7 +43,7 @@ class CredentialAdmin(readonly.ReadOnlyAdmin):
     list_select_related = ("account",)
     search_fields = ("fingerprint", "base_url", "seen_on")
 
-    def list_links(self, row: models.Credential) -> list[tuple[failures.Words, str]]:
+    def list_links(self, row: models.Credential) -> columns.Links:
         return [(_("Attempts with this key"), columns.list_url(models.Attempt, key=row.fingerprint))]
 
 

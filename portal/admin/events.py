@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -13,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from portal import failures, models
+from portal import models
 from portal.admin.base import changelist, columns, export, filters, history, readonly, sentences
 from portal.services.audit import seals
 
@@ -22,7 +21,7 @@ _KINDS = ("key", "account", "user", "group", "workstation", "workspace", "notice
 
 
 @admin.register(models.Event)
-class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
+class EventAdmin(export.ExportAdmin):
     """Who did what to what, when."""
 
     list_display = ("pk", "at", "what_happened", "reason")
@@ -30,6 +29,7 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
         *(filters.ACTOR, ("at", filters.LinkedTimeFilter)),
         *(filters.TARGET, filters.EVENT_WORKSPACE, filters.SEAL),
     )
+    changelist_class = changelist.EventChangeList
     export_kind = "events"
     search_fields = ("actor_name", "target", "http_request", "reason")
     search_help_text = _(
@@ -47,9 +47,6 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
         "what_changed",
         "sealed_by",
     )
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return changelist.EventChangeList
 
     def search(self, rows: QuerySet[models.Event], word: str) -> QuerySet[models.Event]:
         """Each place has an index. What those of HTTP requests and reasons leave out is said as they say it."""
@@ -72,7 +69,7 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
         """The batch that it is proven by."""
         return columns.link_to(seals.find_seal(event_id=row.pk))
 
-    def list_links(self, row: models.Event) -> list[tuple[failures.Words, str]]:
+    def list_links(self, row: models.Event) -> columns.Links:
         if not row.http_request:
             return []
         return [(_("All of this HTTP request"), columns.list_url(models.Event, q=row.http_request))]
@@ -117,7 +114,7 @@ class SealAdmin(readonly.ReadOnlyAdmin):
         """Those that it closed: nothing ever happens to a seal."""
         return {"seal": row.pk}
 
-    def list_links(self, row: models.Seal) -> list[tuple[failures.Words, str]]:
+    def list_links(self, row: models.Seal) -> columns.Links:
         near = models.Seal.objects.filter(pk__in=(row.pk - 1, row.pk + 1)).only("pk").order_by("pk")
         labels = {row.pk - 1: _("The seal before it"), row.pk + 1: _("The next seal")}
         return [(labels[seal.pk], columns.url_of(seal)) for seal in near]

@@ -65,6 +65,7 @@ class WorkspaceAdmin(readonly.ReadOnlyAdmin):
     person_lookup = "owner"
     name_lookups = ("uid",)
     fields = ("uid", "owner", ("status", "account"), ("created_at", "first_seen_at"), "raw")
+    linked_lists = dict.fromkeys((models.Workstation, models.File, models.Log), "workspace")
 
     def find_number(self, rows: QuerySet[models.Workspace], number: int) -> QuerySet[models.Workspace]:
         """The workspace that the request asked for, or that its workstation is in."""
@@ -74,13 +75,6 @@ class WorkspaceAdmin(readonly.ReadOnlyAdmin):
 
     def search_text(self, rows: QuerySet[models.Workspace], word: str) -> QuerySet[models.Workspace]:
         return rows.none()
-
-    def list_links(self, row: models.Workspace) -> list[tuple[failures.Words, str]]:
-        return [
-            (_("Workstations"), columns.list_url(models.Workstation, workspace=row.pk)),
-            (_("Files"), columns.list_url(models.File, workspace=row.pk)),
-            (_("Logs"), columns.list_url(models.Log, workspace=row.pk)),
-        ]
 
     def find_events(self, row: models.Workspace) -> dict[str, object]:
         return {"workspace": row.pk}

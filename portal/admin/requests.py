@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from portal import failures, models
+from portal import models
 from portal.admin.base import columns, export, filters, readonly
 from portal.services.reports import timeline
 from portal.services.requests import lifecycle
@@ -20,7 +20,7 @@ _WORDS = _(
 
 
 @admin.register(models.Request)
-class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
+class RequestAdmin(export.ExportAdmin):
     """What was asked for."""
 
     export_kind = "requests"
@@ -70,7 +70,7 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
             context["steps"] = timeline.list_steps(request_history=history)
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def list_links(self, row: models.Request) -> list[tuple[failures.Words, str]]:
+    def list_links(self, row: models.Request) -> columns.Links:
         return [
             (_("Open in the portal"), reverse("request_detail", args=[row.pk])),
             (_("All attempts"), columns.list_url(models.Attempt, request=row.pk)),
@@ -89,10 +89,7 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
         *("outcome", "http_status", "failure", "error", "message"),
     )
     list_select_related = ("request__requester",)
-    list_filter = (
-        *("outcome", filters.FAILURE, ("claimed_at", filters.TimeFilter)),
-        *(filters.REQUEST, filters.KEY),
-    )
+    list_filter = ("outcome", filters.FAILURE, ("claimed_at", filters.TimeFilter), filters.REQUEST, filters.KEY)
     search_fields = ("request__search_entry__words",)
     search_help_text = _WORDS
     number_lookup = "request"
@@ -110,7 +107,7 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
         "late_response",
     )
 
-    def list_links(self, row: models.Attempt) -> list[tuple[failures.Words, str]]:
+    def list_links(self, row: models.Attempt) -> columns.Links:
         same_key = columns.list_url(models.Attempt, key=row.key_fingerprint)
         return [
             (_("Request"), columns.url_of(row.request)),

@@ -56,8 +56,7 @@ MODELS: Mapping[type[Model], tuple[str, failures.Words]] = {
 class PortalAdminSite(admin.AdminSite):
     """Open to active people who may see all: auditors, operators and superusers, without `is_staff`."""
 
-    site_header = _("Workstations: audit log")
-    site_title = _("Workstations: audit log")
+    site_header = site_title = _("Workstations: audit log")
     index_title = _("Audit log")
     enable_nav_sidebar = False
     empty_value_display = columns.NOTHING

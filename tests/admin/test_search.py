@@ -225,7 +225,7 @@ def test_a_list_of_thirty_takes_as_many_queries_as_one_of_three(alice, bob, anna
 
 
 def test_pages_follow_one_another_without_being_counted(alice, anna, sign_in, monkeypatch):
-    monkeypatch.setattr(changelist.UncountedPaginator, "LIMIT", 100)
+    monkeypatch.setattr(changelist, "MOST_ROWS", 100)
     made = [rows.create_request(alice).pk for _ in range(130)][::-1]
     browser = sign_in(anna)
     for page, words in ((1, "51 or more"), (2, "101 or more")):

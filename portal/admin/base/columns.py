@@ -27,6 +27,8 @@ LONGEST_RESPONSE = 64 * 1024
 # What is given to Django is a name or a callable; its type stubs allow no callables among the fields of a page.
 type Column = Any
 type Show = Callable[[Any], Any]
+type Shown = SafeString | str
+type Links = list[tuple[failures.Words, str]]
 
 # Fields that are called otherwise on pages, and those that are shown in a way of their own.
 _LABELS = {
@@ -113,12 +115,12 @@ def shorten(text: str) -> str:
     return Truncator(text or NOTHING).chars(LONGEST)
 
 
-def show_time(time: datetime | None) -> SafeString | str:
+def show_time(time: datetime | None) -> Shown:
     """A time to the second, in the person's zone."""
     return ui.moment(time, "j M Y, H:i:s")
 
 
-def show_failure(code: str) -> SafeString | str:
+def show_failure(code: str) -> Shown:
     """A failure's code and title, linked to the guide; a code that the catalogue does not know as it came."""
     if code not in failures.CATALOGUE:
         return code or NOTHING
@@ -126,7 +128,7 @@ def show_failure(code: str) -> SafeString | str:
     return format_html('<a href="{}">{}</a>: {}', url, code, failures.CATALOGUE[code].title)
 
 
-def link_to(row: Model | None, words: object = "") -> SafeString | str:
+def link_to(row: Model | None, words: object = "") -> Shown:
     """A link to the row's page in the admin, by its own name or under other words."""
     return NOTHING if row is None else format_html('<a href="{}">{}</a>', url_of(row), words or row)
 
@@ -142,27 +144,24 @@ def list_url(model: type[Model], **parameters: object) -> str:
     return f"{url}?{urlencode(parameters)}" if parameters else url
 
 
-def show_response(body: bytes | memoryview | None) -> SafeString | str:
+def show_response(body: bytes | memoryview | None) -> Shown:
     """A body as text, without what is hidden."""
     return "–" if body is None else _show(hidden.hide(text=bytes(body).decode("utf-8", errors="backslashreplace")))
 
 
-def show_text(text: str) -> SafeString | str:
+def show_text(text: str) -> Shown:
     """Stored text, laid out and cut off as a response's body is; nothing in it is hidden."""
     return _show(text) if text else "–"
 
 
 def _show(text: str) -> SafeString:
     shown = _lay_out(text)
-    missing = len(text[LONGEST_RESPONSE:].encode(errors="backslashreplace")) if shown is text else 0
     box = format_html('<pre class="response" tabindex="0">{}</pre>', sanitize.escape_text(shown[:LONGEST_RESPONSE]))
-    return format_html('{}<p class="cut">{}</p>', box, _say_missing(missing)) if missing else box
-
-
-def _say_missing(missing: int) -> str:
-    return ngettext("%(number)s byte more is not shown.", "%(number)s bytes more are not shown.", missing) % {
-        "number": f"{missing:,}"
-    }
+    missing = len(text[LONGEST_RESPONSE:].encode(errors="backslashreplace")) if shown is text else 0
+    if not missing:
+        return box
+    words = ngettext("%(number)s byte more is not shown.", "%(number)s bytes more are not shown.", missing)
+    return format_html('{}<p class="cut">{}</p>', box, words % {"number": f"{missing:,}"})
 
 
 def _lay_out(text: str) -> str:

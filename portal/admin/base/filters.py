@@ -71,7 +71,7 @@ def filter_empty(column: str, *, parameter: str, title: failures.Words, **words:
     """Whether a column is empty: two values with their words, the first of which says that it is."""
     empty = next(iter(words))
     narrow = lambda rows, value: rows.filter(**{f"{column}__isnull": value == empty})  # noqa: E731 (one of two)
-    return make_filter(parameter, title=title, offer=lambda: words.items(), narrow=narrow)
+    return make_filter(parameter, title=title, offer=words.items, narrow=narrow)
 
 
 def filter_row(parameter: str, model: type[Model], narrow: Callable[[Rows, int], Rows] | None = None) -> Filter:

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
+from django.contrib import admin
 from django.contrib.admin.views.main import PAGE_VAR
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -14,12 +15,11 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
+from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from portal import failures, models
-from portal.admin.base import columns
+from portal import models
+from portal.admin.base import changelist, columns
 from portal.models.ids import parse_id
 from portal.services.audit import rows, signatures
 from portal.services.search import periods
@@ -29,31 +29,40 @@ _PER_PAGE = 100
 _LONGEST = 200  # characters of a value
 
 type People = Mapping[int, str]
-type Shown = SafeString | str
 
 
-class HistoryMixin:
+class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Every object leads to its events, and where they hold its columns to what they changed."""
 
-    model: Any
-    opts: Any
-    admin_site: Any
+    changelist_class = changelist.ChangeList
+    # Lists of what belongs to a row, with the filter that finds it.
+    linked_lists: ClassVar[Mapping[type[Model], str]] = {}
 
-    def list_links(self, row: Any) -> list[tuple[failures.Words, str]]:
-        """Labels and addresses of what belongs to the row."""
-        return []
+    def list_links(self, row: Any) -> columns.Links:
+        return [
+            (capfirst(str(model._meta.verbose_name_plural)), columns.list_url(model, **{parameter: row.pk}))
+            for model, parameter in self.linked_lists.items()
+        ]
 
     def find_events(self, row: Any) -> dict[str, object]:
         """Search or filters by which the list of events has those of the row."""
         return {"target": models.name_target(row)}
 
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Only what the filters ask for: Django takes every lookup of every field, and a `note__regex` keeps a database
+        busy for minutes."""
+        return any(lookup in _list_lookups(each) for each in self.get_list_filter(request))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[changelist.ChangeList]:
+        return self.changelist_class
+
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        row = context.get("original")
-        links = [] if row is None else [*self.list_links(row), *self._list_past(row)]
-        shown: HttpResponse = super().render_change_form(  # type: ignore[misc]
-            request, context | {"links": links}, *args, **kwargs
-        )
-        return shown
+        if (row := context.get("original")) is not None:
+            links = [*self.list_links(row), (_("Events"), self._events_url(row))]
+            if rows.find_kind(row=row):
+                links.append((_("History"), columns.url_of(row, "history")))
+            context["links"] = links
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """What was changed about the row, which may be gone; or its events, where they do not hold its columns.
@@ -63,7 +72,7 @@ class HistoryMixin:
         """
         if not request.user.has_perm("portal.view_event"):
             raise PermissionDenied
-        row = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        row = self.get_object(request, object_id)
         kind = rows.find_kind(row=self.model())
         if kind is None and row is not None:
             return redirect(self._events_url(row))
@@ -77,7 +86,7 @@ class HistoryMixin:
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "has_view_permission": self.has_view_permission(request, row),  # type: ignore[attr-defined]
+            "has_view_permission": self.has_view_permission(request, row),
             "object": row,
             "name": name,
             "title": _("History of %(name)s") % {"name": name},
@@ -89,14 +98,16 @@ class HistoryMixin:
         }
         return TemplateResponse(request, "admin/object_history.html", context)
 
-    def _list_past(self, row: Model) -> list[tuple[failures.Words, str]]:
-        events = (gettext_lazy("Events"), self._events_url(row))
-        if rows.find_kind(row=row) is None:
-            return [events]
-        return [events, (gettext_lazy("History"), columns.url_of(row, "history"))]
-
     def _events_url(self, row: Model) -> str:
         return columns.list_url(models.Event, **self.find_events(row))
+
+
+def _list_lookups(list_filter: Any) -> tuple[str, ...]:
+    if isinstance(list_filter, str):
+        return f"{list_filter}__exact", f"{list_filter}__id__exact", f"{list_filter}__isnull"
+    if isinstance(list_filter, tuple):
+        return f"{list_filter[0]}__gte", f"{list_filter[0]}__lt"
+    return (list_filter.parameter_name,)
 
 
 def _read_lines(found: Sequence[models.Change]) -> list[tuple[models.Change, models.Event | None, SafeString]]:
@@ -106,7 +117,7 @@ def _read_lines(found: Sequence[models.Change]) -> list[tuple[models.Change, mod
     return [(change, events.get(change.event_id), _show_columns(change, people)) for change in found]
 
 
-def show_changes(changes: Iterable[models.Change]) -> Shown:
+def show_changes(changes: Iterable[models.Change]) -> columns.Shown:
     """The changes of events as a list: each with its row and its columns."""
     listed = list(changes)
     people = _read_people(listed)
@@ -151,26 +162,25 @@ def _find_field(change: models.Change, name: str) -> "Field[Any, Any] | None":
 
 def _show_column(
     change: models.Change, people: People, name: str, before: object, after: object
-) -> tuple[Shown, Shown]:
+) -> tuple[columns.Shown, columns.Shown]:
     field = _find_field(change, name)
     label = str(field.verbose_name) if field else name.replace("_", " ")
+    is_changed = before != after and change.act != models.Change.Act.ADDED
     if any(signatures.read_key_id(signature=value) for value in (before, after)):
-        return label, _show_digest(change, before, after)
+        return label, _show_digest(before, after, is_changed)
     shown = _show(after, field, people)
-    if before == after or change.act == models.Change.Act.ADDED:
-        return label, shown
-    return label, format_html("{} → {}", _show(before, field, people), shown)
+    return label, format_html("{} → {}", _show(before, field, people), shown) if is_changed else shown
 
 
-def _show_digest(change: models.Change, before: object, after: object) -> str:
+def _show_digest(before: object, after: object, is_changed: bool) -> str:
     if _is_empty(after):
         return _("emptied")
-    if before == after or change.act == models.Change.Act.ADDED:
+    if not is_changed:
         return _("kept as a digest")
     return _("set (kept as a digest)") if _is_empty(before) else _("changed (kept as a digest)")
 
 
-def _show(value: Any, field: "Field[Any, Any] | None", people: People) -> Shown:
+def _show(value: Any, field: "Field[Any, Any] | None", people: People) -> columns.Shown:
     if _is_empty(value):
         return columns.NOTHING
     if isinstance(value, bool):
@@ -194,13 +204,13 @@ def _write(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _link_to(key: Any, model: type[Any], people: People) -> Shown:
+def _link_to(key: Any, model: type[Any], people: People) -> columns.Shown:
     names = {models.Request: f"R-{key}", models.User: people.get(key)}
     name = names.get(model) or f"{model._meta.verbose_name} {key}"
     return columns.link_to(model(pk=key), name)
 
 
-def _show_time(value: object) -> Shown:
+def _show_time(value: object) -> columns.Shown:
     try:
         return ui.moment(datetime.fromisoformat(f"{value}+00:00"), "j M Y, H:i:s")
     except ValueError:

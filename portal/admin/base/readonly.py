@@ -1,34 +1,25 @@
 """What the portal wrote can be read here and nothing else, by superusers too."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import PAGE_VAR
-from django.contrib.admin.views.main import ChangeList as AnyChangeList
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from portal import models
 from portal.admin.base import changelist, columns, history
 
-if TYPE_CHECKING:
-    _ModelAdmin = admin.ModelAdmin[Any]
-else:
-    _ModelAdmin = admin.ModelAdmin
 
-
-class ReadOnlyAdmin(history.HistoryMixin, changelist.AllowedLookupsMixin, _ModelAdmin):
+class ReadOnlyAdmin(history.AuditedAdmin):
     """A list, newest first, and pages of which each field is shown as its type asks for.
 
     Nobody adds, changes or deletes; whoever has Django's permission to view the model reads.
     """
 
     actions = None
+    changelist_class = changelist.UncountedChangeList
     list_per_page = 50
-    list_max_show_all = 0
     ordering = ("-pk",)
-    paginator = changelist.UncountedPaginator
-    show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     # Where a row's request is, and its person: a search by a request's number, or by a user name, goes there alone.
     number_lookup: ClassVar[str] = ""
@@ -63,21 +54,11 @@ class ReadOnlyAdmin(history.HistoryMixin, changelist.AllowedLookupsMixin, _Model
     def get_sortable_by(self, request: HttpRequest) -> Any:
         return [column for column in self.get_list_display(request) if getattr(column, "admin_order_field", None)]
 
-    def get_paginator(self, request: HttpRequest, queryset: QuerySet[Any], per_page: int, *args: Any) -> Any:
-        paginator: Any = super().get_paginator(request, queryset, per_page, *args)
-        page = request.GET.get(PAGE_VAR, "1")
-        paginator.first = (int(page[:9]) - 1) * per_page if page.isdecimal() else 0
-        return paginator
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[AnyChangeList]:
-        return changelist.UncountedChangeList
-
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """Rows of the request with that number, or with all of the words. Never twice the same row."""
-        number = models.read_number(search_term) if self.number_lookup else None
-        if number is not None:
+        if self.number_lookup and (number := models.read_number(search_term)) is not None:
             return self.find_number(queryset, number), False
         try:
             for word in models.read_words(search_term):
@@ -103,14 +84,11 @@ class ReadOnlyAdmin(history.HistoryMixin, changelist.AllowedLookupsMixin, _Model
 
     def search_text(self, rows: QuerySet[Any], word: str) -> QuerySet[Any]:
         """The rows that have the word in one of the fields that are searched."""
-        if any(_is_search_text(field) for field in self.search_fields):
-            models.check_words([word])
-        places: Any = [
-            (f"{field}__contains", models.fold(word)) if _is_search_text(field) else (f"{field}__icontains", word)
-            for field in self.search_fields
-        ]
-        return rows.filter(Q.create(places, connector=Q.OR)) if places else rows.none()
-
-
-def _is_search_text(field: str) -> bool:
-    return field.endswith("search_entry__words")
+        places = {}
+        for field in self.search_fields:
+            if field.endswith("search_entry__words"):
+                models.check_words([word])
+                places[f"{field}__contains"] = models.fold(word)
+            else:
+                places[f"{field}__icontains"] = word
+        return rows.filter(Q(**places, _connector=Q.OR)) if places else rows.none()

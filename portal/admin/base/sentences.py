@@ -16,8 +16,6 @@ from portal import failures, models
 from portal.admin.base import columns
 from portal.models.event import Verb
 
-type Shown = SafeString | str
-
 # Verbs that an auditor looks for together, by what an address calls them.
 GROUPS: Mapping[str, failures.Words] = {
     "requests": _("Requests"),
@@ -138,7 +136,7 @@ def describe_event(event: models.Event) -> SafeString:
     return format_html('{} <code class="verb">{}</code>', sentence, event.verb)
 
 
-def _show_actor(event: models.Event) -> Shown:
+def _show_actor(event: models.Event) -> columns.Shown:
     """The person, linked; or the portal, or who called a command on the server."""
     if event.actor_id is not None:
         return columns.link_to(models.User(pk=event.actor_id), event.actor_name)
@@ -148,7 +146,7 @@ def _show_actor(event: models.Event) -> Shown:
     return event.actor_name or gettext("The portal")
 
 
-def _show_target(event: models.Event) -> Shown:
+def _show_target(event: models.Event) -> columns.Shown:
     """What it was done to, with the request linked that it names or belongs to."""
     name = _name_target(event.target)
     if event.request_number is None:
@@ -171,7 +169,7 @@ def _name_target(target: str) -> str:
     return f"{_OTHERWISE[kind]} {name}" if kind in _OTHERWISE else target
 
 
-def _describe_outcome(event: models.Event) -> Shown:
+def _describe_outcome(event: models.Event) -> columns.Shown:
     """What the event's detail says of how it came out, for those verbs whose sentences leave that open."""
     detail = event.detail if isinstance(event.detail, dict) else {}
     match event.verb:
@@ -197,7 +195,7 @@ def _describe_outcome(event: models.Event) -> Shown:
     return ""
 
 
-def _join_outcome(outcome: str, failure: str) -> Shown:
+def _join_outcome(outcome: str, failure: str) -> columns.Shown:
     """An outcome as people say it, with the failure's code and title."""
     said = str(dict(models.Attempt.Outcome.choices).get(outcome, outcome)).lower()
     shown = columns.show_failure(failure) if failure else ""
