@@ -10,8 +10,6 @@ from portal.admin.base import columns, filters, readonly
 
 @admin.register(models.Account)
 class AccountAdmin(readonly.ReadOnlyAdmin):
-    """Whose workstations a key reaches."""
-
     list_display = ("__str__", "key", "created_at")
     list_select_related = ("key",)
     search_fields = ("base_url",)
@@ -23,8 +21,6 @@ class AccountAdmin(readonly.ReadOnlyAdmin):
 
 @admin.register(models.Key)
 class KeyAdmin(readonly.ReadOnlyAdmin):
-    """Whether the team's requests go out, and if not, why."""
-
     list_display = ("__str__", "state", "cause", "paused_at", "paused_until")
     list_select_related = ("account",)
     list_filter = ("state", filters.CAUSE)
@@ -37,8 +33,6 @@ class KeyAdmin(readonly.ReadOnlyAdmin):
 
 @admin.register(models.Credential)
 class CredentialAdmin(readonly.ReadOnlyAdmin):
-    """The keys that processes of the portal have had, by their fingerprints, and who accepted them."""
-
     list_display = ("__str__", "base_url", "asked_at", "accepted_at", "seen_at")
     list_select_related = ("account",)
     search_fields = ("fingerprint", "base_url", "seen_on")
@@ -49,8 +43,6 @@ class CredentialAdmin(readonly.ReadOnlyAdmin):
 
 @admin.register(models.Scan)
 class ScanAdmin(readonly.ReadOnlyAdmin):
-    """Readings of the provider's lists: the evidence by which unknown requests are settled."""
-
     list_display = (
         *("__str__", "begun_at", "ended_at", "is_complete", "problem"),
         *("active_count", "history_count", "new_count"),
@@ -73,42 +65,31 @@ class ScanAdmin(readonly.ReadOnlyAdmin):
 
 @admin.register(models.Notice)
 class NoticeAdmin(readonly.ReadOnlyAdmin):
-    """API changes."""
-
     list_display = ("__str__", "first_at")
     search_fields = ("kind",)
 
 
 @admin.register(models.WorkstationType)
 class WorkstationTypeAdmin(readonly.ReadOnlyAdmin):
-    """The types that the provider's list has, and those that it once had."""
-
     list_display = ("__str__", "description", "first_listed_at", "listed_at", "withdrawn_at", "account")
     list_select_related = ("account",)
     list_filter = (filters.ACCOUNT,)
     search_fields = ("name", "description")
 
     def find_events(self, row: models.WorkstationType) -> dict[str, object]:
-        """Those of its account that say which types are offered."""
         return {"verb": "change-types", "target": f"account {row.account}"}
 
 
 @admin.register(models.Database)
 class DatabaseAdmin(readonly.ReadOnlyAdmin):
-    """Which database this is, and whether an operator has to say what became of it."""
-
     list_display = ("__str__", "place", "timeline", "doubt", "doubted_at")
 
 
 @admin.register(models.Restore)
 class RestoreAdmin(readonly.ReadOnlyAdmin):
-    """Backups that were put back, and what of the past was lost with it."""
-
     list_display = ("__str__", "restored_at", "lost_since")
 
 
 @admin.register(models.LostResponse)
 class LostResponseAdmin(readonly.ReadOnlyAdmin):
-    """Responses to attempts that the database lost."""
-
     list_display = ("__str__", "came_at", "outcome", "http_status", "failure")

@@ -22,8 +22,6 @@ _KINDS = ("key", "account", "user", "group", "workstation", "workspace", "notice
 
 @admin.register(models.Event)
 class EventAdmin(export.ExportAdmin):
-    """Who did what to what, when."""
-
     list_display = ("pk", "at", "what_happened", "reason")
     list_filter = (
         *(filters.ACTOR, ("at", filters.LinkedTimeFilter)),
@@ -56,17 +54,14 @@ class EventAdmin(export.ExportAdmin):
 
     @admin.display(description=_("what happened"))
     def what_happened(self, row: models.Event) -> SafeString:
-        """The event as a sentence."""
         return sentences.describe_event(row)
 
     @admin.display(description=_("what changed"))
     def what_changed(self, row: models.Event) -> SafeString | str:
-        """Rows with their columns before and after."""
         return history.show_changes(row.changes)
 
     @admin.display(description=_("sealed by"))
     def sealed_by(self, row: models.Event) -> SafeString | str:
-        """The batch that it is proven by."""
         return columns.link_to(seals.find_seal(event_id=row.pk))
 
     def list_links(self, row: models.Event) -> columns.Links:
@@ -75,7 +70,6 @@ class EventAdmin(export.ExportAdmin):
         return [(_("All of this HTTP request"), columns.list_url(models.Event, q=row.http_request))]
 
     def find_events(self, row: models.Event) -> dict[str, object]:
-        """Of its request, or of what it was done to."""
         return {"target": row.target} if row.request_number is None else {"q": f"R-{row.request_number}"}
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
@@ -84,8 +78,6 @@ class EventAdmin(export.ExportAdmin):
 
 @admin.register(models.Seal)
 class SealAdmin(readonly.ReadOnlyAdmin):
-    """Each batch of events that was closed, with what it proves them by."""
-
     list_display = ("__str__", "made_at", "count", "first_id", "last_id", "key_id", "digest")
     fields = ("number", "made_at", ("count", "first_id", "last_id"), "key_id", "previous", "signatures", "digest")
 
@@ -122,8 +114,6 @@ class SealAdmin(readonly.ReadOnlyAdmin):
 
 @admin.register(models.Tombstone)
 class TombstoneAdmin(readonly.ReadOnlyAdmin):
-    """What was pruned, batch by batch: named and counted before it went."""
-
     list_display = ("__str__", "made_at", "kind", "first_id", "last_id", "counts")
     list_filter = ("kind", ("made_at", filters.TimeFilter))
 

@@ -14,8 +14,6 @@ _SEEN = ("first_seen_at", filters.TimeFilter)
 
 @admin.register(models.Workstation)
 class WorkstationAdmin(readonly.ReadOnlyAdmin):
-    """The provider's workstations; without a request, orphans."""
-
     list_display = (
         *("__str__", "first_seen_at", "request", "request__requester", "type"),
         *("last_status", "workspace", "ended_at"),
@@ -54,8 +52,6 @@ class WorkstationAdmin(readonly.ReadOnlyAdmin):
 
 @admin.register(models.Workspace)
 class WorkspaceAdmin(readonly.ReadOnlyAdmin):
-    """Where files stay."""
-
     list_display = ("__str__", "first_seen_at", "owner", "status", "account")
     list_select_related = ("owner", "account")
     list_filter = (filters.WORKSPACE_STATUS, _SEEN, filters.OWNER, filters.ACCOUNT)
@@ -68,7 +64,6 @@ class WorkspaceAdmin(readonly.ReadOnlyAdmin):
     linked_lists = dict.fromkeys((models.Workstation, models.File, models.Log), "workspace")
 
     def find_number(self, rows: QuerySet[models.Workspace], number: int) -> QuerySet[models.Workspace]:
-        """The workspace that the request asked for, or that its workstation is in."""
         used = models.Workstation.objects.filter(request_id=number).values("workspace_id")
         asked = models.Request.objects.filter(pk=number).values("workspace_uid")
         return rows.filter(Q(pk__in=used) | Q(uid__in=asked))
@@ -99,8 +94,6 @@ class _ContentAdmin(readonly.ReadOnlyAdmin):
 
 @admin.register(models.File)
 class FileAdmin(_ContentAdmin):
-    """Files."""
-
     list_display = ("__str__", "name", "workspace", "workspace__owner", "size", "created_at")
     list_filter = (_SEEN, filters.WORKSPACE)
     search_fields = ("name",)
@@ -108,8 +101,6 @@ class FileAdmin(_ContentAdmin):
 
 @admin.register(models.Log)
 class LogAdmin(_ContentAdmin):
-    """Logs: type, level and time."""
-
     list_display = ("__str__", "type", "level", "workspace", "workspace__owner", "created_at")
     list_filter = (filters.LEVEL, _SEEN, filters.WORKSPACE)
     search_fields = ("type",)
@@ -125,8 +116,6 @@ class _OfWorkstations(readonly.ReadOnlyAdmin):
 
 @admin.register(models.Connection)
 class ConnectionAdmin(_OfWorkstations):
-    """Each time somebody opened a workstation. The address is kept nowhere."""
-
     list_display = (
         *("__str__", "workstation", "workstation__request__requester", "person"),
         *("kind", "opened_at", "ended_at"),
@@ -137,8 +126,6 @@ class ConnectionAdmin(_OfWorkstations):
 
 @admin.register(models.Share)
 class ShareAdmin(_OfWorkstations):
-    """Whom an owner let look or work, and until when."""
-
     list_display = (
         *("__str__", "workstation", "workstation__request__requester", "person"),
         *("level", "created_at", "until", "ended_at"),

@@ -115,7 +115,6 @@ class UserAdmin(EditableAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
         return request.user.has_perm("portal.see_all")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody: people are deactivated."""
         return False
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -141,6 +140,4 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class GroupAdmin(EditableAdmin, auth_admin.GroupAdmin):
-    """A group, for superusers alone."""
-
     has_view_permission = has_module_permission = EditableAdmin.has_change_permission

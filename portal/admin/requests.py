@@ -21,8 +21,6 @@ _WORDS = _(
 
 @admin.register(models.Request)
 class RequestAdmin(export.ExportAdmin):
-    """What was asked for."""
-
     export_kind = "requests"
     list_display = (
         *("__str__", "created_at", "requester", "type", "workspace_uid", "status", "failure"),
@@ -55,7 +53,6 @@ class RequestAdmin(export.ExportAdmin):
 
     @admin.display(description=_("attempts"))
     def attempts_made(self, row: Any) -> int:
-        """All of them."""
         return row.made or 0
 
     @admin.display(description=_("attempts that count"))
@@ -64,7 +61,6 @@ class RequestAdmin(export.ExportAdmin):
         return _("%(count)s of %(most)s") % {"count": row.attempt_count, "most": lifecycle.MAX_ATTEMPTS}
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """With its life, for whoever may see its attempts and its events."""
         if request.user.has_perms(("portal.view_attempt", "portal.view_event")):
             history = timeline.read_request_history(portal_request=context["original"])
             context["steps"] = timeline.list_steps(request_history=history)
@@ -82,8 +78,6 @@ class RequestAdmin(export.ExportAdmin):
 
 @admin.register(models.Attempt)
 class AttemptAdmin(readonly.ReadOnlyAdmin):
-    """What was sent, and what came back."""
-
     list_display = (
         *("__str__", "claimed_at", "ended_at", "request", "request__requester"),
         *("outcome", "http_status", "failure", "error", "message"),
@@ -120,8 +114,6 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
 
 @admin.register(models.LateResponse)
 class LateResponseAdmin(readonly.ReadOnlyAdmin):
-    """What came back after the deadline."""
-
     list_display = (
         *("__str__", "came_at", "attempt", "attempt__request"),
         *("outcome", "http_status", "failure", "error", "message"),

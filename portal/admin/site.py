@@ -90,7 +90,6 @@ class PortalAdminSite(admin.AdminSite):
         ]
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """What people come for, and then all there is."""
         tasks = {
             "days": [(words, columns.list_url(models.Event, **days)) for words, days in changelist.list_days()],
             "all_events": columns.list_url(models.Event),
@@ -112,13 +111,10 @@ class PortalAdminSite(admin.AdminSite):
         raise Http404
 
     def logout(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Sign out as everywhere in the portal, by POST."""
         return LogoutView.as_view()(request)
 
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """The portal has a page for this."""
         return redirect("password_change")
 
     def password_change_done(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """The portal has a page for this."""
         return redirect("password_changed")

@@ -93,7 +93,6 @@ class EventChangeList(UncountedChangeList):
 
     @property
     def days(self) -> list[tuple[str, str]]:
-        """Words, and the address of the same list on those days."""
         return [(words, self.get_query_string(days)) for words, days in list_days()]
 
     @property

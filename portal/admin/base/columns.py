@@ -111,7 +111,6 @@ def _follow(row: Any, path: str) -> Any:
 
 
 def shorten(text: str) -> str:
-    """The beginning of a text that may be long."""
     return Truncator(text or NOTHING).chars(LONGEST)
 
 
@@ -129,17 +128,14 @@ def show_failure(code: str) -> Shown:
 
 
 def link_to(row: Model | None, words: object = "") -> Shown:
-    """A link to the row's page in the admin, by its own name or under other words."""
     return NOTHING if row is None else format_html('<a href="{}">{}</a>', url_of(row), words or row)
 
 
 def url_of(row: Model, page: str = "change") -> str:
-    """Where the row's page in the admin is."""
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}", args=[row.pk])
 
 
 def list_url(model: type[Model], **parameters: object) -> str:
-    """Where the model's list is, with search (`q`) or filters."""
     url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     return f"{url}?{urlencode(parameters)}" if parameters else url
 

@@ -63,7 +63,6 @@ def filter_value(rows: Rows, *, field: str, value: str) -> Rows:
 
 
 def offer_words(*words: str) -> Callable[[], Choices]:
-    """Those of the provider's contract, as it has them."""
     return lambda: tuple((word, word) for word in words)
 
 

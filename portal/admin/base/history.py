@@ -111,14 +111,12 @@ def _list_lookups(list_filter: Any) -> tuple[str, ...]:
 
 
 def _read_lines(found: Sequence[models.Change]) -> list[tuple[models.Change, models.Event | None, SafeString]]:
-    """Each change with its event, if that is there, and in words."""
     events = models.Event.objects.in_bulk([change.event_id for change in found])
     people = _read_people(found)
     return [(change, events.get(change.event_id), _show_columns(change, people)) for change in found]
 
 
 def show_changes(changes: Iterable[models.Change]) -> columns.Shown:
-    """The changes of events as a list: each with its row and its columns."""
     listed = list(changes)
     people = _read_people(listed)
     lines = (
@@ -138,7 +136,6 @@ def _show_columns(change: models.Change, people: People) -> SafeString:
 
 
 def _read_people(changes: Iterable[models.Change]) -> People:
-    """The names of the people that the columns lead to, by their ids."""
     found = set()
     for change in changes:
         for name, *values in _read_pairs(change):

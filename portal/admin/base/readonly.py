@@ -33,7 +33,6 @@ class ReadOnlyAdmin(history.AuditedAdmin):
     has_change_permission = has_delete_permission = has_add_permission
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Those that are named, or all of the model."""
         every = [field.name for field in self.opts.concrete_fields if field.name not in ("id", *(self.exclude or ()))]
         return [
             tuple(map(self._find_column, line)) if isinstance(line, tuple) else self._find_column(line)
@@ -69,7 +68,6 @@ class ReadOnlyAdmin(history.AuditedAdmin):
         return queryset, False
 
     def find_number(self, rows: QuerySet[Any], number: int) -> QuerySet[Any]:
-        """The rows of the request."""
         return rows.filter(**{self.number_lookup: number})
 
     def search(self, rows: QuerySet[Any], word: str) -> QuerySet[Any]:
@@ -83,7 +81,6 @@ class ReadOnlyAdmin(history.AuditedAdmin):
         return self.search_text(rows, word)
 
     def search_text(self, rows: QuerySet[Any], word: str) -> QuerySet[Any]:
-        """The rows that have the word in one of the fields that are searched."""
         places = {}
         for field in self.search_fields:
             if field.endswith("search_entry__words"):

@@ -137,7 +137,6 @@ def describe_event(event: models.Event) -> SafeString:
 
 
 def _show_actor(event: models.Event) -> columns.Shown:
-    """The person, linked; or the portal, or who called a command on the server."""
     if event.actor_id is not None:
         return columns.link_to(models.User(pk=event.actor_id), event.actor_name)
     caller = event.detail.get("system_user") if isinstance(event.detail, dict) else None
@@ -196,7 +195,6 @@ def _describe_outcome(event: models.Event) -> columns.Shown:
 
 
 def _join_outcome(outcome: str, failure: str) -> columns.Shown:
-    """An outcome as people say it, with the failure's code and title."""
     said = str(dict(models.Attempt.Outcome.choices).get(outcome, outcome)).lower()
     shown = columns.show_failure(failure) if failure else ""
     return format_html("{}, {}", said, shown) if said and shown else shown or said
