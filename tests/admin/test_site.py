@@ -1,4 +1,4 @@
-"""The first page of the admin: three tasks, and every model in one section, for whoever may see it."""
+"""Who may enter the admin and how one gets out; its first page, and what that says of the audit log itself."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -7,10 +7,13 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal.admin import site
+from portal.db import triggers
+from portal.services.audit import seals
 from tests import factories
 from tests.admin import rows
 from tests.audit.conftest import make_seal  # noqa: F401 (a fixture)
@@ -18,6 +21,43 @@ from tests.audit.conftest import make_seal  # noqa: F401 (a fixture)
 pytestmark = pytest.mark.django_db
 
 TASKS = ["Look up a request", "Browse the audit log", "Verify and export"]
+
+
+# --- Who enters ---
+
+
+def test_auditors_operators_and_superusers_enter_and_nobody_else(alice, anna, olga, root, sign_in):
+    for person in (anna, olga, root):
+        assert not person.is_staff
+        assert sign_in(person).get("/admin/").status_code == 200
+    alice.is_staff = True
+    alice.save(update_fields=["is_staff"])
+    for address in ("/admin/", "/admin/portal/request/"):
+        assert sign_in(alice).get(address).status_code == 403, "not sent in circles"
+        response = Client().get(address, follow=True)
+        assert response.redirect_chain[-1][0] == f"/accounts/login/?next={address}"
+
+
+def test_whoever_was_deactivated_is_signed_out(anna, sign_in):
+    browser = sign_in(anna)
+    anna.is_active = False
+    anna.save(update_fields=["is_active"])
+    assert browser.get("/admin/").status_code == 302
+
+
+def test_the_ways_out_are_the_portals_own(anna, sign_in):
+    browser = sign_in(anna)
+    page = browser.get("/admin/").text
+    for way in ('href="/"', 'href="/accounts/password/"', 'action="/accounts/logout/"'):
+        assert way in page
+    assert browser.get("/admin/password_change/").url == "/accounts/password/"
+    assert browser.get("/admin/password_change/done/").url == "/accounts/password/changed/"
+    assert browser.get("/admin/logout/").status_code == 405
+    assert browser.post("/admin/logout/").url == "/accounts/login/"
+    assert browser.get("/admin/").status_code == 302
+
+
+# --- The first page ---
 
 
 def read_headings(page: str) -> list[str]:
@@ -109,3 +149,61 @@ def test_every_kind_of_row_has_the_name_of_the_glossary(root, sign_in):
         *("People", "Groups", "Accounts", "Keys", "Credentials"),
         *("API changes", "Databases", "Restores"),
     ]
+
+
+# --- The state of the audit log ---
+
+
+@pytest.fixture
+def read(anna, sign_in):
+    """The words of the page's section."""
+
+    def read(address: str = "/admin/") -> str:
+        page = sign_in(anna).get(address).content.decode()
+        section = page.split("audit-log-state")[1].split("</section>")[0]
+        return " ".join(re.sub("<[^>]*>", " ", section).split())
+
+    return read
+
+
+def test_a_record_without_a_seal_says_so(read):
+    words = read()
+    assert "Nothing is sealed yet. No event waits" in words
+    assert "Not checked yet." in words
+    assert "verify_audit --checkpoint checkpoint.json" in words
+    assert "Nothing is sealed yet." in read("/admin/portal/event/")
+
+
+def test_how_far_it_is_sealed_and_how_much_waits(read, alice, seal, settings):
+    factories.submit(alice)
+    seal()
+    assert re.search(r"Sealed up to event \d+, by seal 1 of .*No event waits", read())
+    rows.create_event(alice)
+    assert "1 newer event waits for the next seal, since" in read()
+    rows.create_event(alice)
+    assert "2 newer events wait for the next seal, the oldest since" in read("/admin/portal/event/")
+    assert "too long" not in read()
+    settings.PORTAL_JOB_INTERVAL = 0
+    assert "That is too long" in read()
+
+
+def test_an_auditor_takes_the_newest_seal_as_a_checkpoint(anna, alice, seal, sign_in):
+    browser = sign_in(anna)
+    response = browser.post("/admin/portal/seal/checkpoint.json", follow=True)
+    assert "Nothing has been sealed yet" in response.content.decode()
+    factories.submit(alice)
+    seal()
+    assert 'action="checkpoint.json"' in browser.get("/admin/portal/seal/").content.decode()
+    response = browser.post("/admin/portal/seal/checkpoint.json")
+    assert response.json() == seals.describe_newest()
+    assert response["Content-Disposition"] == 'attachment; filename="checkpoint-1.json"'
+    assert seals.read_checkpoint(data=response.json()).number == 1
+    assert sign_in(alice).post("/admin/portal/seal/checkpoint.json").status_code == 403
+
+
+def test_a_record_that_is_not_protected_is_said(read):
+    assert "its triggers are all in place" in read()
+    triggers.remove_triggers()
+    words = read()
+    assert "must run manage.py migrate" in words
+    assert "The trigger portal_keep_event_update is missing." in words
