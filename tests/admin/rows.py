@@ -121,7 +121,6 @@ def create_all(requester: models.User) -> dict[str, Model]:
 
 
 def create_rest(account: models.Account) -> dict[str, Model]:
-    """What belongs to no request."""
     return {
         "credential": models.Credential.objects.create(account=account, fingerprint=uuid4().hex[:16], accepted_at=NOW),
         "scan": models.Scan.objects.create(account=account, begun_at=NOW, ended_at=NOW, is_complete=True),
@@ -140,12 +139,10 @@ def create_rest(account: models.Account) -> dict[str, Model]:
 
 
 def create_type(account: models.Account) -> models.WorkstationType:
-    """Another one each time."""
     return models.WorkstationType.objects.create(account=account, name=f"type-{models.WorkstationType.objects.count()}")
 
 
 def create_seal() -> models.Seal:
-    """Over the newest event alone."""
     newest = models.Event.objects.latest("id").pk
     return models.Seal.objects.create(
         number=models.Seal.objects.count() + 1,

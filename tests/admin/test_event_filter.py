@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
+from functools import partial
 from html import unescape
 from types import SimpleNamespace
 
@@ -18,16 +19,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def ask(anna, sign_in):
-    browser = sign_in(anna)
-
-    def ask(**query: object) -> list[int]:
-        """The ids of the events that are listed, in their order."""
-        response = browser.get("/admin/portal/event/", query)
-        assert response.status_code == 200
-        return [event.pk for event in response.context["cl"].result_list]
-
-    return ask
+def ask(browse):
+    return partial(browse, "event")
 
 
 def at(day: int, hour: int = 12) -> datetime:
@@ -67,9 +60,9 @@ def test_all_of_a_request(ask, log):
     assert ask(request="R-5") == []
 
 
-def test_both_are_one_form_with_one_button_that_keeps_what_was_asked(anna, sign_in, log):
+def test_both_are_one_form_with_one_button_that_keeps_what_was_asked(browser, log):
     query = {"person": "olga", "request": "R-373", "since": "2026-03-10", "verb": "close", "actor": "person", "o": "0"}
-    page = sign_in(anna).get("/admin/portal/event/", query).text
+    page = browser.get("/admin/portal/event/", query).text
     form = page.split('id="changelist-search"')[1].split("</form>")[0]
     for value in ('value="olga"', 'value="R-373"', 'value="2026-03-10"', '<option value="close" selected>'):
         assert value in form
@@ -161,24 +154,24 @@ WRONG: list[tuple[dict[str, str], str]] = [
 ]
 
 
-def test_what_cannot_be_read_is_said_beside_its_field_and_nothing_is_listed(anna, sign_in, log, monkeypatch):
+def test_what_cannot_be_read_is_said_beside_its_field_and_nothing_is_listed(browser, log, monkeypatch):
     monkeypatch.setattr("portal.forms.events.MOST_PEOPLE", 2)
     for name in ("zoe", "zac", "zora"):
         factories.create_user(name)
     for query, words in WRONG:
-        response = sign_in(anna).get("/admin/portal/event/", query)
+        response = browser.get("/admin/portal/event/", query)
         assert not list(response.context["cl"].result_list), query
         assert unescape(" ".join(re.findall(r'class="wrong"[^>]*>([^<]*)<', response.text))) == words
 
 
-def test_a_file_has_what_the_list_has(anna, sign_in, log, monkeypatch):
+def test_a_file_has_what_the_list_has(browser, log, monkeypatch):
     monkeypatch.setattr("portal.services.search.exporting.PAGES", (1, 2))
     for query in ("person=ol&since=2026-03-10", "person=olga&since=2026-03-10", "person=olga&q=&since=2026-03-10"):
-        response = sign_in(anna).post(f"/admin/portal/event/export.jsonl?{query}")
+        response = browser.post(f"/admin/portal/event/export.jsonl?{query}")
         assert b"".join(response.streaming_content).count(b'"actor": "olga"') == 2, query
-    response = sign_in(anna).post("/admin/portal/event/export.jsonl?since=Tuesday")
+    response = browser.post("/admin/portal/event/export.jsonl?since=Tuesday")
     assert b"".join(response.streaming_content) == b"", "what cannot be read gives an empty file"
-    response = sign_in(anna).post("/admin/portal/event/export.jsonl?verb=requests")
+    response = browser.post("/admin/portal/event/export.jsonl?verb=requests")
     found = [json.loads(line)["id"] for line in b"".join(response.streaming_content).splitlines()]
     assert found == [log.other, log.closed, log.submitted]
 
@@ -196,8 +189,8 @@ def test_every_verb_is_in_one_group_with_a_sentence():
     assert len(choices) == len(set(choices))
 
 
-def test_the_filter_shows_groups_and_words(anna, sign_in):
-    page = sign_in(anna).get("/admin/portal/event/").text
+def test_the_filter_shows_groups_and_words(browser):
+    page = browser.get("/admin/portal/event/").text
     for code, label in sentences.GROUPS.items():
         assert f'<optgroup label="{label}">' in page
         assert re.search(rf'<option value="{code}">\s*{label}: all\s*</option>', page)

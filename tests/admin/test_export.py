@@ -11,10 +11,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def download(anna, sign_in):
+def download(browser):
     def download(name: str, query: str = "") -> list[int]:
         """The ids of the file's rows."""
-        response = sign_in(anna).post(f"/admin/portal/{name}/export.jsonl?{query}")
+        response = browser.post(f"/admin/portal/{name}/export.jsonl?{query}")
         assert response.status_code == 200
         lines = [json.loads(line) for line in b"".join(response.streaming_content).splitlines()]
         return [line.get("number") or line["id"] for line in lines]
@@ -39,13 +39,13 @@ def test_a_list_is_downloaded_as_it_is_searched_and_filtered_and_in_full(alice, 
     assert download("event", "verb=adopt&o=0") == events
 
 
-def test_a_download_from_the_admin_is_recorded(alice, anna, download, sign_in):
+def test_a_download_from_the_admin_is_recorded(alice, download, browser):
     rows.create_request(alice)
     download("request", "status__exact=SUCCEEDED")
     event = models.Event.objects.get(verb="export")
     assert (event.actor_name, event.target) == ("anna", "requests")
     assert event.detail == {"format": "jsonl", "filters": {"status__exact": "SUCCEEDED"}}
-    response = sign_in(anna).post("/admin/portal/event/export.csv?verb=export")
+    response = browser.post("/admin/portal/event/export.csv?verb=export")
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     assert (
         b"".join(response.streaming_content)
@@ -54,16 +54,16 @@ def test_a_download_from_the_admin_is_recorded(alice, anna, download, sign_in):
     )
 
 
-def test_the_lists_link_to_their_files_with_what_was_chosen(anna, sign_in, alice):
+def test_the_lists_link_to_their_files_with_what_was_chosen(browser, alice):
     for name in ("request", "event"):
-        page = sign_in(anna).get(f"/admin/portal/{name}/?q=alice+demo&o=0").content.decode()
+        page = browser.get(f"/admin/portal/{name}/?q=alice+demo&o=0").text
         assert 'action="export.csv?q=alice+demo&amp;o=0"' in page
         assert 'action="export.jsonl?q=alice+demo&amp;o=0"' in page
-    assert "export.csv" not in sign_in(anna).get("/admin/portal/attempt/").content.decode()
+    assert "export.csv" not in browser.get("/admin/portal/attempt/").text
 
 
-def test_a_file_is_for_those_who_may_see_the_list_and_of_filters_that_mean_something(alice, anna, sign_in, client):
+def test_a_file_is_for_those_who_may_see_the_list_and_of_filters_that_mean_something(alice, sign_in, client, browser):
     assert sign_in(alice).post("/admin/portal/event/export.csv").status_code == 403
     assert client.post("/admin/portal/event/export.csv").status_code == 302
-    assert sign_in(anna).post("/admin/portal/request/export.csv?nonsense=1").status_code == 400
+    assert browser.post("/admin/portal/request/export.csv?nonsense=1").status_code == 400
     assert not models.Event.objects.filter(verb="export").exists()

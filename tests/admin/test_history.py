@@ -31,9 +31,9 @@ def read_lines(page: str) -> list[str]:
 
 
 @pytest.fixture
-def read(anna, sign_in):
+def read(browser):
     def read(row: Model, **query: object) -> list[str]:
-        response = sign_in(anna).get(url(row), query)
+        response = browser.get(url(row), query)
         assert response.status_code == 200
         return read_lines(response.text)
 
@@ -58,7 +58,7 @@ def explain(sql: str) -> str:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_request_s_history_is_what_events_changed_newest_first(sandbox, alice, read, anna, sign_in):
+def test_a_request_s_history_is_what_events_changed_newest_first(sandbox, alice, read, browser):
     portal_request = factories.submit(alice, note="Confidential.", workspace_uid="fail-422")
     factories.send_once()
 
@@ -72,7 +72,7 @@ def test_a_request_s_history_is_what_events_changed_newest_first(sandbox, alice,
     assert re.search(r"\d+ claimed the portal status: queued → sending$", claimed)
     assert "failure: – → 422 status: sending → failed" in answered
     assert re.search(r"ended at: – → \d+ \w+ \d{4}, \d\d:\d\d:\d\d", answered)
-    page = sign_in(anna).get(url(portal_request)).text
+    page = browser.get(url(portal_request)).text
     for event in models.Event.objects.filter(request_number=portal_request.pk):
         assert url(event, "change") in page
     assert f'href="{url(alice, "change")}">alice</a>' in page
@@ -101,18 +101,18 @@ def test_a_person_s_history_tells_what_an_administrator_changed(root, alice, rea
     assert read(alice) == [emptied, renamed, changed]
 
 
-def test_the_page_of_an_object_leads_to_its_history_and_to_its_events(alice, anna, sign_in):
+def test_the_page_of_an_object_leads_to_its_history_and_to_its_events(alice, browser):
     portal_request = factories.submit(alice)
-    page = sign_in(anna).get(url(portal_request, "change")).text
+    page = browser.get(url(portal_request, "change")).text
     assert f'<a href="{url(portal_request)}">History</a>' in page
     assert f'<a href="/admin/portal/event/?q={portal_request.label}">Events</a>' in page
-    page = " ".join(sign_in(anna).get(url(portal_request)).text.split())
+    page = " ".join(browser.get(url(portal_request)).text.split())
     assert f'<a href="{url(portal_request, "change")}" >{portal_request.label}</a>' in page
 
 
-def test_what_nothing_tells_of_has_an_empty_history(alice, read, anna, sign_in):
+def test_what_nothing_tells_of_has_an_empty_history(alice, read, browser):
     assert read(alice) == []
-    assert "No event records a change to it." in sign_in(anna).get(url(alice)).text
+    assert "No event records a change to it." in browser.get(url(alice)).text
 
 
 def test_the_history_of_what_is_gone_stays(root, sign_in):
@@ -127,9 +127,8 @@ def test_the_history_of_what_is_gone_stays(root, sign_in):
         assert browser.get(f"/admin/auth/group/{unknown}/history/").status_code == 404
 
 
-def test_a_hundred_changes_are_on_a_page_and_each_page_costs_the_same(alice, read, anna, sign_in):
+def test_a_hundred_changes_are_on_a_page_and_each_page_costs_the_same(alice, read, browser):
     touch(alice, 3)
-    browser = sign_in(anna)
     browser.get(url(alice))
     with CaptureQueriesContext(connection) as few:
         assert len(read_lines(browser.get(url(alice)).text)) == 3
@@ -149,9 +148,9 @@ def test_a_hundred_changes_are_on_a_page_and_each_page_costs_the_same(alice, rea
     assert all("change_by_row" in plan for plan in plans), plans
 
 
-def test_whoever_sees_the_audit_log_sees_it_and_nobody_else(alice, anna, root, sign_in):
+def test_whoever_sees_the_audit_log_sees_it_and_nobody_else(alice, root, sign_in, browser):
     group = Group.objects.get(name="Members")
-    page = sign_in(anna).get(url(group)).text
+    page = browser.get(url(group)).text
     assert "History of Members" in page
     assert 'href="/admin/auth/' not in page.replace('href="/admin/auth/"', "")
     assert f'href="{url(group, "change")}"' in sign_in(root).get(url(group)).text
@@ -185,8 +184,8 @@ def test_what_somebody_wrote_past_the_portal_breaks_no_history(alice, read):
     assert "submitted" in submitted
 
 
-def test_an_event_shows_what_it_changed_in_the_same_words(alice, anna, sign_in):
+def test_an_event_shows_what_it_changed_in_the_same_words(alice, browser):
     factories.submit(alice)
     factories.claim()
-    page = sign_in(anna).get(url(models.Event.objects.get(verb="claim"), "change")).text
+    page = browser.get(url(models.Event.objects.get(verb="claim"), "change")).text
     assert "status: queued → sending" in page

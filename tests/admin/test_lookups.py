@@ -14,9 +14,9 @@ from django.db import connection
 from django.db.models import Model
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
 
 from portal import models
+from portal.admin.base import columns
 from portal.admin.base.readonly import ReadOnlyAdmin
 from tests import factories
 from tests.admin import rows
@@ -27,10 +27,6 @@ pytestmark = pytest.mark.django_db
 SLOW = "(a+)+$"
 REFUSED = (DisallowedModelAdminLookup, IncorrectLookupParameters)
 _LINK = re.compile(r'href="(\?[^"]*)"')
-
-
-def list_url(model: type[Model]) -> str:
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
 
 def list_made_up(model: type[Model]) -> list[str]:
@@ -49,20 +45,20 @@ def list_made_up(model: type[Model]) -> list[str]:
 def test_a_lookup_that_the_list_does_not_offer_never_reaches_the_database(alice, root):
     rows.create_all(alice)
     for model, name in ((page, name) for page in admin.site._registry for name in list_made_up(page)):
-        request = RequestFactory().get(list_url(model), {name: SLOW})
+        request = RequestFactory().get(columns.list_url(model), {name: SLOW})
         request.user = root
         with CaptureQueriesContext(connection) as queries, pytest.raises(REFUSED):
             admin.site._registry[model].get_changelist_instance(request)
         assert not [query["sql"] for query in queries if SLOW in query["sql"]], (model, name)
 
 
-def test_what_froze_the_portal_is_a_bad_request_and_no_line_of_the_log(alice, anna, sign_in, caplog):
+def test_what_froze_the_portal_is_a_bad_request_and_no_line_of_the_log(alice, browser, caplog):
     rows.create_request(alice, note="a" * 40 + "!")
     query = urlencode({"note__regex": SLOW})
-    assert sign_in(anna).get(f"/admin/portal/request/?{query}").status_code == 400
-    assert sign_in(anna).post(f"/admin/portal/request/export.csv?{query}").status_code == 400
+    assert browser.get(f"/admin/portal/request/?{query}").status_code == 400
+    assert browser.post(f"/admin/portal/request/export.csv?{query}").status_code == 400
     for wrong in ("request/?nonsense=1", "request/?requester=abc", "request/?p=99", "user/?password__startswith=m"):
-        assert sign_in(anna).get(f"/admin/portal/{wrong}").status_code == 400, wrong
+        assert browser.get(f"/admin/portal/{wrong}").status_code == 400, wrong
     assert caplog.records == []
 
 
@@ -84,9 +80,9 @@ def test_every_link_of_a_list_and_to_it_works(alice, root, sign_in, monkeypatch)
     browser = sign_in(root)
     for model in admin.site._registry:
         row = record[model._meta.model_name]
-        change = browser.get(reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])).text
+        change = browser.get(columns.url_of(row)).text
         known: set[str] = set()
-        todo = [list_url(model), *map(html.unescape, re.findall(r'href="(/admin/\w+/\w+/\?[^"]*)"', change))]
+        todo = [columns.list_url(model), *map(html.unescape, re.findall(r'href="(/admin/\w+/\w+/\?[^"]*)"', change))]
         for _ in range(2):
             found = []
             for address in todo:
@@ -98,25 +94,19 @@ def test_every_link_of_a_list_and_to_it_works(alice, root, sign_in, monkeypatch)
             known.update(todo)
 
 
-def test_a_list_goes_by_the_columns_whose_heads_can_be_clicked(alice, anna, sign_in):
+def test_a_list_goes_by_the_columns_whose_heads_can_be_clicked(alice, browse):
     first, second = rows.create_request(alice, status="QUEUED"), rows.create_request(alice, status="CANCELLED")
-    browser = sign_in(anna)
-
-    def read(order: str) -> list[int]:
-        return [row.pk for row in browser.get("/admin/portal/request/", {"o": order}).context["cl"].result_list]
-
-    assert read("0") == [first.pk, second.pk]
-    assert read("-0") == [second.pk, first.pk]
+    assert browse("request", o="0") == [first.pk, second.pk]
+    assert browse("request", o="-0") == [second.pk, first.pk]
     for order in ("5", "-5", "5.0", "5.x.99.-", "٠", "9" * 5000):  # by status, and by what is no column
         with CaptureQueriesContext(connection) as queries:
-            read(order)
+            browse("request", o=order)
         assert not [query["sql"] for query in queries if re.search(r'ORDER BY[^)]*"status"', query["sql"])], order
 
 
-def test_people_are_ordered_by_each_of_their_columns(anna, sign_in):
+def test_people_are_ordered_by_each_of_their_columns(browser):
     for name in ("zoe", "adam"):
         factories.create_user(name, "Members")
-    browser = sign_in(anna)
     people = [browser.get("/admin/portal/user/", {"o": order}).context["cl"].result_list for order in ("0", "-0")]
     assert [person.username for person in people[0]] == ["adam", "anna", "zoe"]
     assert [person.username for person in people[1]] == ["zoe", "anna", "adam"]
@@ -127,11 +117,8 @@ def test_nothing_is_completed(alice, root, sign_in):
     rows.create_all(alice)
     browser = sign_in(root)
     browser.raise_request_exception = False
-    fields = (
-        *(("workstation", "request"), ("request", "requester"), ("workstation", "workspace"), ("attempt", "request")),
-        *(("lateresponse", "attempt"), ("user", "groups"), ("nothing", "nothing")),
-    )
-    for (model, field), term in itertools.product(fields, ("alice", "", "\x00", "a\x00b")):
+    fields = (("workstation", "request"), ("request", "requester"), ("user", "groups"), ("nothing", "nothing"))
+    for (model, field), term in itertools.product(fields, ("alice", "", "a\x00b")):
         asked = {"app_label": "portal", "model_name": model, "field_name": field, "term": term}
         assert browser.get("/admin/autocomplete/", asked).status_code == 404, asked
     assert not [pages for pages in admin.site._registry.values() if pages.autocomplete_fields]

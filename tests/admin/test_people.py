@@ -80,8 +80,8 @@ def test_a_person_is_never_deleted_and_the_page_says_so(root, alice, sign_in):
     data = {"action": "delete_selected", "_selected_action": [alice.pk], "post": "yes"}
     browser.post("/admin/portal/user/", data)
     assert models.User.objects.filter(pk=alice.pk).exists()
-    assert "never deleted" in browser.get(page_of(alice)).content.decode()
-    assert "is_staff" not in browser.get(page_of(alice)).content.decode()
+    assert "never deleted" in browser.get(page_of(alice)).text
+    assert "is_staff" not in browser.get(page_of(alice)).text
 
 
 def test_auditors_and_operators_see_people_without_passwords_and_change_nothing(alice, anna, olga, sign_in):

@@ -50,21 +50,19 @@ def test_not_even_a_superuser_adds_changes_or_deletes(record, root, sign_in):
         assert type(row).objects.filter(pk=row.pk).exists(), name
 
 
-def test_an_address_of_no_row_is_no_error(record, anna, sign_in):
-    browser = sign_in(anna)
+def test_an_address_of_no_row_is_no_error(record, browser):
     for name, key in itertools.product(record, ("999999", "99999999999999999999999", "nonsense", "1_00")):
         assert browser.get(f"/admin/portal/{name}/{key}/change/").status_code == 302, (name, key)
 
 
 def find_events_url(browser, name: str, row: Model) -> str:
     """Where the page of the row leads to its events."""
-    page = browser.get(url(name, "change", row.pk)).content.decode()
+    page = browser.get(url(name, "change", row.pk)).text
     (link,) = re.findall(r'<a href="(/admin/portal/event/\?[^"]*)">Events</a>', page)
     return html.unescape(link)
 
 
-def test_every_object_leads_to_its_events_and_its_history(record, anna, sign_in):
-    browser = sign_in(anna)
+def test_every_object_leads_to_its_events_and_its_history(record, browser):
     for name, row in record.items():
         link, history = find_events_url(browser, name, row), url(name, "history", row.pk)
 
@@ -81,8 +79,7 @@ def test_the_models_above_are_all_that_the_admin_shows(record):
     assert {model._meta.model_name for model in admin.site._registry} == {*record, "user", "group"}
 
 
-def test_events_are_of_just_that_object(record, alice, anna, sign_in):
-    browser = sign_in(anna)
+def test_events_are_of_just_that_object(record, alice, browser):
     workspace, notice, look = record["workspace"], record["notice"], record["scan"]
     of_request = record["event"]
     rows.create_event(alice, target="request R-999", request_number=999)
@@ -104,8 +101,7 @@ def test_events_are_of_just_that_object(record, alice, anna, sign_in):
         assert list(found) == events, name
 
 
-def test_no_page_reads_the_ids_in_a_seal(record, anna, sign_in):
-    browser = sign_in(anna)
+def test_no_page_reads_the_ids_in_a_seal(record, browser):
     pages = [url(name, "change", record[name].pk) for name in ("seal", "event")]
     with CaptureQueriesContext(connection) as queries:
         for address in (url("seal", "changelist"), *pages, "/admin/", "/admin/portal/event/?seal=1"):
@@ -114,15 +110,14 @@ def test_no_page_reads_the_ids_in_a_seal(record, anna, sign_in):
     assert not [query["sql"] for query in queries if '"portal_seal"."ids"' in query["sql"]]
 
 
-def test_an_event_leads_to_its_seal(record, alice, anna, sign_in):
+def test_an_event_leads_to_its_seal(record, alice, browser):
     later = rows.create_event(alice)
-    page = sign_in(anna).get(url("event", "change", record["event"].pk)).content.decode()
+    page = browser.get(url("event", "change", record["event"].pk)).text
     assert url("seal", "change", record["seal"].pk) in page
-    assert "/admin/portal/seal/" not in sign_in(anna).get(url("event", "change", later.pk)).content.decode()
+    assert "/admin/portal/seal/" not in browser.get(url("event", "change", later.pk)).text
 
 
-def test_links_lead_from_each_row_to_what_belongs_to_it(record, alice, anna, sign_in):
-    browser = sign_in(anna)
+def test_links_lead_from_each_row_to_what_belongs_to_it(record, alice, browser):
     expected = {
         "request": ["account", "workstation"],
         "attempt": ["request", "lateresponse"],
@@ -137,16 +132,16 @@ def test_links_lead_from_each_row_to_what_belongs_to_it(record, alice, anna, sig
     }
 
     for name, others in expected.items():
-        page = browser.get(url(name, "change", record[name].pk)).content.decode()
+        page = browser.get(url(name, "change", record[name].pk)).text
         for other in others:
             assert url(other, "change", record[other].pk) in page, (name, other)
     for name in ("request", "attempt", "workspace", "event"):
-        page = browser.get(url(name, "change", record[name].pk)).content.decode()
+        page = browser.get(url(name, "change", record[name].pk)).text
         assert url("user", "change", alice.pk) in page, name
 
 
-def test_what_belongs_to_nobody_has_a_page(anna, sign_in):
+def test_what_belongs_to_nobody_has_a_page(browser):
     gone = write_event(actor_id=987654, actor_name="gone", verb="new-verb", target="x", request_number=5)
     orphan, workspace = rows.create_workstation(None), rows.create_workspace(None)
     for name, row in (("event", gone), ("workstation", orphan), ("workspace", workspace)):
-        assert sign_in(anna).get(url(name, "change", row.pk)).status_code == 200, name
+        assert browser.get(url(name, "change", row.pk)).status_code == 200, name

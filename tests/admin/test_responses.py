@@ -42,10 +42,9 @@ def test_anything_at_all_can_be_shown(body, expected):
 
 
 @pytest.mark.django_db
-def test_the_pages_of_attempt_and_late_response_show_the_response(alice, anna, sign_in):
+def test_the_pages_of_attempt_and_late_response_show_the_response(alice, browser):
     attempt = rows.create_attempt(rows.create_request(alice))
     late = rows.create_late_response(attempt)
-    browser = sign_in(anna)
     of_attempt = browser.get(f"/admin/portal/attempt/{attempt.pk}/change/").text
     assert "credits are used up" in of_attempt
     assert "{\n  &quot;error&quot;: &quot;Payment required&quot;\n}" in of_attempt
@@ -59,8 +58,8 @@ def read_pages(browser, name: str, row: Model) -> str:
 
 
 @pytest.mark.django_db
-def test_markup_from_outside_is_text(alice, anna, sign_in):
-    nasty, browser = rows.NASTY, sign_in(anna)
+def test_markup_from_outside_is_text(alice, browser):
+    nasty = rows.NASTY
     workspace = rows.create_workspace(alice, uid=nasty, status=nasty, raw=nasty)
     portal_request = rows.create_request(alice, workspace_uid=nasty, note=nasty)
     values = {"error": nasty, "message": nasty, "response": nasty.encode()}
@@ -86,7 +85,7 @@ ADDRESS = "https://files.example/a?signature=s3cret"
 
 
 @pytest.mark.django_db
-def test_addresses_of_files_are_not_shown(alice, anna, sign_in):
+def test_addresses_of_files_are_not_shown(alice, browser):
     raw = json.dumps({"id": "x", "workspace": {"files": {"data": [{"name": "plan.txt", "url": ADDRESS}]}}})
     workspace = rows.create_workspace(alice, raw=raw)
     portal_request = rows.create_request(alice)
@@ -99,7 +98,6 @@ def test_addresses_of_files_are_not_shown(alice, anna, sign_in):
         "file": rows.create_file(workspace, name="plan.txt", url=ADDRESS, raw=raw),
         "log": rows.create_log(workspace, url=ADDRESS, raw=raw),
     }
-    browser = sign_in(anna)
     for name, row in record.items():
         shown = read_pages(browser, name, row)
         assert "s3cret" not in shown, name
@@ -108,10 +106,9 @@ def test_addresses_of_files_are_not_shown(alice, anna, sign_in):
 
 
 @pytest.mark.django_db
-def test_what_is_unknown_here_is_shown_as_it_came(alice, anna, sign_in):
+def test_what_is_unknown_here_is_shown_as_it_came(alice, browser):
     attempt = rows.create_attempt(rows.create_request(alice), failure="brand-new", http_status=418)
     file = rows.create_file(rows.create_workspace(alice), size=-5, url="", name="")
-    browser = sign_in(anna)
 
     assert "brand-new" in browser.get(f"/admin/portal/attempt/{attempt.pk}/change/").text
     assert "-5 B" in browser.get(f"/admin/portal/file/{file.pk}/change/").text

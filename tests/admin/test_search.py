@@ -29,19 +29,6 @@ ODD = [
 ]
 
 
-@pytest.fixture
-def browse(anna, sign_in):
-    browser = sign_in(anna)
-
-    def browse(name: str, **query: object) -> list[int]:
-        """The ids of the rows that are listed, in their order."""
-        response = browser.get(f"/admin/portal/{name}/", query)
-        assert response.status_code == 200, (name, query)
-        return [row.pk for row in response.context["cl"].result_list]
-
-    return browse
-
-
 # --- Words ---
 
 
@@ -131,10 +118,10 @@ def test_no_search_is_an_error(alice, browse, anna):
         assert pages.get_changelist_instance(request).result_list is not None, (name, query)
 
 
-def test_what_cannot_be_looked_for_is_said(anna, alice, sign_in):
+def test_what_cannot_be_looked_for_is_said(alice, browser):
     rows.create_request(alice, note="x" * 500)
     for query, words in (("x" * (LONGEST_SEARCH + 1), "Search for at most 500 characters"), ("ab", "is too short")):
-        response = sign_in(anna).get("/admin/portal/request/", {"q": query})
+        response = browser.get("/admin/portal/request/", {"q": query})
         assert words in response.text
         assert not response.context["cl"].result_list
 
@@ -184,14 +171,14 @@ def test_filters_and_search_go_together(alice, bob, browse):
     assert browse("request", **(chosen | {"requester": bob.pk})) == []
 
 
-def test_which_requests_used_a_key(alice, browse, anna, sign_in):
+def test_which_requests_used_a_key(alice, browse, browser):
     leaked = [rows.create_attempt(rows.create_request(alice), key_fingerprint="3f9a77c0d1e2") for _ in range(2)]
     rows.create_attempt(rows.create_request(alice), key_fingerprint="another")
     assert browse("attempt", key="3f9a77c0d1e2") == [attempt.pk for attempt in leaked][::-1]
     assert browse("attempt", key="3f9a77c0d1e2", outcome__exact="SUCCEEDED") == []
     known = models.Credential.objects.create(account=rows.create_account(), fingerprint="3f9a77c0d1e2")
     for page in (f"attempt/{leaked[0].pk}", f"credential/{known.pk}"):
-        shown = sign_in(anna).get(f"/admin/portal/{page}/change/").text
+        shown = browser.get(f"/admin/portal/{page}/change/").text
         assert 'href="/admin/portal/attempt/?key=3f9a77c0d1e2"' in shown
 
 
@@ -214,8 +201,7 @@ def _count_queries(browser, names: Iterable[str]) -> dict[str, int]:
     return counts
 
 
-def test_a_list_of_thirty_takes_as_many_queries_as_one_of_three(alice, bob, anna, sign_in):
-    browser = sign_in(anna)
+def test_a_list_of_thirty_takes_as_many_queries_as_one_of_three(alice, bob, browser):
     first, *_ = [rows.create_all(alice) for _ in range(3)]
     few = _count_queries(browser, first)
     for _ in range(27):
@@ -224,10 +210,9 @@ def test_a_list_of_thirty_takes_as_many_queries_as_one_of_three(alice, bob, anna
     assert max(few.values()) <= 12
 
 
-def test_pages_follow_one_another_without_being_counted(alice, anna, sign_in, monkeypatch):
+def test_pages_follow_one_another_without_being_counted(alice, browser, monkeypatch):
     monkeypatch.setattr(changelist, "MOST_ROWS", 100)
     made = [rows.create_request(alice).pk for _ in range(130)][::-1]
-    browser = sign_in(anna)
     for page, words in ((1, "51 or more"), (2, "101 or more")):
         response = browser.get(f"/admin/portal/request/?p={page}")
         assert [row.pk for row in response.context["cl"].result_list] == made[page * 50 - 50 : page * 50]
@@ -250,11 +235,10 @@ _QUESTIONS = [
 
 
 @plans.on_postgresql
-def test_no_list_of_the_admin_reads_a_table_from_end_to_end(alice, anna, sign_in):
+def test_no_list_of_the_admin_reads_a_table_from_end_to_end(alice, browser):
     for _ in range(20):
         rows.create_all(alice)
         rows.create_request(alice, note="demo", type="voip", status="FAILED", failure="402")
-    browser = sign_in(anna)
     plans.forbid_walks()
     for question in _QUESTIONS:
         with CaptureQueriesContext(connection) as queries:

@@ -45,8 +45,7 @@ def test_whoever_was_deactivated_is_signed_out(anna, sign_in):
     assert browser.get("/admin/").status_code == 302
 
 
-def test_the_ways_out_are_the_portals_own(anna, sign_in):
-    browser = sign_in(anna)
+def test_the_ways_out_are_the_portals_own(browser):
     page = browser.get("/admin/").text
     for way in ('href="/"', 'href="/accounts/password/"', 'action="/accounts/logout/"'):
         assert way in page
@@ -71,8 +70,8 @@ def test_every_model_of_the_admin_is_in_one_section_with_a_line():
         assert str(words).endswith(".")
 
 
-def test_it_begins_with_three_tasks_and_then_lists_the_sections(anna, root, sign_in):
-    page = sign_in(anna).get("/admin/").text
+def test_it_begins_with_three_tasks_and_then_lists_the_sections(root, sign_in, browser):
+    page = browser.get("/admin/").text
     assert read_headings(page) == [*TASKS, *map(str, site.SECTIONS.values())]
     assert page.index("Verify and export") < page.index("/admin/portal/attempt/")
     assert "What people requested, and what became of it." in page
@@ -91,9 +90,9 @@ def test_whoever_may_see_less_is_offered_less(sign_in):
     assert "/admin/portal/event/" not in page
 
 
-def test_the_page_of_an_app_is_the_first_page(anna, alice, sign_in):
+def test_the_page_of_an_app_is_the_first_page(alice, sign_in, browser):
     for address in ("/admin/portal/", "/admin/auth/"):
-        assert sign_in(anna).get(address).url == "/admin/"
+        assert browser.get(address).url == "/admin/"
         assert sign_in(alice).get(address).status_code == 403
 
 
@@ -109,8 +108,7 @@ def test_the_days_of_the_presets_are_those_of_the_persons_zone(alice, anna, sign
     ]
 
 
-def test_what_is_open_is_linked_and_what_can_be_taken_is_offered(alice, anna, seal, sign_in):
-    browser = sign_in(anna)
+def test_what_is_open_is_linked_and_what_can_be_taken_is_offered(alice, seal, browser):
     page = browser.get("/admin/").text
     assert re.search(r"Not checked yet.\s*<a href=./audit-log/.>Audit log check</a>", page)
     assert "Download a checkpoint" not in page
@@ -121,8 +119,7 @@ def test_what_is_open_is_linked_and_what_can_be_taken_is_offered(alice, anna, se
     assert 'action="/admin/portal/event/export.csv"' in page
 
 
-def test_it_costs_the_same_however_much_there_is(alice, anna, sign_in):
-    browser = sign_in(anna)
+def test_it_costs_the_same_however_much_there_is(alice, browser):
     rows.create_all(alice)
     rows.create_event(alice)
 
@@ -155,11 +152,11 @@ def test_every_kind_of_row_has_the_name_of_the_glossary(root, sign_in):
 
 
 @pytest.fixture
-def read(anna, sign_in):
+def read(browser):
     """The words of the page's section."""
 
     def read(address: str = "/admin/") -> str:
-        page = sign_in(anna).get(address).content.decode()
+        page = browser.get(address).text
         section = page.split("audit-log-state")[1].split("</section>")[0]
         return " ".join(re.sub("<[^>]*>", " ", section).split())
 
@@ -187,13 +184,12 @@ def test_how_far_it_is_sealed_and_how_much_waits(read, alice, seal, settings):
     assert "That is too long" in read()
 
 
-def test_an_auditor_takes_the_newest_seal_as_a_checkpoint(anna, alice, seal, sign_in):
-    browser = sign_in(anna)
+def test_an_auditor_takes_the_newest_seal_as_a_checkpoint(alice, seal, sign_in, browser):
     response = browser.post("/admin/portal/seal/checkpoint.json", follow=True)
-    assert "Nothing has been sealed yet" in response.content.decode()
+    assert "Nothing has been sealed yet" in response.text
     factories.submit(alice)
     seal()
-    assert 'action="checkpoint.json"' in browser.get("/admin/portal/seal/").content.decode()
+    assert 'action="checkpoint.json"' in browser.get("/admin/portal/seal/").text
     response = browser.post("/admin/portal/seal/checkpoint.json")
     assert response.json() == seals.describe_newest()
     assert response["Content-Disposition"] == 'attachment; filename="checkpoint-1.json"'
