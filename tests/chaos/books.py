@@ -70,7 +70,6 @@ class Request:
 
     @property
     def group(self) -> Group:
-        """What it asks for."""
         return self.type, self.workspace
 
 
@@ -90,7 +89,6 @@ class Attempt:
 
     @property
     def was_sent(self) -> bool:
-        """Whether anything may have been sent."""
         return self.outcome != "NOT_SENT" and self.failure != "no-connection"
 
 
@@ -115,7 +113,6 @@ class Post:
 
     @property
     def group(self) -> Group:
-        """What it asks for."""
         return self.type, self.workspace
 
     @property
@@ -126,8 +123,6 @@ class Post:
 
 @dataclass(frozen=True, kw_only=True)
 class Books:
-    """All three, with what the comparison has to know about the run."""
-
     submissions: list[Submission]
     requests: list[Request]
     attempts: list[Attempt]
@@ -151,23 +146,18 @@ class Books:
 
 @dataclass(kw_only=True)
 class Report:
-    """What was found, by kind, each with words; all that must be empty, and the counts for the table."""
-
     findings: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     counts: Counter[str] = field(default_factory=Counter)
 
     def add(self, kind: str, sentence: str) -> None:
-        """Note one finding."""
         self.findings[kind].append(sentence)
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing was found."""
         return not any(self.findings.values())
 
 
 def compare(books: Books) -> Report:
-    """Everything in which the books do not agree."""
     report = Report()
     _compare_submissions(books, report)
     _compare_ends(books, report)
@@ -284,7 +274,6 @@ def _sends_until(attempt: Attempt, *, books: Books) -> float:
 
 
 def could_send(attempt: Attempt, *, at: float, books: Books) -> bool:
-    """Whether the attempt may have sent what the provider received at this time."""
     return attempt.claimed_at - SLACK <= at <= _sends_until(attempt, books=books) + SLACK
 
 

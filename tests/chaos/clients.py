@@ -36,8 +36,6 @@ _WORKSTATION = re.compile(r"/workstations/([0-9A-Za-z]{12})/")
 
 @dataclass(kw_only=True)
 class Book:
-    """What all clients were told, and what they saw that nobody should see."""
-
     submissions: list[books.Submission] = field(default_factory=list)
     # (from, until, address) of every call answered 5xx, in seconds since 1970.
     server_errors: list[tuple[float, float, str]] = field(default_factory=list)
@@ -45,12 +43,10 @@ class Book:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note_submission(self, submission: books.Submission) -> None:
-        """Write down one submission."""
         with self.lock:
             self.submissions.append(submission)
 
     def note_response(self, response: requests.Response) -> None:
-        """Write down a response that should not be."""
         with self.lock:
             if response.status_code >= 500:
                 now = time.time()
@@ -113,8 +109,6 @@ def _read_number(response: requests.Response | None) -> int | None:
 
 
 class Member:
-    """One client: a thread that takes tickets and turns each into a submission."""
-
     def __init__(self, *, name: str, browser: Browser, book: Book, seed: str) -> None:
         self.name, self._browser, self._book = name, browser, book
         self._chance = random.Random(seed)
@@ -171,7 +165,6 @@ class Member:
         )
 
     def _follow(self, number: int, wish: dict[str, str]) -> None:
-        """Look at the page of some, cancel some at once, and remember those to give up at the end."""
         if wish["workspace_id"] in ENDLESS:
             self._gives_up.append(number)
         point = self._chance.random()
@@ -207,8 +200,6 @@ class Member:
 
 
 class Crowd:
-    """All members, each on a thread of its own, with a number of tickets between them."""
-
     def __init__(self, *, address: str, sessions: dict[str, str], tickets: int, seed: int) -> None:
         self.book = Book()
         self._hurry = threading.Event()
@@ -226,16 +217,13 @@ class Crowd:
         self._threads = [threading.Thread(target=self._run, args=(member,)) for member in self.members]
 
     def start(self) -> None:
-        """Begin."""
         for thread in self._threads:
             thread.start()
 
     def is_done(self) -> bool:
-        """Whether every ticket is used and told."""
         return not any(thread.is_alive() for thread in self._threads)
 
     def close(self) -> None:
-        """Give out no more tickets."""
         self._closed.set()
 
     def join(self, *, seconds: float) -> None:
@@ -250,17 +238,14 @@ class Crowd:
             self._hurry.clear()
 
     def give_up(self) -> None:
-        """Let everybody cancel what will never be."""
         for member in self.members:
             member.give_up()
 
     def decide(self, asked: dict[str, list[int]]) -> None:
-        """Let everybody answer what the portal asks them."""
         for member in self.members:
             member.decide(asked.get(member.name, []))
 
     def abandon(self) -> None:
-        """Nobody tries anything again."""
         self.close()
         self._hurry.set()
 

@@ -15,7 +15,6 @@ DAY = 86_400
 
 
 def build_library(folder: Path) -> Path:
-    """Compile what is preloaded."""
     library = folder / "clock.so"
     subprocess.run(["cc", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o", library, SOURCE, "-ldl"], check=True)
     return library
@@ -44,7 +43,6 @@ class Clock:
         return environment
 
     def step(self, offset: int) -> None:
-        """Be ahead by this offset from now on."""
         self._write(offset)
         self._since.append(time.time())
         self._offsets.append(offset)

@@ -21,7 +21,6 @@ REUSED_AFTER = 10.0
 
 
 def mix_posts(chance: random.Random, *, clock_off: float) -> list[dict[str, object]]:
-    """What a POST may meet: every documented failure and every ugly ending, with and without a workstation made."""
     # By the provider's own clock, as its Date header.
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=clock_off + 1), usegmt=True)
     documented: list[dict[str, object]] = [
@@ -98,11 +97,9 @@ class Faults:
         self._thread = threading.Thread(target=self._run, name="faults")
 
     def start(self) -> None:
-        """Begin."""
         self._thread.start()
 
     def calm(self) -> None:
-        """No faults from now on."""
         self._stopping.set()
         self._thread.join(timeout=30)
         self.accepts_former = False
@@ -112,7 +109,6 @@ class Faults:
             time.sleep(0.2)
 
     def abandon(self) -> None:
-        """Do nothing more."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=30)

@@ -98,12 +98,10 @@ NAMES = (*FAULTS, CLOCK_STEPS, COPY, REUSED_IDS, RESTARTS, KILLED_CALLS, SLOW_CO
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Let the command line say which habits there are."""
     parser.add_argument("--without", action="append", default=[], choices=(*NAMES, "all"), help="a habit less")
 
 
 def read_habits(*, less: Sequence[str]) -> frozenset[str]:
-    """The habits that the command line leaves."""
     return frozenset() if "all" in less else frozenset(NAMES).difference(less)
 
 

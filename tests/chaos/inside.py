@@ -35,7 +35,6 @@ def _model(name: str) -> Any:
 
 
 def make_sessions(names: list[str], *, group: str) -> dict[str, str]:
-    """People of a group, each signed in; the keys of their sessions by name."""
     groups = apps.get_model("auth", "Group").objects
     for name in names:
         _model("User").create_user(name).groups.add(groups.get(name=group))
@@ -87,7 +86,6 @@ def read_state() -> dict[str, Any] | None:
 
 
 def make_account() -> None:
-    """Make the account, with this process's key."""
     from portal.services.key import accounts  # only now is Django set up
 
     accounts.get_current_account()
@@ -103,12 +101,10 @@ def _list(rows: Any) -> list[Any]:
 
 
 def is_shared() -> bool:
-    """Whether the portal has noticed that somebody else uses the key."""
     return bool(_list(_model("Account").exclude(shared_at=None)))
 
 
 def list_asked() -> dict[str, list[int]]:
-    """The numbers of the unknown requests about which a person is asked, by requester."""
     rows = _model("Request").filter(status="UNKNOWN").exclude(operator_note="")
     asked: dict[str, list[int]] = {}
     for name, number in _list(rows.values_list("requester__username", "pk")):
@@ -134,13 +130,11 @@ def list_questions() -> list[tuple[int, bool]]:
 
 
 def list_released() -> list[str]:
-    """Workstations whose release was wanted, and that the portal knows to have ended."""
     rows = _model("Workstation").filter(release_requested_at__isnull=False, ended_at__isnull=False)
     return _list(rows.order_by("-pk").values_list("uid", flat=True)[:20])
 
 
 def list_calling() -> set[int]:
-    """The processes of workers that have calls in flight."""
     return {_find_process(worker) for worker in _list(_calls().values_list("worker", flat=True))}
 
 
@@ -153,12 +147,10 @@ def _find_process(worker: str) -> int:
 
 
 def list_live() -> set[str]:
-    """The workstations that the portal shows as live, to whomever."""
     return set(_model("Workstation").filter(ended_at=None).values_list("uid", flat=True))
 
 
 def read_book(*, clock: clocks.Clock) -> dict[str, list[Any]]:
-    """The portal's book, its times by the real clock."""
     given_up = {
         event.request_number
         for event in _model("Event").exclude(actor_id=None).filter(detail__contains="UNKNOWN")
@@ -192,13 +184,11 @@ def read_book(*, clock: clocks.Clock) -> dict[str, list[Any]]:
 
 
 def read_unknowns(*, clock: clocks.Clock) -> list[unknowns.Unknown]:
-    """Every time that a request's outcome was unknown, from the audit log."""
     rows = _model("Event").exclude(request_number=None).order_by("pk")
     return unknowns.follow(rows.values_list("request_number", "at", "actor_id", "detail").iterator(), clock=clock)
 
 
 def read_lines(*, clock: clocks.Clock) -> list[told.Line]:
-    """The events about the key and about ends that were taken back."""
     refused = _model("Attempt").filter(failure="401").values_list("request", "ended_at", "key_fingerprint")
     verbs = ("pause", "confirm-key", "withdraw-key", "worker-died", "reopen")
     rows = _model("Event").filter(verb__in=verbs).order_by("pk")
@@ -206,7 +196,6 @@ def read_lines(*, clock: clocks.Clock) -> list[told.Line]:
 
 
 def read_first_key() -> str:
-    """The fingerprint of the account's first key."""
     return str(_model("Credential").order_by("pk").values_list("fingerprint", flat=True)[0])
 
 
@@ -247,7 +236,6 @@ def _read_uid(response: Any) -> str:
 
 
 def read_record(record: dict[str, Any]) -> list[books.Post]:
-    """The provider's book, from the sandbox's record."""
     posts = []
     for post in record["posts"]:
         wish = json.loads(post["body"])

@@ -15,8 +15,6 @@ _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
 class Keeper:
-    """A thread that looks at the key twice a second, and then at one request."""
-
     def __init__(self, *, address: str, session_key: str, accepts_former: Callable[[], bool]) -> None:
         self.book = clients.Book()
         self.resumed = self.closed = self.confirmed = 0
@@ -31,11 +29,9 @@ class Keeper:
         self._thread = threading.Thread(target=self._run, name="keeper")
 
     def start(self) -> None:
-        """Begin."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Go home."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=60)

@@ -28,8 +28,6 @@ WORKS_FOR = 6.0  # two graces
 
 @dataclass(kw_only=True)
 class Deeds:
-    """What was done, for the comparison of the books."""
-
     counts: Counter[str] = field(default_factory=Counter)
     # Processes that were killed or frozen: answers to their calls may be missing.
     disturbed: set[int] = field(default_factory=set)
@@ -44,8 +42,6 @@ class Deeds:
 
 
 class Killer:
-    """A thread that does one deed after another, and brings back what died."""
-
     def __init__(self, *, scene: stage.Stage, seed: int, every: float) -> None:
         """`every`: seconds between two deeds, on average."""
         self._every = every
@@ -81,11 +77,9 @@ class Killer:
         self._quick_at = math.inf
 
     def start(self) -> None:
-        """Begin."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Do nothing more, thaw what is frozen, and bring everything back."""
         self._stopping.set()
         self._thread.join(timeout=120)
         for _, pid in self._thaw:
@@ -112,7 +106,6 @@ class Killer:
         self._bring_all_back()
 
     def abandon(self) -> None:
-        """Do nothing more, and leave everything as it is."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=120)
@@ -266,7 +259,6 @@ class Killer:
         self.deeds.steps.append(time.time())
 
     def _start_copy(self) -> None:
-        """Once, a worker begins with a copy of the database."""
         is_known = habits.STRANGERS not in self._stage.habits or inside.is_shared()
         if self._stage.copy is not None or not is_known:
             return  # what it makes has to be known as others'
@@ -306,7 +298,6 @@ class Killer:
         self._limit_files(resource.RLIM_INFINITY)
 
     def _limit_files(self, size: int) -> None:
-        """How large a file any process of the portal may write, in bytes."""
         for actor in (*self._stage.workers, self._stage.web):
             if actor.is_alive():
                 _limit_files(actor.pid, size)

@@ -43,7 +43,6 @@ def find_mixups(contents: books.Books, *, released: frozenset[str], reopened: It
 
 
 def _list_lives(contents: books.Books) -> dict[str, Sequence[books.Post]]:
-    """The POSTs that made something, in their order, by the id that answers showed."""
     lives: dict[str, list[books.Post]] = defaultdict(list)
     for post in sorted(contents.posts, key=lambda post: post.at):
         if post.made:

@@ -33,8 +33,6 @@ OTHERS_EVERY = 15.0
 
 
 class Run:
-    """One run: the chaos, the calm in which everything settles, and the comparison."""
-
     def __init__(self, *, options: argparse.Namespace, folder: Path) -> None:
         self._options, self._folder = options, folder
         enabled = habits.read_habits(less=options.without)
@@ -51,7 +49,6 @@ class Run:
         self._others_at = 0.0
 
     def prepare(self) -> None:
-        """Everything up to the first request."""
         self.stage.prepare()
         inside.open_portal(self.stage.environment)
         inside.make_account()
@@ -185,12 +182,10 @@ class Run:
         return record
 
     def _direct(self, what: str, **wish: object) -> None:
-        """Tell the sandbox something by a control address."""
         url = f"{self.stage.provider}/control/{what}"
         requests.post(url, json=wish, headers=control.HEADERS, timeout=60).raise_for_status()
 
     def read_books(self) -> books.Books:
-        """End the portal, and read what everybody wrote down."""
         state = inside.read_state() or {}
         self._keeper.stop()
         self.lingering = self._killer.deeds.lingering + self.stage.stop_portal()
@@ -214,7 +209,6 @@ class Run:
         return dataclasses.replace(contents, seen=self._look_back(contents, record=record))
 
     def _look_back(self, contents: books.Books, *, record: dict[str, Any]) -> list[tuple[str, str]]:
-        """What the habits should not have led to, each with its kind."""
         lines = inside.read_lines(clock=self.stage.clock)
         self.events = told.count(lines)
         released = frozenset(row["uid"] for row in record["workstations"] if row["released"])
@@ -255,7 +249,6 @@ class Run:
         return report.is_clean and not self.lingering and not unexplained and self.settled_in is not None
 
     def end(self) -> None:
-        """Leave nothing running."""
         if hasattr(self, "_crowd"):
             self._crowd.abandon()
             self._keeper.stop()
@@ -283,12 +276,10 @@ def _print(line: str) -> None:
 
 
 def save(folder: Path, contents: books.Books) -> None:
-    """Keep the books for whoever has to find out why they disagree."""
     (folder / "books.json").write_text(json.dumps(dataclasses.asdict(contents), default=sorted, indent=1))
 
 
 def read_options() -> argparse.Namespace:
-    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.run", description=__doc__)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--requests", type=int, default=600)

@@ -31,12 +31,10 @@ def begin(url: str) -> bool:
 
 
 def end(url: str) -> None:
-    """Let them be as quick as before."""
     with psycopg.connect(url) as connection:
         connection.execute(_FUNCTION.format(seconds=0))
 
 
 def clear(url: str) -> None:
-    """Leave nothing of it in the database."""
     with psycopg.connect(url) as connection:
         connection.execute("DROP FUNCTION IF EXISTS be_slow CASCADE")

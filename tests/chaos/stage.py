@@ -35,7 +35,6 @@ class CannotStage(Exception):
 
 
 def wait_until(is_true: Callable[[], bool], *, seconds: float) -> bool:
-    """Look again and again until it is true or the time is over; returns whether it is."""
     end = time.monotonic() + seconds
     while not is_true():
         if time.monotonic() > end:
@@ -45,7 +44,6 @@ def wait_until(is_true: Callable[[], bool], *, seconds: float) -> bool:
 
 
 def is_answering(port: int) -> bool:
-    """Whether something accepts connections there."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -66,7 +64,6 @@ class Actor:
     ending_since: float = field(default=0.0, init=False)
 
     def start(self) -> None:
-        """Start it, and forget what was done to the one before."""
         self.stopped_until = self.ending_since = 0.0
         with self.log.open("ab") as words:
             self.process = subprocess.Popen(
@@ -92,7 +89,6 @@ class Actor:
         return self.process.pid
 
     def is_alive(self) -> bool:
-        """Whether it runs (or is stopped)."""
         return self.process is not None and self.process.poll() is None
 
     def is_up(self) -> bool:
@@ -100,11 +96,9 @@ class Actor:
         return self.port is None or is_answering(self.port)
 
     def has_ended(self) -> bool:
-        """Whether it runs no more."""
         return not self.is_alive()
 
     def count_threads(self) -> int:
-        """Its threads."""
         try:
             return len(list(Path(f"/proc/{self.pid}/task").iterdir()))
         except OSError:
@@ -118,7 +112,6 @@ class Actor:
             return []
 
     def signal(self, number: int) -> None:
-        """Send a signal to the process alone."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
@@ -151,8 +144,6 @@ class Actor:
 
 
 class Sqlite:
-    """The embedded database: a file."""
-
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.path = folder / "portal.sqlite3"
@@ -165,7 +156,6 @@ class Sqlite:
         """Nothing."""
 
     def copy(self) -> str:
-        """Copy the file; returns the copy's URL."""
         path = self._folder / "copy.sqlite3"
         opened = (sqlite3.connect(self.path, timeout=20), sqlite3.connect(path))
         with contextlib.closing(opened[0]) as source, contextlib.closing(opened[1]) as target:
@@ -183,7 +173,6 @@ class Postgres:
         self.url = f"postgres://portal@127.0.0.1:{self._port}/portal"
 
     def start(self) -> None:
-        """Make the cluster and start it."""
         self._folder.mkdir()
         if os.geteuid() == 0:  # which PostgreSQL refuses to run as
             shutil.chown(self._folder, "postgres", "postgres")
@@ -212,7 +201,6 @@ class Postgres:
         return f"postgres://portal@127.0.0.1:{self._port}/copy"
 
     def stop(self) -> None:
-        """End it."""
         if (self._folder / "data/postmaster.pid").exists():
             self._run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", self._data)
 
@@ -244,8 +232,6 @@ class Postgres:
 
 
 class Stage:
-    """Everything that a run consists of."""
-
     def __init__(self, *, folder: Path, database: str, workers: int, enabled: frozenset[str]) -> None:
         self.folder, self.habits = folder, enabled
         self.clock = clocks.Clock(folder=folder)
@@ -305,7 +291,6 @@ class Stage:
         return Actor(name=name, command=command, environment={**self.environment, **(more or {})}, log=log, port=port)
 
     def start_copy(self) -> None:
-        """Copy the database, and start a worker that uses the copy with the same key."""
         command = [sys.executable, str(ROOT / "manage.py"), "work"]
         self.copy = self._cast("copy", command, more=self._clocked | {"DATABASE_URL": self.database.copy()})
         self.copy.start()
@@ -316,7 +301,6 @@ class Stage:
         return [self.sandbox, *self.workers, self.web]
 
     def prepare(self) -> None:
-        """Start the database and make the portal's tables and static files."""
         self.database.start()
         for words in (["migrate", "--verbosity=0"], ["collectstatic", "--no-input", "--verbosity=0"]):
             command = [sys.executable, str(ROOT / "manage.py"), *words]
@@ -327,7 +311,6 @@ class Stage:
                 raise CannotStage(f"{words[0]} failed: {done.stderr.strip()[-500:]}")
 
     def start(self) -> None:
-        """Start every process, and wait until those with a port answer there."""
         for actor in self.actors:
             actor.start()
         for actor in self.actors:

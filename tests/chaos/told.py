@@ -44,7 +44,6 @@ def read_lines(rows: Iterable[Any], *, refused: Iterable[tuple[int, datetime, st
 
 
 def count(lines: Iterable[Line]) -> Counter[str]:
-    """How often what happened, for the table."""
     found: Counter[str] = Counter()
     for line in lines:
         if line.verb == "pause":
@@ -55,7 +54,6 @@ def count(lines: Iterable[Line]) -> Counter[str]:
 
 
 def list_reopened(lines: Iterable[Line]) -> list[tuple[str, float]]:
-    """The ids of workstations whose end was taken back, and when."""
     return [(line.target.rpartition(" ")[2], line.at) for line in lines if line.verb == "reopen"]
 
 

@@ -23,7 +23,6 @@ class Unknown:
 
 
 def follow(lines: Iterable[Line], *, clock: clocks.Clock) -> list[Unknown]:
-    """Read the lines of the audit log in their order."""
     begun: dict[int, float] = {}
     found, now = [], -math.inf
     for request, at, actor, detail in lines:
