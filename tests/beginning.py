@@ -12,8 +12,6 @@ type Rows = list[tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Beginning:
-    """The rows of every table at first; most have none."""
-
     rows: dict[str, Rows]
 
     def restore(self) -> None:
@@ -37,14 +35,12 @@ class Beginning:
 
 
 def remember() -> Beginning:
-    """What there is now."""
     known = connection.introspection.django_table_names(only_existing=True, include_views=False)
     # Django does not know the table of the search index, whose triggers are off while the others are emptied.
     return Beginning({table: read(table) for table in [*known, "portal_searchentry"]})
 
 
 def read(table: str) -> Rows:
-    """All rows, by the first column."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM {table} ORDER BY 1")
         return cursor.fetchall()

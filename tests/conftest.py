@@ -65,7 +65,6 @@ def _begin_as_a_new_process() -> None:
 
 @pytest.fixture
 def sandbox(settings) -> Iterator[server.Sandbox]:
-    """A provider of its own for the test, which the portal is set up to use."""
     with server.Sandbox(look_every=0.005) as running:
         settings.AGENTSTATION_BASE_URL = running.base_url
         settings.AGENTSTATION_API_KEY = "sandbox"
@@ -102,14 +101,11 @@ def root(db) -> models.User:
 
 @pytest.fixture
 def client() -> Browser:
-    """A browser in which nobody is signed in."""
     return Browser()
 
 
 @pytest.fixture
 def sign_in() -> Callable[[models.User], Browser]:
-    """A browser in which the person is signed in."""
-
     def sign_in(user: models.User) -> Browser:
         client = Browser()
         factories.sign_in(client, user)
@@ -120,7 +116,6 @@ def sign_in() -> Callable[[models.User], Browser]:
 
 @pytest.fixture
 def database_clock(sandbox) -> Iterator[dbclock.DatabaseClock]:
-    """The database's clock, which the test can step."""
     clock = dbclock.DatabaseClock()
     yield clock
     clock.remove()

@@ -27,13 +27,11 @@ class DatabaseClock:
             _close()  # new sessions have the new path
 
     def step(self, *, seconds: float) -> None:
-        """Set it forward, or back."""
         self._ahead += timedelta(seconds=seconds)
         if connection.vendor == "postgresql":
             _execute("UPDATE own_clock.ahead SET ahead = %s", [self._ahead])
 
     def remove(self) -> None:
-        """Give the database its own clock back."""
         if connection.vendor == "sqlite":
             connection.close()
         else:

@@ -73,7 +73,6 @@ def add_person(actor: models.User, username: str = "carol", *, group: str = "Mem
 
 
 def sign_in(client: Client, person: models.User) -> None:
-    """Let the person be signed in there, with the password that was typed just now."""
     client.force_login(person)
     session = client.session
     sessions.begin_session(session=session, address="127.0.0.1", browser="Firefox/140.0")
@@ -81,7 +80,6 @@ def sign_in(client: Client, person: models.User) -> None:
 
 
 def fill_form(**changes: object) -> dict[str, object]:
-    """A good form that asks for a workstation, with the changes."""
     return {"type": "python", "workspace_id": "", "note": "", "submission": str(uuid4())} | changes
 
 
@@ -116,7 +114,6 @@ def mark_baseline_scan() -> None:
 
 
 def claim_next(*, worker: str = "test-worker") -> dispatch.Call | None:
-    """One request, where one may be sent now."""
     calls = claiming.claim_requests(worker=worker, most=1)
     return calls[0] if calls else None
 
@@ -128,7 +125,6 @@ def claim() -> dispatch.Call:
 
 
 def send_once(*, client: agentstation.Client | None = None) -> dispatch.Result:
-    """Claim, call and record one request."""
     call = claim()
     result = dispatch.send_call(call=call, client=client or clients.make_client())
     results.record_result(call=call, result=result)
@@ -153,7 +149,6 @@ def send_until_settled(portal_request: models.Request) -> models.Request:
 
 
 def send_releases() -> list[releases.Result]:
-    """All that are due, one after the other."""
     client, results = clients.make_client(), []
     while (release := releases.claim_release()) is not None:
         results.append(releases.send_release(release=release, client=client))
@@ -188,7 +183,6 @@ def create_workstation(requester: models.User, **values: Any) -> models.Workstat
 
 
 def get_workspace(workstation: models.Workstation | None) -> models.Workspace:
-    """The one that it has, which must be there."""
     assert workstation is not None, "no workstation"
     assert workstation.workspace is not None, f"{workstation} has no workspace"
     return workstation.workspace
@@ -207,21 +201,18 @@ def read_response(stored: models.Attempt | models.LateResponse) -> bytes:
 
 
 def acquire_lease(*, name: str, holder: str = "test", seconds: float = 600) -> leases.Lease:
-    """A lease that no other worker holds."""
     lease = leases.acquire_lease(name=name, holder=holder, seconds=seconds)
     assert lease is not None, f"another holds {name}"
     return lease
 
 
 def claim_release() -> releases.Release:
-    """One that is due."""
     release = releases.claim_release()
     assert release is not None, "nothing is to be released"
     return release
 
 
 def create_setup_link() -> str:
-    """While there is no administrator yet."""
     token = setup.create_setup_link()
     assert token is not None, "there is an administrator already"
     return token
@@ -236,12 +227,10 @@ def make_steady(lease: leases.Lease) -> steady_clock.SteadyClock:
 
 
 def reconcile_once(lease: leases.Lease) -> None:
-    """A round of the job that scans and reconciles."""
     lease.run(reconcile.reconcile_requests, client=clients.make_client(), steady=make_steady(lease))
 
 
 def ask_people(*portal_requests: models.Request) -> None:
-    """As if the scans could not tell what became of the requests."""
     numbers = [portal_request.pk for portal_request in portal_requests]
     models.Request.objects.filter(pk__in=numbers).update(operator_note="Undecided.")
 

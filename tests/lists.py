@@ -57,7 +57,6 @@ class Lists:
 
 @contextmanager
 def serve_lists() -> Iterator[Lists]:
-    """Serve them on loopback."""
     lists = Lists()
 
     class Handler(BaseHTTPRequestHandler):

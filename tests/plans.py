@@ -18,7 +18,6 @@ def forbid_walks() -> None:
 
 
 def list_nodes(sql: str, *, analyze: bool = False) -> list[dict[str, Any]]:
-    """All nodes of the plan, with what each has read where it is carried out."""
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN ({'ANALYZE, ' * analyze}FORMAT JSON) {sql}".replace("%", "%%"), [])
         ((plan,),) = cursor.fetchall()
@@ -26,7 +25,6 @@ def list_nodes(sql: str, *, analyze: bool = False) -> list[dict[str, Any]]:
 
 
 def list_walked(sql: str) -> set[str]:
-    """The tables that are read from end to end."""
     return {node["Relation Name"] for node in list_nodes(sql) if node["Node Type"] == "Seq Scan"}
 
 

@@ -7,7 +7,6 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 
 
 def get() -> Any:
-    """The pool that this thread's connection is of."""
     return _get_connection().pool
 
 

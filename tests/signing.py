@@ -36,6 +36,5 @@ def store_events(told: Iterable[tuple[models.Event, Sequence[Model]]]) -> list[m
 
 
 def write_event(**values: Any) -> models.Event:
-    """One event that tells of no row."""
     (event,) = store_events([(models.Event(**{"at": timezone.now()} | values), [])])
     return event

@@ -74,7 +74,6 @@ def attack(kind: str, visitor: Visitor, number: int) -> str:
 
 
 def main() -> None:
-    """Attack again and again, on so many threads."""
     kind, port, certificate = sys.argv[1:]
     os.nice(19)
     is_over, numbers, seen = threading.Event(), itertools.count(1), Counter[str]()

@@ -43,7 +43,6 @@ class Case:
 
 
 def list_cases(facts: dict[str, Any]) -> Iterator[Case]:
-    """All of them, for a database of which these are the facts."""
     for name, query in _HISTORY.items():
         yield Case(name=f"history, {name}", path=_address("/requests/", query, facts))
     yield Case(name="history, a member's own", path="/requests/", person=facts["person"])

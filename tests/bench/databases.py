@@ -14,7 +14,6 @@ _SERVER = "postgres://postgres@127.0.0.1:5432/postgres"
 
 
 def find_server() -> str:
-    """The URL of a database on the PostgreSQL server of the tests."""
     given = os.environ.get("DATABASE_URL", "")
     return given if given.startswith("postgres") else _SERVER
 

@@ -61,7 +61,6 @@ def fill_history(*, requests: int, report: Callable[[str], None] = lambda _: Non
 
 @transaction.atomic
 def _begin(requests: int) -> datetime:
-    """Make the people and their account, or see that it was done; returns when the history begins."""
     if not settings.USING_SANDBOX:
         raise Refused("Only a portal with the sandbox is filled: set PORTAL_LOCAL=1, and no API key.")
     first = models.Event.objects.order_by("id").first()
@@ -105,7 +104,6 @@ def _make_request(place: int, *, at: datetime, **values: Any) -> models.Request:
 
 @transaction.atomic
 def _write(requests: list[models.Request], *, live_from: datetime) -> None:
-    """These, what came of them, and what the audit log says of it all."""
     models.Request.objects.bulk_create(requests)
     attempts = models.Attempt.objects.bulk_create(_make_attempt(one) for one in requests if one.status != _S.CANCELLED)
     answered = [attempt.request for attempt in attempts if attempt.outcome == _O.SUCCEEDED]
@@ -151,7 +149,6 @@ def _list_events(one: Any, attempt: Any, workstation: Any) -> Iterator[tuple[mod
 
 
 def _finish() -> None:
-    """Seal what was written, as a worker would have by now."""
     with connection.cursor() as cursor:
         lease = leases.acquire_lease(name="seal", holder=_FILLED, seconds=3600)
         assert lease is not None, "a worker uses this database"

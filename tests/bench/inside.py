@@ -31,8 +31,6 @@ _WARM = 2  # calls before any counts
 
 
 class Reader:
-    """The application, and what it has used so far."""
-
     def __init__(self) -> None:
         self._application: Any = get_wsgi_application()
         self._sessions: dict[str, str] = {}
@@ -40,7 +38,6 @@ class Reader:
         self._backends: dict[int, Path] = {}  # processes of PostgreSQL on this machine that worked for us
 
     def measure(self, case: cases.Case) -> dict[str, Any]:
-        """Read a page to its last byte, and keep nothing of it."""
         environ, self._queries, rows = self._make_environ(case), 0, 0
         with connection.execute_wrapper(self._note_query):
             before, begun, used = self._read_backends(), time.perf_counter(), time.process_time()

@@ -23,8 +23,6 @@ _TURNS = 2
 
 @dataclass(kw_only=True)
 class Result:
-    """One list: the calls with the few requests and with the many."""
-
     goal: float
     few: list[dict[str, Any]] = field(default_factory=list)
     many: list[dict[str, Any]] = field(default_factory=list)
@@ -56,7 +54,6 @@ def measure(vendor: str, *, few: int, many: int, rounds: int, only: str) -> dict
 
 
 def write_table(runs: dict[str, dict[str, Result]]) -> list[str]:
-    """What all these engines have measured, as Markdown."""
     columns = [f"{vendor}: {figure}" for vendor in runs for figure in ("ratio", "p95, ms", "queries", "rows")]
     rows = [
         [name, *(cell for run in runs.values() for cell in run[name].judge())] for name in next(iter(runs.values()))
@@ -65,7 +62,6 @@ def write_table(runs: dict[str, dict[str, Result]]) -> list[str]:
 
 
 def main() -> int:
-    """Measure, show, and say by the exit whether every goal is met."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.lists", description=__doc__)
     parser.add_argument("--few", type=int, default=1000)
     parser.add_argument("--many", type=int, help="default: 20000 on SQLite, 1000000 on PostgreSQL")

@@ -18,8 +18,6 @@ NEW = "another long passphrase"
 
 @pytest.fixture
 def type_passwords(monkeypatch):
-    """Types these, one after the other, where a command asks."""
-
     def type_passwords(*passwords: str) -> None:
         typed = iter(passwords)
         monkeypatch.setattr(getpass, "getpass", lambda *args, **values: next(typed))

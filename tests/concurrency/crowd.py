@@ -33,8 +33,6 @@ def run_together[T](*steps: Callable[[], T]) -> list[T | Exception]:
 
 
 def start[T](step: Callable[[], T]) -> threading.Thread:
-    """A thread of its own for one step, already running."""
-
     def run() -> None:
         try:
             step()

@@ -31,7 +31,6 @@ def claim() -> dispatch.Call | None:
 
 
 def work() -> int:
-    """Claim, call and record until nothing more may be sent now; how many."""
     client, count = clients.make_client(), 0
     while (call := claim()) is not None:
         results.record_result(call=call, result=dispatch.send_call(call=call, client=client))
@@ -80,7 +79,6 @@ def test_ten_claimers_with_a_cap_of_one_never_have_two_in_flight(settings, sandb
 
 
 def test_a_cap_of_one_holds_at_the_provider_too(settings, sandbox, alice):
-    """Ten threads work as hard as they can: at no moment does the provider have two calls."""
     settings.PORTAL_CALLS_IN_FLIGHT = 1
     lock, under_way, most = threading.Lock(), 0, 0
     client = clients.make_client()

@@ -62,7 +62,6 @@ def test_whoever_is_locked_out_while_they_use_their_link_is_out(root):
 
 
 def delete_group(group: Group, actor: models.User) -> None:
-    """As the admin does."""
     with transaction.atomic():
         membership.record_deletion(actor=actor, target=group)
         group.delete()

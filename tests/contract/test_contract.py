@@ -36,7 +36,6 @@ class Account:
     def call(
         self, method: str, path: str, *, key: str | None = None, sound: bool = True, **options
     ) -> requests.Response:
-        """One call; `sound` says whether the request itself keeps the contract."""
         headers = {"Authorization": f"Bearer {self._key if key is None else key}"}
         wish = requests.Request(method, self._base_url + path, headers=headers, **options)
         prepared = self._session.prepare_request(wish)
@@ -118,7 +117,6 @@ def test_it_is_in_the_active_list(account, workstation):
 
 
 def list_all(account: Account, path: str) -> list[str]:
-    """The UIDs of a list, to its last page."""
     uids, params = [], {"limit": 100}
     while True:
         answer = account.call("GET", path, params=params)

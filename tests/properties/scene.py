@@ -32,8 +32,6 @@ def bounded(*, examples: int, steps: int) -> settings:
 
 
 class Example(RuleBasedStateMachine):
-    """Each example is a transaction that is rolled back."""
-
     def __init__(self) -> None:
         super().__init__()
         self._transaction = transaction.atomic()
@@ -45,7 +43,6 @@ class Example(RuleBasedStateMachine):
         """What must hold at the end of every example."""
 
     def teardown(self) -> None:
-        """Look once more, then forget."""
         try:
             self.conclude()
         finally:
@@ -54,7 +51,6 @@ class Example(RuleBasedStateMachine):
 
 
 def submit(requester: models.User) -> models.Request:
-    """Put one more request into the queue."""
     return submissions.submit_request(requester=requester, submission=uuid4(), type="python", workspace_uid="", note="")
 
 

@@ -62,7 +62,6 @@ class Model:
         self.ended, self.by_probe, self.row = self.now, by_probe, 0
 
     def show_life(self) -> None:
-        """A worker's heartbeat, with the key that it has."""
         asks = self.state == PAUSED and self.cause == models.NEW_KEY
         self.seen[self.present] = self.now
         if self.present in self.accepted:
@@ -80,7 +79,6 @@ class Model:
         return bool(lately & self.accepted - {beside})
 
     def look(self) -> None:
-        """What anybody who wants to send finds out first."""
         if self.state == PAUSED and self.until is not None and self.until <= self.now:
             self.resume()
 
@@ -142,8 +140,6 @@ class Attempt:
 
 
 class Pause(scene.Example):
-    """Claims, answers of every kind, operators, probes, new keys and time, in any order."""
-
     settings: Settings  # the test gives it
 
     def set_up(self) -> None:
@@ -208,7 +204,6 @@ class Pause(scene.Example):
     @precondition(lambda self: self.attempts)
     @rule(code=st.sampled_from(SEVERAL), times=st.integers(2, 4))
     def outage(self, code: str, times: int) -> None:
-        """The same failure several times in a row."""
         for _ in range(times):
             if self.attempts:
                 self.end(self.attempts[0], code, None)
@@ -305,7 +300,6 @@ class Pause(scene.Example):
     @precondition(lambda self: len(self.attempts) > 1 and self.model.state == OPEN)
     @rule(code=st.sampled_from(["401", "402", "429", "422"]))
     def new_key_whose_success_comes_first(self, code: str) -> None:
-        """A new key works; then calls of the former one are answered."""
         self.workers_get_another_key(KEYS[1], confirmed=True, code="200")
         before = len(self.attempts)
         self.claim(0)
@@ -316,7 +310,6 @@ class Pause(scene.Example):
     @precondition(lambda self: self.model.asked)
     @rule()
     def operator_confirms(self) -> None:
-        """All that is asked."""
         self.tick()
         model = self.model
         asked = models.Credential.objects.asked().order_by("pk")

@@ -35,7 +35,6 @@ class Model:
         return None
 
     def find_position(self, number: int) -> int:
-        """How many are taken until it is this one's turn."""
         later = Model(queues={person: list(queue) for person, queue in self.queues.items()}, turns=list(self.turns))
         position = 1
         while later.take() != number:
@@ -44,8 +43,6 @@ class Model:
 
 
 class FairOrder(scene.Example):
-    """People submit, cancel, are sent, come back to their place or to the back, in any order."""
-
     @initialize(count=st.integers(2, 4))
     def set_up(self, count: int) -> None:
         self.people = [factories.create_user(f"person-{number}", "Members") for number in range(count)]
@@ -61,7 +58,6 @@ class FairOrder(scene.Example):
         self.step += 1
 
     def put(self, number: int, *, to_back: bool) -> None:
-        """Into its person's queue, at the back or where it had been."""
         if to_back:
             self.order[number] = self.step
         queue = self.model.queues[models.Request.objects.get(pk=number).requester_id]

@@ -26,7 +26,6 @@ values = st.fixed_dictionaries(
 
 
 def write(rows: list[dict]) -> str:
-    """The file without its first line."""
     return "".join(list(spreadsheet.write_csv(columns=COLUMNS, pages=[rows]))[1:])
 
 

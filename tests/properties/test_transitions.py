@@ -28,8 +28,6 @@ OPEN_KEY = {"state": "ACTIVE", "cause": "", "paused_at": None, "paused_until": N
 
 
 class Life(scene.Example):
-    """Three requests, and all that workers, clocks, people and operators can do to them."""
-
     @initialize()
     def set_up(self) -> None:
         self.person = factories.create_user("person", "Members")
@@ -96,7 +94,6 @@ class Life(scene.Example):
 
     @staticmethod
     def expect_refused(request: models.Request, *, code: str) -> str:
-        """What becomes of an unknown request of which it is learned that nothing was made."""
         if request.cancel_requested_at is not None:
             return "CANCELLED"
         if code == "503":
@@ -193,7 +190,6 @@ class Life(scene.Example):
     @precondition(lambda self: self.calls and self.has("UNKNOWN", "QUEUED"))
     @rule(data=st.data())
     def adopt_what_is_then_heard_of(self, data: st.DataObject) -> None:
-        """The same, and then that call's answer, which names what another request owns now."""
         call = data.draw(st.sampled_from(self.calls))
         self.adopt(call, data)
         self.calls.remove(call)

@@ -11,7 +11,6 @@ from tests.lists import Lists, serve_lists
 
 @pytest.fixture
 def lease(db) -> leases.Lease:
-    """Of the job that the test does."""
     return factories.acquire_lease(name="job")
 
 

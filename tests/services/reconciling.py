@@ -54,7 +54,7 @@ def scan(lease: leases.Lease) -> models.Scan:
 
 
 def make_witness(requester: models.User) -> models.Workstation:
-    """A workstation of ours that was made after all that has been sent so far."""
+    """One of ours that was made after all that has been sent so far."""
     return factories.create_workstation(requester, type="max")
 
 
@@ -68,7 +68,6 @@ def deny(lease: leases.Lease) -> models.Scan:
 
 
 def entry(uid: str, *, type: str = "python", workspace: str | None = None, **values: object) -> dict[str, object]:
-    """A workstation as a list shows it."""
     space = {"id": workspace, "status": "active"} if workspace else None
     started = {"startedAt": datetime.now(UTC).isoformat()}
     return {"id": uid, "type": type, "status": "active", "workspace": space, **started, **values}

@@ -13,12 +13,10 @@ from tests import factories
 
 
 def advance(lease: leases.Lease, client: agentstation.Client | None = None) -> models.Scan:
-    """One round."""
     return lease.run(scans.advance_scan, account=accounts.get_current_account(), client=client or clients.make_client())
 
 
 def scan(lease: leases.Lease, client: agentstation.Client | None = None) -> models.Scan:
-    """As many rounds as it takes."""
     while not (done := advance(lease, client)).is_over:
         pass
     return models.Scan.objects.get(pk=done.pk)

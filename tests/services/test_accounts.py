@@ -33,7 +33,6 @@ def real(sandbox, settings):
 
 @pytest.fixture
 def waiting(real, alice) -> models.Request:
-    """A request that waits, with a worker whose key is accepted."""
     portal_request = factories.submit(alice)
     factories.present_key()
     return portal_request
@@ -45,7 +44,6 @@ def worker_dies() -> None:
 
 
 def ask(settings, *, api_key: str = "another key", base_url: str = "") -> models.Credential:
-    """A worker comes with another key or base URL."""
     settings.AGENTSTATION_API_KEY = api_key
     settings.AGENTSTATION_BASE_URL = base_url or settings.AGENTSTATION_BASE_URL
     factories.present_key()

@@ -31,19 +31,16 @@ def state() -> tuple[str, str]:
 
 
 def hold_seconds() -> float:
-    """How long the pause lasts from now."""
     key = get_key()
     assert key.paused_until is not None, "the pause has no end"
     return (key.paused_until - clock.read_clock()).total_seconds()
 
 
 def end_pause() -> None:
-    """As if the time of a timed hold had come."""
     assert models.Key.objects.filter(state="PAUSED", paused_until__isnull=False).update(paused_until=Now()) == 1
 
 
 def ask(sandbox, requester: models.User, *responses: Mapping[str, object]) -> models.Request:
-    """Submit one request and send once; `answers` is what the POST meets."""
     portal_request = factories.submit(requester)
     if responses:
         sandbox.script(list(responses))
@@ -53,14 +50,12 @@ def ask(sandbox, requester: models.User, *responses: Mapping[str, object]) -> mo
 
 
 def call_all(sandbox, requester: models.User, count: int) -> list[dispatch.Call]:
-    """As many claims, all in flight at once."""
     for _ in range(count):
         factories.submit(requester)
     return [factories.claim() for _ in range(count)]
 
 
 def finish(sandbox, call: dispatch.Call, response: Mapping[str, object] | None = None) -> models.Request:
-    """Send and record a claimed call."""
     if response:
         sandbox.script(response)
     results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
@@ -404,7 +399,6 @@ def test_a_response_that_makes_sense_breaks_the_row(sandbox, settings, alice, be
 
 
 def refuse_in_a_row(sandbox, requesters: Sequence[models.User]) -> None:
-    """As many answers that are not documented as pause the key."""
     for requester in requesters:
         ask(sandbox, requester, {"status": 403})
 

@@ -44,7 +44,6 @@ def refuse(sandbox, requester: models.User, **response: object) -> None:
 
 
 def await_claim() -> dispatch.Call:
-    """As a worker does that looks for requests again and again."""
     pause = threading.Event()
     for _ in range(1000):
         if (call := factories.claim_next(worker="w")) is not None:

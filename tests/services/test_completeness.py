@@ -123,7 +123,6 @@ def test_what_both_lists_show_does_not_end(lists, alice, lease):
 
 
 def release_long_ago(requester: models.User, uid: str) -> models.Workstation:
-    """One that its requester wanted released, and that has ended."""
     own(requester, uid)
     models.Workstation.objects.filter(uid=uid).update(
         created_at=Now() - timedelta(hours=2),

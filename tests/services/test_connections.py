@@ -211,7 +211,6 @@ def test_what_may_be_an_address_is_not_told_in_the_words_of_a_refusal(sandbox, a
 
 
 def give_meanwhile(sandbox, monkeypatch, change: Callable[[], object]) -> None:
-    """Let something happen while the provider is asked."""
     script(sandbox, status=200, body={"url": SECRET})
     asked = agentstation.Client.open_connection
 

@@ -39,7 +39,6 @@ def _a_real_key(settings) -> None:
 
 @pytest.fixture
 def waiting(sandbox, alice) -> models.Request:
-    """A request that waits, behind one that was sent."""
     factories.submit(alice)
     factories.send_once()
     return factories.submit(alice)
@@ -384,7 +383,6 @@ def test_a_database_on_a_network_disk_is_warned_of(tmp_path, path, kind):
 
 @pytest.fixture
 def doubted(waiting) -> models.Request:
-    """A request that waits, in a database that changed."""
     models.Database.objects.update(place="elsewhere")
     assert claim() is None
     return waiting

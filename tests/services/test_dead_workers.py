@@ -18,14 +18,12 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 @pytest.fixture
 def other() -> Iterator[subprocess.Popen[bytes]]:
-    """Another process of this machine."""
     with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as process:
         yield process
         process.kill()
 
 
 def name_of(process: subprocess.Popen[bytes]) -> str:
-    """The name that this process would have as a worker."""
     place = workers.make_name().rsplit(":", 2)[0]
     with open(f"/proc/{process.pid}/stat") as file:  # noqa: PTH123
         return f"{place}:{process.pid}:{file.read().rpartition(')')[2].split()[19]}"
@@ -70,7 +68,6 @@ def test_a_number_that_another_process_has_now_is_not_the_worker_s():
 
 
 def claim_and_die(other: subprocess.Popen[bytes]) -> str:
-    """The worker that it was."""
     name = name_of(other)
     workers.note_worker(name=name)
     assert factories.claim_next(worker=name) is not None

@@ -17,8 +17,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Looking(agentstation.Client):
-    """The real client, which first notes how the portal's database connection stands."""
-
     def __init__(self) -> None:
         real = clients.make_client()
         self.__dict__.update(real.__dict__)

@@ -49,7 +49,6 @@ def _took(portal_request: models.Request) -> float:
 
 
 def list_single(made: list[models.Request]) -> list[tuple[dict[str, Any], Callable[[models.Request], bool]]]:
-    """Each filter alone, with what it means in Python."""
     alice, middle = made[0].requester, made[30].created_at
     return [
         ({"status": "FAILED"}, lambda r: r.status == "FAILED"),

@@ -172,7 +172,6 @@ def open_one(person: models.User, workstation: models.Workstation) -> opening.Op
 
 
 def while_asked(monkeypatch, act: Callable[[], object]) -> None:
-    """Do something while the provider is asked, once."""
     asked, acts = agentstation.Client.open_connection, [act]
 
     def open_late(client: agentstation.Client, **values: Any) -> str:

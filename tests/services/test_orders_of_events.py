@@ -33,7 +33,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 def send_next() -> dispatch.Call | None:
-    """Make the next call that may be made; None where none may."""
     call = factories.claim_next()
     if call is not None:
         results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))

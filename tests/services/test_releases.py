@@ -21,7 +21,6 @@ def _wait_between_tries(settings) -> None:
 
 
 def ask(requester: models.User) -> models.Workstation:
-    """A workstation whose release was asked."""
     workstation = factories.create_workstation(requester)
     releases.request_release(actor=requester, workstation=workstation)
     workstation.refresh_from_db()
@@ -29,7 +28,6 @@ def ask(requester: models.User) -> models.Workstation:
 
 
 def read_wait(workstation: models.Workstation) -> float:
-    """Seconds until the next try."""
     workstation.refresh_from_db()
     assert workstation.release_due_at is not None
     return (workstation.release_due_at - clock.read_clock()).total_seconds()

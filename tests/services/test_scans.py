@@ -19,8 +19,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Watched(agentstation.Client):
-    """The real client, which first notes how the portal's database connection stands."""
-
     def __init__(self) -> None:
         self.__dict__.update(clients.make_client().__dict__)
         self.calls: list[tuple[bool, bool, bool]] = []

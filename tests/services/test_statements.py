@@ -30,13 +30,11 @@ def count(queries: CaptureQueriesContext) -> int:
 
 @pytest.fixture
 def client(sandbox):
-    """A client whose account, and whatever else is made at first, is there already."""
     return clients.make_client()
 
 
 @pytest.fixture(autouse=True)
 def used(client, alice):
-    """What is made at its first use is made."""
     factories.create_workstation(alice)
 
 
@@ -146,7 +144,6 @@ def test_further_results_of_a_batch_take_fewer(alice, client, monkeypatch):
 
 @pytest.fixture
 def idle(settings, client):
-    """All has been refreshed and scanned."""
     models.Workstation.objects.update(refresh_due_at=Now() + timedelta(minutes=1))
     factories.reconcile_once(factories.acquire_lease(name="reconcile"))
     workers.note_worker(name="w")

@@ -23,8 +23,6 @@ NINE = list(models.Request.Type.values)
 
 @pytest.fixture
 def read(sandbox, lease):
-    """Read the list; what the sandbox answers instead may be given."""
-
     def read(*entries: object, **response: object) -> list[str]:
         if entries:
             response = {"status": 200, "body": {"object": "list", "data": list(entries)}}

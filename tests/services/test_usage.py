@@ -30,7 +30,6 @@ def create_some(alice, bob) -> None:
 
 
 def read(person=None) -> dict[date, dict[str, dict[str, int]]]:
-    """The days that have something, without empty kinds."""
     days = usage.read_usage(since=date(2026, 3, 1), until=timezone.localdate(), person=person)
     shown = {day: {kind: dict(values) for kind, values in counts.items() if values} for day, counts in days.items()}
     return {day: counts for day, counts in shown.items() if counts}

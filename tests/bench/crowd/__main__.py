@@ -21,7 +21,6 @@ _PEOPLE = 150
 
 
 def measure(options: argparse.Namespace, results: Results, folder: Path) -> None:
-    """Measure all that is wanted on one database engine, and leave nothing running."""
     sites: dict[str, subjects.Site] = {}
     provider = Provider(folder)
     try:
@@ -43,7 +42,6 @@ def measure(options: argparse.Namespace, results: Results, folder: Path) -> None
 
 
 def main() -> int:
-    """Measure, show, and say by the exit whether every goal is met."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.crowd", description=__doc__)
     parser.add_argument("--people", type=int, default=_PEOPLE, help="fewer send fewer requests in all loads")
     parser.add_argument("--rounds", type=int, default=3)

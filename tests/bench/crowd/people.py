@@ -80,7 +80,6 @@ class Person:
         return int(found[1])
 
     async def insist(self) -> int:
-        """Send the form again until it is taken."""
         while True:
             try:
                 return await self.submit()

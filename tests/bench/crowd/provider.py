@@ -13,8 +13,6 @@ from tests.provider import control
 
 
 class Provider:
-    """Its process, and what directs it."""
-
     def __init__(self, folder: Path) -> None:
         self.port = ports.find_port()
         self.base_url = f"http://127.0.0.1:{self.port}/v1"

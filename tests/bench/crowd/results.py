@@ -13,8 +13,6 @@ MISSED = "missed"
 
 @dataclass(kw_only=True)
 class Results:
-    """Of one database engine."""
-
     vendor: str
     measured: dict[str, dict[str, dict[str, list[float]]]] = field(default_factory=dict)  # load, figure, subject
 

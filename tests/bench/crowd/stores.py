@@ -14,8 +14,6 @@ from tests.bench import databases
 
 
 class Sqlite:
-    """A file."""
-
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._file = folder, f"{name}.sqlite3"
         self.url = f"sqlite:///{folder}/{self._file}"
@@ -40,8 +38,6 @@ class Sqlite:
 
 
 class Postgres:
-    """A database on the server of the tests."""
-
     def __init__(self, folder: Path, name: str) -> None:
         self._server = databases.find_server()
         self._name = f"bench_crowd_{os.getpid()}_{name}"

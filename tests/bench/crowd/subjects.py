@@ -65,7 +65,6 @@ class Site:
         self.environment |= {"AGENTSTATION_BASE_URL": provider.base_url, **self.settings}
 
     def prepare(self) -> None:
-        """Make all that does not belong to a measurement."""
         for words in self.preparing:
             self.run(*words)
         sessions = json.loads(self.run("shell", "-v0", "-c", _PEOPLE.format(count=self.count + 1)))
@@ -82,7 +81,6 @@ class Site:
         return done.stdout
 
     def cast(self, name: str, *command: str, port: int | None = None) -> stage.Actor:
-        """One of its processes, which is started."""
         log = self.folder / f"{self.name}-{name}.log"
         words, environment = [sys.executable, *command], dict(self.environment)
         actor = stage.Actor(name=f"{self.name}-{name}", command=words, environment=environment, log=log, port=port)

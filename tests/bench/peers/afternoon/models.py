@@ -42,7 +42,6 @@ class RequestForm(forms.ModelForm):
 
 
 def send(row: Request) -> None:
-    """Ask the provider, and keep what it answers."""
     body = {"type": row.type} | ({"workspace_id": row.workspace_id} if row.workspace_id else {})
     headers = {"Authorization": f"Bearer {settings.API_KEY}"}  # type: ignore[misc]  # of its own settings
     try:
