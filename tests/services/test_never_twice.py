@@ -69,6 +69,19 @@ def test_what_was_named_late_is_taken_where_the_next_call_is_lost(sandbox, alice
     assert portal_request.workstation.uid == made(sandbox)[0]
 
 
+def test_what_was_named_late_is_taken_where_the_call_under_way_is_refused(sandbox, alice, lease, recovering):
+    portal_request, first, result = send_late(sandbox, alice, recovering)
+    take_as_not_created(sandbox, alice, lease)
+    sandbox.script({"name": "fail-422"})
+    second = factories.claim()
+    refused = dispatch.send_call(call=second, client=clients.make_client())
+    results.record_result(call=first, result=result)
+    assert statuses(portal_request) == ["SENDING"]
+    results.record_result(call=second, result=refused)
+    assert statuses(portal_request) == ["SUCCEEDED"]
+    assert portal_request.workstation.uid == factories.get_named(result).uid
+
+
 # --- An id that is another's ---
 
 

@@ -1,20 +1,17 @@
 """Unknown requests are reconciled by scans of the provider's lists: found, sent again, or put before a person."""
 
 import json
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from portal import models
-from portal.models.clock import Now
 from portal.services.key import accounts, steady_clock
 from portal.services.reconciliation import operator_actions, reconcile, scans, sync
 from portal.services.requests import dispatch, notes, results, submissions
-from portal.services.runtime import clients, leases
+from portal.services.runtime import clients
 from tests import factories
 from tests.services.reconciling import (
     ACTIVE,
@@ -134,11 +131,9 @@ def test_a_provider_whose_clock_is_off_or_that_writes_local_times_is_understood(
 @pytest.mark.parametrize(
     ("mine", "shown"),
     [
-        *(({}, {"workspace": "S1", "startedAt": time}) for time in (None, "soon", 7)),
-        ({}, {}),
-        ({"workspace_uid": "reset"}, {}),
-        ({"workspace_uid": "reset"}, {"workspace": "S1"}),
+        ({}, {"workspace": "S1", "startedAt": "soon"}),
         ({"workspace_uid": "reset"}, {"workspace": "reset-made"}),
+        ({"workspace_uid": "reset"}, {"workspace": "reset", "type": "quantum"}),
     ],
 )
 def test_what_does_not_fit_exactly_is_for_a_person(sandbox, alice, lease, mine, shown):
@@ -328,27 +323,21 @@ def test_the_older_of_two_gets_the_only_one(sandbox, alice, bob, lease):
     assert not models.Workstation.objects.orphans().exists()
 
 
-def test_two_go_to_two_requests(sandbox, alice, bob, lease):
-    first, second = ask(sandbox, alice, "reset"), ask(sandbox, bob, "reset")
-    script_list(sandbox, *(entry(f"W{number}", workspace=f"S{number}") for number in (1, 2)))
+@pytest.mark.parametrize(("count", "status", "note"), [(2, "SUCCEEDED", ""), (3, "UNKNOWN", notes.CONFIRM)])
+def test_two_go_to_two_requests_and_of_three_an_operator_says_whose_they_are(
+    sandbox, alice, bob, lease, count, status, note
+):
+    requests = [ask(sandbox, person, "reset") for person in (alice, bob)]
+    script_list(sandbox, *(entry(f"W{number}", workspace=f"S{number}") for number in range(count)))
     scan(lease)
-    assert statuses(first, second) == ["SUCCEEDED", "SUCCEEDED"]
+    assert statuses(*requests) == [status] * 2
+    assert {portal_request.operator_note for portal_request in requests} == {note}
 
 
-def test_of_three_for_two_requests_an_operator_says_whose_they_are(sandbox, alice, bob, lease):
-    first, second = ask(sandbox, alice, "reset"), ask(sandbox, bob, "reset")
-    script_list(sandbox, *(entry(f"W{number}", workspace=f"S{number}") for number in (1, 2, 3)))
+def test_a_named_workspace_has_the_better_claim(sandbox, alice, bob, lease):
+    unnamed, named = ask(sandbox, alice, "reset"), ask(sandbox, bob, workspace_uid="reset-made")
     scan(lease)
-    assert statuses(first, second) == ["UNKNOWN", "UNKNOWN"]
-    assert {first.operator_note, second.operator_note} == {notes.CONFIRM}
-
-
-def test_what_has_another_type_is_not_taken(sandbox, alice, lease):
-    portal_request = ask(sandbox, alice, "reset")
-    script_list(sandbox, entry("W1", type="max", workspace="S1"))
-    scan(lease)
-    assert statuses(portal_request) == ["UNKNOWN"]
-    assert models.Workstation.objects.orphans().get().uid == "W1"
+    assert statuses(unnamed, named) == ["UNKNOWN", "SUCCEEDED"]
 
 
 def test_where_none_was_named_one_in_a_known_workspace_is_no_candidate(sandbox, alice, bob, lease):
@@ -419,32 +408,15 @@ def test_what_the_first_scan_listed_is_foreign_and_not_taken(sandbox, alice, lea
     assert not models.Workstation.objects.orphans().exists()
 
 
-BROKEN = {
-    "500": ([{"on": HISTORY, "status": 500, "times": 4}], "500 InternalError"),
-    "garbage": ([{"on": ACTIVE, "status": 200, "body": "<html>Welcome</html>"}], "200 UnreadableResponse"),
-    "broken-off": ([{"on": HISTORY, "name": "reset", "times": 4}], "NoAnswer"),
-    "key": ([{"on": ACTIVE, "status": 401}], "401 InvalidKey"),
-    "circle": (
-        [{"on": HISTORY, "status": 200, "body": {"data": [], "next_cursor": "same"}, "times": 2}],
-        "repeated-cursor",
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", BROKEN)
-def test_lists_that_were_not_read_to_their_end_prove_nothing(sandbox, alice, bob, lease, kind):
-    script, problem = BROKEN[kind]
+def test_lists_that_were_not_read_to_their_end_prove_nothing(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "reset")
     make_witness(bob)
     factories.pass_time(UNTIL_SURE)
     scan(lease)
     scan(lease)
     factories.pass_time(GRACE)
-    sandbox.script(script)
-
-    incomplete = scan(lease)
-
-    assert (incomplete.is_complete, incomplete.problem) == (False, problem)
+    sandbox.script({"on": HISTORY, "status": 500, "times": 4})
+    assert not scan(lease).is_complete
     assert statuses(portal_request) == ["UNKNOWN"]
     scan(lease)
     assert statuses(portal_request) == ["QUEUED"]
@@ -567,28 +539,6 @@ def test_one_404_asks_nobody_where_there_were_lists_and_its_note_lapses_with_the
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], "")
 
 
-@pytest.mark.parametrize("status", [404, 501])
-@pytest.mark.parametrize("on", [ACTIVE, HISTORY])
-def test_a_provider_without_lists_leaves_it_to_an_operator_at_once(sandbox, alice, lease, status, on):
-    portal_request = ask(sandbox, alice, "reset")
-    sandbox.script({"on": on, "status": status})
-    scan(lease)
-    assert statuses(portal_request) == ["UNKNOWN"]
-    assert portal_request.operator_note == notes.NO_LISTS
-
-
-def test_lists_that_cannot_be_read_for_a_quarter_of_an_hour_are_for_a_person(sandbox, alice, lease):
-    portal_request = ask(sandbox, alice, "fail-500")
-    sandbox.script({"on": ACTIVE, "status": 500, "times": 3})
-    scan(lease)
-    factories.pass_time(UNTIL_SURE + 15 * 60 - 60)
-    scan(lease)
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], "")
-    factories.pass_time(60)
-    scan(lease)
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_SCANS)
-
-
 def test_until_the_first_scan_nothing_is_sent_and_where_it_fails_all_is_sent(sandbox, alice, lease):
     portal_request = factories.submit(alice)
     models.Account.objects.update(baseline_scan="WANTED")
@@ -639,9 +589,11 @@ def test_a_late_200_does_not_take_what_another_of_the_group_has_adopted(sandbox,
 def test_a_late_200_of_a_closed_request_is_an_orphan_that_says_for_whom(sandbox, alice, bob, olga, lease, recovering):
     portal_request, call, result = send_late(sandbox, alice, recovering)
     submissions.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
-    results.record_result(call=call, result=result)
+    for _ in range(2):
+        results.record_result(call=call, result=result)
 
     assert statuses(portal_request) == ["FAILED"]
+    assert models.LateResponse.objects.count() == 1
     orphan = models.Workstation.objects.orphans().get()
     assert (orphan.uid, orphan.made_for, orphan.request) == (factories.get_named(result).uid, portal_request, None)
     # Nobody else's request takes it, though it fits.
@@ -650,16 +602,20 @@ def test_a_late_200_of_a_closed_request_is_an_orphan_that_says_for_whom(sandbox,
     assert statuses(other) == ["UNKNOWN"]
 
 
-def test_a_late_refusal_fails_only_an_unknown_request(sandbox, alice, lease, recovering):
-    unknown, first, refused = send_late(sandbox, alice, recovering, "fail-422")
-    results.record_result(call=first, result=refused)
-    assert (statuses(unknown), unknown.failure) == (["FAILED"], "422")
-
-    queued, second, refused = send_late(sandbox, alice, recovering, "fail-422")
-    take_as_not_created(sandbox, alice, lease)
-    results.record_result(call=second, result=refused)
-    assert statuses(queued) == ["QUEUED"]
-    assert models.LateResponse.objects.count() == 2
+@pytest.mark.parametrize(
+    ("name", "is_wanted", "status"),
+    [
+        *(("fail-422", True, "FAILED"), ("fail-503", True, "QUEUED"), ("fail-402", True, "QUEUED")),
+        *(("", True, "QUEUED"), ("fail-422", False, "CANCELLED"), ("", False, "CANCELLED")),
+    ],
+)
+def test_a_late_refusal_is_used_as_if_it_had_come_in_time(sandbox, alice, recovering, name, is_wanted, status):
+    portal_request, call, result = send_late(sandbox, alice, recovering, name)
+    if not is_wanted:
+        submissions.cancel_request(actor=alice, portal_request=portal_request)
+    results.record_result(call=call, result=result if name else dispatch.Result())  # without one: given back unsent
+    assert statuses(portal_request) == [status]
+    assert models.LateResponse.objects.count() == 1
 
 
 def test_a_late_refusal_of_an_earlier_attempt_does_not_decide_a_later_one(sandbox, alice, lease, recovering):
@@ -671,16 +627,6 @@ def test_a_late_refusal_of_an_earlier_attempt_does_not_decide_a_later_one(sandbo
     assert statuses(portal_request) == ["UNKNOWN"]
     scan(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]
-
-
-@pytest.mark.parametrize("is_wanted", [True, False])
-def test_a_request_given_back_late_queues_again_unless_nobody_wants_it_any_more(sandbox, alice, recovering, is_wanted):
-    portal_request, call, _ = send_late(sandbox, alice, recovering)
-    if not is_wanted:
-        submissions.cancel_request(actor=alice, portal_request=models.Request.objects.get(pk=portal_request.pk))
-    results.record_result(call=call, result=dispatch.Result())
-    assert statuses(portal_request) == ["QUEUED" if is_wanted else "CANCELLED"]
-    assert models.LateResponse.objects.get().outcome == "NOT_SENT"
 
 
 # --- Whose rows ---
@@ -704,29 +650,6 @@ def test_unknown_requests_of_another_account_are_never_settled(sandbox, settings
     assert statuses(portal_request) == ["SUCCEEDED"]
 
 
-def test_the_lists_of_a_key_that_nobody_has_confirmed_settle_nothing(sandbox, alice, lease):
-    portal_request = ask(sandbox, alice, "reset-made")
-    sandbox.reset()  # another account's world
-    models.Credential.objects.update(fingerprint="another")
-    looks = models.Scan.objects.count()
-    for seconds in (1, UNTIL_SURE + 1):
-        factories.pass_time(seconds)
-        factories.reconcile_once(lease)
-    assert statuses(portal_request) == ["UNKNOWN"]
-    assert models.Scan.objects.count() == looks
-
-
-def test_a_round_whose_lease_was_taken_over_changes_nothing(sandbox, alice, lease):
-    portal_request = ask(sandbox, alice, "reset-made")
-    models.Lease.objects.update(expires_at=Now())
-    assert leases.acquire_lease(name=lease.name, holder="another", seconds=60) is not None
-    with pytest.raises(leases.LeaseLost):
-        scan(lease)
-    assert statuses(portal_request) == ["UNKNOWN"]
-    assert not models.Scan.objects.exists()
-    assert not models.Workstation.objects.exists()
-
-
 # --- When a look is due ---
 
 
@@ -748,61 +671,23 @@ def test_whatever_breaks_a_scan_what_is_known_is_decided_and_asked(sandbox, alic
 
 
 def test_scans_come_often_at_first_then_ever_less_and_rarely_without_unknowns(sandbox, settings, alice, lease):
-    settings.PORTAL_SCAN_INTERVAL = 300.0
-    settings.PORTAL_JOB_INTERVAL = 5.0
-    first = scan(lease)
-    factories.pass_time(290)
-    assert scan(lease) == first
-    factories.pass_time(10)
-    second = scan(lease)
-    assert second != first
+    settings.PORTAL_SCAN_INTERVAL, settings.PORTAL_JOB_INTERVAL = 300.0, 5.0
 
-    factories.pass_time(10)
+    def list_due(*waits: float) -> list[bool]:
+        found = []
+        for seconds in waits:
+            factories.pass_time(seconds)
+            before = models.Scan.objects.count()
+            scan(lease)
+            found.append(models.Scan.objects.count() > before)
+        return found
+
+    scan(lease)
+    assert list_due(290, 10, 10) == [False, True, False]
     ask(sandbox, alice, "reset")
-    third = scan(lease)
-    assert third not in (first, second)
-    factories.pass_time(2)
-    assert scan(lease) == third
-    factories.pass_time(3)
-    assert scan(lease) != third
-    factories.pass_time(600)
-    fourth = scan(lease)
-    factories.pass_time(50)
-    assert scan(lease) == fourth
-    factories.pass_time(10)
-    assert scan(lease) != fourth
-    factories.pass_time(600)
-    asked = scan(lease)
-    factories.pass_time(250)
-    assert scan(lease) == asked, "people are asked"
-    factories.pass_time(50)
-    assert scan(lease) != asked
-
-
-# --- What the provider says about waiting ---
-
-
-@pytest.mark.parametrize(
-    "retry_after", ["-1", "0", "1000000000", "soon", "Wed, 21 Oct 2015 07:28:00 GMT", "Sat, 31 Oct 2099 07:28:00 GMT"]
-)
-def test_no_retry_after_makes_a_request_stall_or_wait_more_than_an_hour(sandbox, alice, retry_after):
-    sandbox.script({"status": 429, "headers": {"Retry-After": retry_after}})
-    portal_request = ask(sandbox, alice)
-    assert portal_request.status == "QUEUED"
-    key = models.Key.objects.get()
-    ended_at = portal_request.attempts.get().ended_at
-    assert ended_at is not None
-    latest = ended_at + timedelta(seconds=3660)
-    assert key.paused_until is not None
-    assert key.paused_until <= latest
-    assert portal_request.next_attempt_at is None or portal_request.next_attempt_at <= latest
-
-    models.Key.objects.filter(state="PAUSED").update(paused_until=F("paused_until") - timedelta(seconds=3660))
-    models.Request.objects.filter(next_attempt_at__isnull=False).update(
-        next_attempt_at=F("next_attempt_at") - timedelta(seconds=3660)
-    )
-    factories.send_once()
-    assert statuses(portal_request) == ["SUCCEEDED"]
+    assert list_due(0, 2, 3) == [True, False, True]
+    assert list_due(600, 50, 10) == [True, False, True]
+    assert list_due(600, 250, 50) == [True, False, True], "people are asked"
 
 
 # --- Many at one time ---

@@ -379,6 +379,7 @@ def test_a_provider_that_cannot_be_reached_fails_the_first_scan_and_says_so(sett
         ({"status": 404}, "404 UnexpectedStatus", False),
         ({"status": 501}, "501 GatewayResponse", False),
         ({"status": 500}, "500 InternalError", True),
+        ({"status": 401}, "401 InvalidKey", True),
         ({"status": 302}, "302 GatewayResponse", True),
         ({"status": 200, "body": "[]"}, "200 UnreadableResponse", True),
         ({"status": 200, "body": {"data": [], "next_cursor": 7}}, "200 UnreadableResponse", True),
