@@ -38,21 +38,14 @@ def test_what_the_provider_does_becomes_what_the_catalogue_says(
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=uid))
 
     assert (portal_request.status, portal_request.failure) == (status, failure)
-    assert portal_request.attempts.count() == attempts
-    assert {attempt.failure for attempt in portal_request.attempts.all()} == {failure}
+    stored = list(portal_request.attempts.all())
+    assert [attempt.failure for attempt in stored] == [failure] * attempts
     assert models.Key.objects.get().cause == cause
     assert len(sandbox.record()["posts"]) == attempts
-
-
-@pytest.mark.parametrize("code", ["400", "401", "402", "422", "500", "503"])
-def test_the_provider_s_own_words_are_kept(sandbox, alice, code):
-    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=f"fail-{code}"))
-
-    attempt = portal_request.attempts.latest("number")
-    assert attempt.http_status == int(code)
-    assert attempt.error
-    assert attempt.message
-    assert attempt.message.encode() in factories.read_response(attempt)
+    if failure.isdigit():
+        assert {attempt.http_status for attempt in stored} == {int(failure)}
+        assert all(attempt.error and attempt.message for attempt in stored)
+        assert all(attempt.message.encode() in factories.read_response(attempt) for attempt in stored)
 
 
 @pytest.mark.parametrize("uid", ["slow-0", "unknown-status", "new-fields"])
@@ -61,23 +54,6 @@ def test_what_succeeds_oddly_succeeds(sandbox, alice, uid):
 
     assert portal_request.status == "SUCCEEDED"
     assert factories.get_workspace(portal_request.workstation).uid == uid
-
-
-def test_a_429_holds_the_key_until_its_time_and_then_goes_out_again(sandbox, alice):
-    sandbox.script([{"name": "fail-429-retry-3"}])
-    portal_request = factories.submit(alice)
-
-    factories.send_once()
-
-    portal_request.refresh_from_db()
-    attempt = portal_request.attempts.get()
-    key = models.Key.objects.get()
-    assert (portal_request.status, attempt.failure, attempt.retry_after) == ("QUEUED", "429", 3.0)
-    assert (key.state, key.cause) == ("PAUSED", "429")
-    assert key.paused_until is not None
-    assert attempt.ended_at is not None
-    assert 2.5 <= (key.paused_until - attempt.ended_at).total_seconds() <= 3.5
-    assert portal_request.next_attempt_at is not None
 
 
 @pytest.mark.parametrize("status", [301, 303, 307, 409])
@@ -89,22 +65,13 @@ def test_a_response_that_leaves_open_what_was_done_is_unknown(sandbox, alice, st
     assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "no-answer")
 
 
-def test_a_429_without_a_time_is_tried_again_until_it_works(sandbox, alice):
-    sandbox.script([{"name": "fail-429", "times": 3}])
-
-    portal_request = factories.send_until_settled(factories.submit(alice))
-
-    assert portal_request.status == "SUCCEEDED"
-    assert [attempt.failure for attempt in portal_request.attempts.order_by("number")] == ["429", "429", "429", ""]
-
-
 def test_what_is_tried_until_it_works_uses_up_no_tries_of_another_failure(sandbox, alice):
     sandbox.script([{"name": "fail-429", "times": 4}, {"name": "fail-503"}])
 
     portal_request = factories.send_until_settled(factories.submit(alice))
 
     assert portal_request.status == "SUCCEEDED"
-    assert portal_request.attempts.count() == 6
+    assert [attempt.failure for attempt in portal_request.attempts.order_by("number")] == ["429"] * 4 + ["503", ""]
 
 
 def test_where_nothing_can_be_reached_nothing_was_sent_and_it_is_tried_again(sandbox, settings, alice):

@@ -269,14 +269,6 @@ def test_a_401_after_an_operator_resumed_is_probed_for_again_from_the_first_inte
     assert next_probe_in() == pytest.approx(10, abs=5)
 
 
-def test_402_has_no_probe(sandbox, alice, lease):
-    ask(sandbox, alice, {"name": "fail-402"})
-    key = get_key()
-    assert (key.probe_at, key.operator_only, key.paused_until) == (None, True, None)
-    assert make_probe(lease) is False
-    assert not models.Event.objects.filter(verb="probe").exists()
-
-
 def test_a_probe_that_passes_when_the_pause_has_become_an_operator_s_ends_nothing(sandbox, settings, alice, lease):
     ask(sandbox, alice, {"name": "fail-401"})
     account = accounts.get_current_account()
@@ -325,19 +317,17 @@ def test_a_429_pauses_until_the_time_named_but_an_hour_at_most(sandbox, settings
     # Without a time, or with one that is over: the first of our own, two retry delays.
     assert hold_seconds() == pytest.approx(20 if seconds is None else seconds, abs=3)
     assert get_key().operator_only is False
+    attempt = portal_request.attempts.get()
+    assert attempt.failure == "429"
+    factories.pass_time(hold_seconds() + 1)
+    assert factories.send_once().value is not None
+    assert state() == ("ACTIVE", "")
 
 
 def test_a_pause_names_the_request_whose_answer_it_came_with(sandbox, alice):
     assert circuit_breaker.find_stopping_request(key=get_key()) is None
     portal_request = ask(sandbox, alice, {"name": "fail-402"})
     assert circuit_breaker.find_stopping_request(key=get_key()) == portal_request.pk
-
-
-def test_a_429_whose_time_has_come_resumes_at_the_next_claim(sandbox, alice):
-    ask(sandbox, alice, {"status": 429, "headers": {"Retry-After": "3"}})
-    models.Key.objects.update(paused_until=Now())
-    assert ask(sandbox, alice).status in ("SUCCEEDED", "QUEUED")  # either of the two goes first
-    assert state() == ("ACTIVE", "")
 
 
 def test_what_is_in_flight_while_a_timed_pause_ends_keeps_nobody_waiting(sandbox, alice):

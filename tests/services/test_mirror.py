@@ -7,7 +7,7 @@ from django.db import transaction
 
 from portal import agentstation, models
 from portal.services.key import accounts
-from portal.services.mirrors import mirror, sanitize
+from portal.services.mirrors import mirror
 from tests import factories
 from tests.services.mirroring import response, store
 
@@ -83,13 +83,6 @@ def test_error_texts_that_a_database_refuses_are_escaped(sandbox, alice):
     attempt = factories.send_until_settled(factories.submit(alice)).attempts.get()
 
     assert (attempt.error, attempt.message) == ("bad\\x00", "\\ud800 <script>")
-
-
-def test_numbers_and_times_out_of_range_become_nothing():
-    assert sanitize.fit_number(2**63) is None
-    assert sanitize.fit_number(None) is None
-    assert sanitize.fit_number(0) == 0
-    assert sanitize.fit_time(None) is None
 
 
 # --- What a response to a POST may change ---

@@ -162,29 +162,20 @@ def test_releases_that_fail_again_and_again_leave_half_of_the_pace_to_requests(s
     assert len(workstations) == 8
 
 
-@pytest.mark.parametrize("cause", ["402", "429", "500", "503", "no-connection"])
-def test_a_pause_of_the_queue_does_not_stop_a_release(sandbox, alice, cause):
+@pytest.mark.parametrize(
+    ("cause", "is_stopped"),
+    [
+        *((cause, False) for cause in ("402", "429", "500", "503", "no-connection")),
+        ("401", True),
+        ("database-moved", True),
+    ],
+)
+def test_only_a_pause_of_the_key_itself_stops_a_release(sandbox, alice, cause, is_stopped):
     workstation = ask(alice)
     pause_key(cause)
     factories.send_releases()
     workstation.refresh_from_db()
-    assert not workstation.is_live
-
-
-@pytest.mark.parametrize("cause", ["401", "database-moved"])
-def test_a_pause_of_the_key_stops_a_release(sandbox, alice, cause):
-    workstation = ask(alice)
-    pause_key(cause)
-    assert factories.send_releases() == []
-    workstation.refresh_from_db()
-    assert workstation.is_live
-
-
-def test_with_a_key_that_nobody_has_confirmed_nothing_is_released(sandbox, alice, settings):
-    ask(alice)
-    settings.AGENTSTATION_API_KEY = "another"
-    assert factories.send_releases() == []
-    assert sandbox.record()["workstations"][0]["status"] == "active"
+    assert workstation.is_live is is_stopped
 
 
 def test_a_release_is_claimed_by_one_worker_alone(sandbox, alice):

@@ -1,17 +1,18 @@
 """Guessing passwords is slowed down, for names that nobody has too, and locks nobody out of their own browser."""
 
-import threading
 from datetime import timedelta
+from functools import partial
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from portal import models, passwords
 from portal.services.people import throttle
 from portal.services.reports import readiness
 from tests import factories
+from tests.concurrency import crowd
 
+pytestmark = pytest.mark.django_db
 LOGIN = "/accounts/login/"
 
 
@@ -23,7 +24,6 @@ def let_waits_pass() -> None:
     models.Limit.objects.update(blocked_until=timezone.now() - timedelta(seconds=1))
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("name", ["alice", "nobody"])
 def test_after_five_failures_a_name_has_to_wait_and_longer_each_time(client, alice, name):
     responses = [try_name(client, name, address=f"203.0.113.{number}") for number in range(7)]
@@ -40,7 +40,6 @@ def test_after_five_failures_a_name_has_to_wait_and_longer_each_time(client, ali
     assert int(try_name(client, name).headers["Retry-After"]) in (19, 20)
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("name", ["alice", "nobody"])
 def test_a_try_that_has_to_wait_stands_in_no_queue_and_asks_once(
     client, alice, name, monkeypatch, django_assert_num_queries
@@ -52,7 +51,6 @@ def test_a_try_that_has_to_wait_stands_in_no_queue_and_asks_once(
         assert try_name(client, name).status_code == 429
 
 
-@pytest.mark.django_db
 def test_an_address_has_to_wait_after_twenty_names_and_others_do_not(client, alice):
     for number in range(20):
         assert try_name(client, f"name-{number}").status_code == 200
@@ -60,7 +58,6 @@ def test_an_address_has_to_wait_after_twenty_names_and_others_do_not(client, ali
     assert try_name(client, "alice", factories.PASSWORD, address="203.0.113.10").status_code == 302
 
 
-@pytest.mark.django_db
 def test_sharing_an_address_with_a_guesser_locks_nobody_out_of_their_own_browser(client, alice, root, sign_in):
     at_work = {"REMOTE_ADDR": "203.0.113.9"}
     assert try_name(client, "alice", factories.PASSWORD).status_code == 302
@@ -78,7 +75,6 @@ def test_sharing_an_address_with_a_guesser_locks_nobody_out_of_their_own_browser
     assert administrator.post("/accounts/password/", values, **at_work).status_code == 302
 
 
-@pytest.mark.django_db
 def test_a_network_of_ipv6_counts_as_one_address(client):
     for number in range(20):
         try_name(client, f"name-{number}", address=f"2001:db8::{number:x}")
@@ -86,13 +82,11 @@ def test_a_network_of_ipv6_counts_as_one_address(client):
     assert try_name(client, "another", address="2001:db8:0:1::1").status_code == 200
 
 
-@pytest.mark.django_db
 def test_a_trusted_proxy_s_own_address_does_not_count(client):
     for number in range(25):
         assert try_name(client, f"name-{number}", address="127.0.0.1").status_code == 200
 
 
-@pytest.mark.django_db
 def test_a_browser_in_which_a_name_signed_in_is_let_through_while_others_guess_it(client, alice, bob):
     assert try_name(client, "alice", factories.PASSWORD).status_code == 302
     client.post("/accounts/logout/")
@@ -107,7 +101,6 @@ def test_a_browser_in_which_a_name_signed_in_is_let_through_while_others_guess_i
     assert statuses == [200] * 10 + [429]
 
 
-@pytest.mark.django_db
 def test_the_right_password_takes_back_what_was_counted_against_the_name(client, alice):
     for _ in range(4):
         try_name(client, "alice")
@@ -115,14 +108,12 @@ def test_the_right_password_takes_back_what_was_counted_against_the_name(client,
     assert list(models.Limit.objects.values_list("kind", "count", "blocked_until")) == [("address", 4, None)]
 
 
-@pytest.mark.django_db
 def test_a_form_that_lacks_something_is_no_try(client):
     for _ in range(9):
         assert try_name(client, "alice", "").status_code == try_name(client, "", "wrong").status_code == 200
     assert not models.Limit.objects.exists()
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("padding", [" " * 10, " " * 150, "\u3000" * 149, "\t"])
 def test_white_space_around_a_name_is_no_way_past(client, alice, padding):
     statuses = [try_name(client, f"{padding}alice").status_code for _ in range(6)]
@@ -130,21 +121,18 @@ def test_white_space_around_a_name_is_no_way_past(client, alice, padding):
     assert try_name(client, "alice", factories.PASSWORD).status_code == 429
 
 
-@pytest.mark.django_db
 def test_a_name_that_is_too_long_is_counted_and_not_repeated(client):
     name = "a" * 30_000
     assert [try_name(client, name).status_code for _ in range(6)] == [200] * 5 + [429]
     assert len(try_name(client, name).content) < 20_000
 
 
-@pytest.mark.django_db
 def test_a_name_that_nobody_can_have_is_no_try(client):
     for _ in range(9):
         assert try_name(client, "ali\0ce").status_code == 200
     assert not models.Limit.objects.exists()
 
 
-@pytest.mark.django_db
 def test_the_present_password_is_not_to_be_guessed_on_the_page_that_changes_it(alice, sign_in):
     browser, new = sign_in(alice), "another long passphrase"
     values = {"old_password": "wrong", "new_password1": new, "new_password2": new}
@@ -161,7 +149,6 @@ def test_the_present_password_is_not_to_be_guessed_on_the_page_that_changes_it(a
     assert models.Event.objects.filter(verb="sign-in-failed", target="user alice").count() == 10
 
 
-@pytest.mark.django_db
 def test_each_wait_is_an_event_and_operators_see_that_somebody_guesses(client, alice, anna, sign_in):
     for _ in range(7):
         try_name(client, "alice")
@@ -171,7 +158,6 @@ def test_each_wait_is_an_event_and_operators_see_that_somebody_guesses(client, a
     assert any("guess passwords" in warning for warning in readiness.find_warnings())
 
 
-@pytest.mark.django_db
 def test_what_was_counted_by_a_clock_that_was_ahead_blocks_nobody(client, alice):
     for _ in range(5):
         try_name(client, "alice")
@@ -182,20 +168,7 @@ def test_what_was_counted_by_a_clock_that_was_ahead_blocks_nobody(client, alice)
 @pytest.mark.django_db(transaction=True)
 def test_tries_at_one_time_are_all_counted():
     subjects = throttle.list_subjects(name="alice", address="203.0.113.9", browser="")
-    passed = []
-
-    def try_once() -> None:
-        try:
-            throttle.count_try(subjects=subjects, name="alice")
-            passed.append(1)
-        except throttle.TooManyFailures:
-            pass
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=try_once) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(passed) == 5
+    done = crowd.run_together(*[partial(throttle.count_try, subjects=subjects, name="alice")] * 10)
+    done += crowd.run_together(*[partial(throttle.count_try, subjects=subjects, name="alice")] * 10)
+    assert sum(not isinstance(one, Exception) for one in done) == 5
+    assert sum(isinstance(one, throttle.TooManyFailures) for one in done) == 15
