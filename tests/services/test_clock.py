@@ -1,13 +1,203 @@
-"""What is proven with a clock that may step: on the database's own clock, moved for this connection."""
+"""What the portal does when the database's clock steps: no dead key goes on, no pause ends early or an hour late, and
+nobody's request is given up."""
+
+import threading
+from datetime import timedelta
 
 import pytest
 
 from portal import agentstation, models
-from portal.services.key import steady_clock
+from portal.models.clock import Now
+from portal.services.key import accounts, circuit_breaker, steady_clock
+from portal.services.mirrors import releases
+from portal.services.reconciliation import timeouts
+from portal.services.requests import dispatch
+from portal.services.runtime import leases
+from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HOUR = 3600.0
+YEAR = 400 * 24 * HOUR
+
+
+@pytest.fixture
+def watched() -> steady_clock.SteadyClock:
+    """As if the job had seen a steady clock for a while: its BOOTTIME runs ahead, a little with each reading."""
+    passed = iter(range(10_000))
+    watched = steady_clock.SteadyClock(boottime=lambda: agentstation.boottime() + 0.5 * next(passed))
+    for _ in range(9):
+        watched.observe(token=1)
+    return watched
+
+
+def read_state() -> tuple[str, str]:
+    key = accounts.get_current_account().key
+    return key.state, key.cause
+
+
+def refuse(sandbox, requester: models.User, **response: object) -> None:
+    sandbox.script(response)
+    factories.submit(requester)
+    factories.send_once()
+    models.Request.objects.update(next_attempt_at=None)  # what is put off is the pause's end, not the request's
+
+
+def await_claim() -> dispatch.Call:
+    pause = threading.Event()
+    for _ in range(1000):
+        if (call := factories.claim_next(worker="w")) is not None:
+            return call
+        pause.wait(0.01)
+    raise AssertionError("the pause does not end")
+
+
+@pytest.mark.parametrize("seconds", [HOUR, -HOUR])
+@pytest.mark.parametrize("name", ["fail-401", "fail-402"])
+def test_a_dead_key_is_paused_again_by_the_first_refusal(sandbox, database_clock, alice, olga, seconds, name):
+    refuse(sandbox, alice, name=name)
+    circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
+    database_clock.step(seconds=seconds)
+    for _ in range(3):
+        factories.submit(alice)
+
+    sandbox.script({"name": name})
+    factories.send_once()
+
+    assert read_state() == ("PAUSED", name.removeprefix("fail-"))
+    assert factories.claim_next(worker="w") is None
+    assert len(sandbox.record()["posts"]) == 2
+
+
+def test_a_timed_pause_does_not_end_early(sandbox, database_clock, alice):
+    refuse(sandbox, alice, status=429, headers={"Retry-After": "3600"})
+    assert factories.claim_next(worker="w") is None
+    database_clock.step(seconds=YEAR)
+    assert factories.claim_next(worker="w") is None
+    assert read_state() == ("PAUSED", "429")
+
+
+@pytest.mark.parametrize("is_seen_before", [True, False])
+def test_a_timed_pause_does_not_last_an_hour_longer(sandbox, database_clock, alice, is_seen_before):
+    refuse(sandbox, alice, name="fail-429-retry-3")
+    if is_seen_before:
+        assert factories.claim_next(worker="w") is None
+    database_clock.step(seconds=-HOUR)
+    await_claim()
+    assert read_state() == ("RESUMING", "429")
+
+
+def test_a_pause_that_ended_while_no_worker_ran_is_over_at_once(sandbox, alice):
+    refuse(sandbox, alice, status=429, headers={"Retry-After": "3600"})
+    models.Key.objects.update(paused_until=Now() - timedelta(seconds=1))
+    assert factories.claim_next(worker="w") is not None
+
+
+def test_nobody_is_given_up_by_a_clock_that_is_ahead_for_a_while(database_clock, alice, lease, watched):
+    waiting = factories.submit(alice)
+    for seconds in (YEAR, 0.0, -YEAR):
+        database_clock.step(seconds=seconds)
+        lease.run(timeouts.expire_overdue, watched=watched)
+        waiting.refresh_from_db()
+        assert waiting.status == "QUEUED"
+    assert models.Event.objects.filter(verb="clock-step").count() == 2
+
+
+@pytest.mark.parametrize("seconds", [YEAR, -YEAR])
+def test_nobody_is_given_up_where_another_worker_takes_the_job_as_the_clock_steps(
+    database_clock, alice, lease, watched, seconds
+):
+    waiting, of_another = factories.submit(alice), steady_clock.SteadyClock()
+    for step in (seconds, -seconds):
+        database_clock.step(seconds=step)
+        taken = leases.acquire_lease(name=lease.name, holder=f"another {step}", seconds=60)
+        assert taken is not None
+        taken.run(timeouts.expire_overdue, watched=of_another)
+        lease.run(timeouts.expire_overdue, watched=watched)
+        taken.run(timeouts.expire_overdue, watched=of_another)
+        lease, watched, of_another = taken, of_another, steady_clock.SteadyClock()
+        waiting.refresh_from_db()
+        assert waiting.status == "QUEUED"
+
+
+def test_who_waited_too_long_is_given_up_by_a_worker_that_has_just_started_too(alice, lease, sandbox):
+    waiting, watched = factories.submit(alice), steady_clock.SteadyClock()
+    models.Request.objects.update(queued_at=Now() - timedelta(days=2))
+    # In its second round: before, the worker that had the job may still tell of a step of the clock.
+    assert [lease.run(timeouts.expire_overdue, watched=watched) for _ in range(2)] == [0, 1]
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.failure) == ("FAILED", "waited-too-long")
+
+
+def test_a_call_that_was_claimed_before_the_clock_stepped_back_ends_in_its_time(
+    sandbox, database_clock, settings, alice, lease, watched
+):
+    settings.PORTAL_SEND_MARGIN = settings.AGENTSTATION_TOTAL_TIMEOUT = settings.PORTAL_RECORD_MARGIN = 1
+    portal_request = factories.submit(alice)
+    database_clock.step(seconds=YEAR)
+    factories.claim()
+    database_clock.step(seconds=-YEAR)
+
+    assert lease.run(timeouts.expire_overdue, watched=watched) == 0, "it may still be under way"
+    for _ in range(9):  # each observation takes half a second at least
+        lease.run(timeouts.expire_overdue, watched=watched)
+
+    portal_request.refresh_from_db()
+    assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "no-answer")
+
+
+@pytest.mark.parametrize("seconds", [HOUR / 2, YEAR])
+def test_a_request_that_was_put_off_before_the_clock_stepped_back_goes_on(
+    sandbox, database_clock, alice, lease, watched, seconds
+):
+    sandbox.script({"status": 503})
+    portal_request = factories.submit(alice)
+    database_clock.step(seconds=seconds)
+    factories.send_once()
+    portal_request.refresh_from_db()
+    assert portal_request.next_attempt_at is not None
+    database_clock.step(seconds=-seconds)
+
+    lease.run(timeouts.expire_overdue, watched=watched)
+
+    assert models.Request.objects.filter(pk=portal_request.pk, next_attempt_at__lte=Now()).exists()
+
+
+@pytest.mark.parametrize(("seconds", "is_due"), [(1, False), (600, True)])
+def test_what_was_never_sent_is_not_put_off_for_long(sandbox, alice, lease, watched, seconds, is_due):
+    factories.submit(alice)
+    models.Request.objects.update(next_attempt_at=Now() + timedelta(seconds=seconds))
+
+    lease.run(timeouts.expire_overdue, watched=watched)
+
+    assert models.Request.objects.filter(next_attempt_at__lte=Now()).exists() is is_due
+
+
+def test_releases_and_reads_that_were_put_off_before_the_clock_stepped_back_go_on(
+    sandbox, database_clock, alice, lease, watched
+):
+    workstation = factories.create_workstation(alice)
+    database_clock.step(seconds=YEAR)
+    releases.request_release(actor=alice, workstation=workstation)
+    assert releases.claim_release() is not None
+    models.Workstation.objects.update(refresh_due_at=Now())
+    database_clock.step(seconds=-YEAR)
+    assert releases.claim_release() is None
+
+    lease.run(timeouts.expire_overdue, watched=watched)
+
+    assert models.Workstation.objects.filter(refresh_due_at__lte=Now()).exists()
+    assert releases.claim_release() is not None
+
+
+def test_time_under_a_pause_is_never_less_than_none(sandbox, database_clock, alice, olga):
+    refuse(sandbox, alice, name="fail-402")
+    database_clock.step(seconds=-HOUR)
+    circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
+    assert accounts.get_current_account().key.paused_seconds == 0.0
+
+
+# --- How a step is told, and what is proven with a clock that may step ---
 
 
 @pytest.fixture
@@ -26,7 +216,7 @@ def list_steps() -> list[float]:
     return [event.detail["seconds"] for event in models.Event.objects.filter(verb="clock-step").order_by("id")]
 
 
-@pytest.mark.parametrize("seconds", [HOUR, -HOUR, 3.0, -3.0, 400 * 24 * HOUR])
+@pytest.mark.parametrize("seconds", [HOUR, -HOUR, 3.0, -3.0, YEAR])
 def test_a_step_is_told_once_with_its_length_and_begins_the_wait_anew(database_clock, seconds):
     watched = steady_clock.SteadyClock()
     observe(watched, times=3)
