@@ -1,6 +1,7 @@
 """Runs steps on real threads, which begin at the same moment and give their database connection back."""
 
 import threading
+import time
 from collections.abc import Callable
 
 from django.db import connection
@@ -42,3 +43,16 @@ def start[T](step: Callable[[], T]) -> threading.Thread:
     thread = threading.Thread(target=run)
     thread.start()
     return thread
+
+
+def await_lock() -> None:
+    """Until somebody waits for a row that another transaction has locked."""
+    for _ in range(3_000):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            if cursor.fetchone():
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")

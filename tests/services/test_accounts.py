@@ -9,7 +9,7 @@ from django.db import transaction
 from portal import models
 from portal.db import clock
 from portal.models.clock import Now
-from portal.services.key import accounts, circuit_breaker, credentials, key_lock, probe
+from portal.services.key import accounts, circuit_breaker, credentials, key_lock
 from portal.services.mirrors import refreshing, releases
 from portal.services.reconciliation import scans
 from portal.services.requests import dispatch, results

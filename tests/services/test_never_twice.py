@@ -1,11 +1,10 @@
 """Rare orders of events in which nothing may be bought twice, nor given to somebody else."""
 
-import threading
 from datetime import timedelta
 
 import pytest
 from django.conf import settings as present
-from django.db import connection, transaction
+from django.db import transaction
 
 from portal import models
 from portal.db import clock
@@ -13,8 +12,9 @@ from portal.models.clock import Now
 from portal.services.key import accounts
 from portal.services.reconciliation import lag, operator_actions, restore, scans
 from portal.services.requests import dispatch, notes, results, submissions
-from portal.services.runtime import clients, leases
+from portal.services.runtime import clients
 from tests import factories
+from tests.concurrency import crowd
 from tests.services.reconciling import (
     GRACE,
     UNTIL_SURE,
@@ -347,22 +347,9 @@ def test_nobody_is_given_what_an_operator_releases_in_this_moment(sandbox, setti
     portal_request = ask(sandbox, alice, "reset-made")
     lease.run(scans.advance_scan, account=portal_request.account, client=clients.make_client())
     orphan = models.Workstation.objects.orphans().get()
-    other = threading.Thread(target=_reconcile_beside, args=(lease,))
     with transaction.atomic():
         operator_actions.release_orphan(actor=olga, workstation=orphan, reason="Nobody knows it.")
-        other.start()
-        while not _is_somebody_waiting():
-            pass
+        other = crowd.start(lambda: factories.reconcile_once(lease))
+        crowd.await_lock()
     other.join()
     assert statuses(portal_request) == ["UNKNOWN"]
-
-
-def _reconcile_beside(lease: leases.Lease) -> None:
-    factories.reconcile_once(lease)
-    connection.close()
-
-
-def _is_somebody_waiting() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid != pg_backend_pid()")
-        return bool(cursor.fetchone()[0])

@@ -13,7 +13,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from portal import agentstation, failures, models
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker, credentials
-from portal.services.mirrors import mirror
+from portal.services.mirrors import mirror, missing
 from portal.services.reconciliation import timeouts
 from portal.services.requests import dispatch, results, submissions
 from portal.services.runtime import clients, leases
@@ -432,3 +432,67 @@ def test_of_the_deadline_and_the_response_exactly_one_ends_the_attempt(sandbox, 
         assert portal_request.status == "SUCCEEDED"
         assert portal_request.workstation.uid == factories.get_named(result).uid
         assert (attempt.outcome == "SUCCEEDED") != models.LateResponse.objects.filter(attempt=attempt).exists()
+
+
+# --- A new key ---
+
+
+@pytest.fixture
+def asked(sandbox, settings, alice) -> models.Credential:
+    """A request waits, the workers of before are gone, and six with another key come."""
+    settings.USING_SANDBOX = False
+    factories.submit(alice)
+    factories.present_key()
+    models.Credential.objects.update(seen_at=Now() - timedelta(minutes=1))
+    settings.AGENTSTATION_API_KEY = "another key"
+    assert crowd.run_together(*[factories.present_key] * 6) == [None] * 6
+    return models.Credential.objects.asked().get()
+
+
+def test_many_workers_with_a_new_key_ask_once_and_pause_once(asked):
+    assert models.Event.objects.filter(verb="ask-account").count() == 1
+    assert models.Event.objects.filter(verb="pause").count() == 1
+    assert accounts.get_current_account().key.asks_for_account
+
+
+@pytest.mark.parametrize("responses", [(True, False), (False, True), (True, True), (False, False)])
+def test_of_many_operators_one_answers_and_nothing_is_sent_for_a_left_account(asked, olga, responses):
+    steps = [partial(credentials.confirm_key, actor=olga, credential=asked, is_same_account=a) for a in responses * 3]
+    claim = partial(factories.claim_next, worker="w")
+
+    *results, call = crowd.run_together(*steps, claim)
+
+    assert sum(result is None for result in results) == 1
+    assert sum(isinstance(result, circuit_breaker.PauseRefused) for result in results) == len(steps) - 1
+    in_use = models.Account.objects.get(retired_at=None)
+    assert models.Event.objects.filter(verb="confirm-key").count() == 1
+    assert circuit_breaker.is_confirmed(account=in_use)
+    if call is not None:
+        assert isinstance(call, dispatch.Call), f"the claim failed: {call!r}"
+        assert models.Request.objects.get(attempts=call.attempt_id).account == in_use
+
+
+# --- A workstation that a scan sees alive while a person says that it has ended ---
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite locks no rows")
+def test_nobody_ends_what_is_seen_alive_at_this_moment(sandbox, alice, olga, settings):
+    settings.PORTAL_RECONCILE_GRACE = 0.0  # a day is over at once
+    workstation = factories.create_workstation(alice)
+    models.Workstation.objects.update(missing_since=Now(), missing_tick=1)
+    refused: list[Exception] = []
+
+    def declare() -> None:
+        try:
+            missing.declare_ended(actor=olga, workstation=workstation)
+        except missing.NotMissing as error:
+            refused.append(error)
+
+    with transaction.atomic():
+        missing.note_found(stored=models.Workstation.objects.select_for_update().get())
+        declaring = crowd.start(declare)
+        crowd.await_lock()
+    declaring.join()
+
+    assert len(refused) == 1
+    assert models.Workstation.objects.get().is_live
