@@ -1,5 +1,6 @@
 """The commands, each in this process where it can be."""
 
+import signal
 import socket
 import subprocess
 import sys
@@ -65,8 +66,6 @@ def test_a_database_of_another_version_is_not_migrated():
 
 
 def test_a_signal_asks_the_worker_to_stop(sandbox):
-    import signal
-
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     worker = process.Process(sender_count=1)
     worker.stop_on_signals()
@@ -219,7 +218,8 @@ def hand_over(code: str, *, port: int = 0) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_what_is_handed_over_runs_until_a_signal_in_a_process_of_its_own(tmp_path):
+@pytest.mark.parametrize("is_read", [True, False], ids=["read", "nobody reads its lines any more"])
+def test_what_is_handed_over_runs_until_a_signal_in_a_process_of_its_own(tmp_path, is_read):
     with hand_over(f"import os, time; open('{tmp_path}/pid', 'w').write(str(os.getpid())); time.sleep(600)") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "A link for you alone\n"
@@ -230,12 +230,14 @@ def test_what_is_handed_over_runs_until_a_signal_in_a_process_of_its_own(tmp_pat
         pause = threading.Event()
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
             pause.wait(0.01)
+        if not is_read:
+            process.stdout.close()
         process.terminate()
-        assert process.communicate(timeout=60) == (
-            "Stopping: web, then worker (which finishes its calls), then sandbox.\n",
-            "",
-        )
-    assert process.returncode == 0
+        if is_read:
+            said = "Stopping: web, then worker (which finishes its calls), then sandbox.\n"
+            assert process.communicate(timeout=60) == (said, "")
+            assert process.returncode == 0
+        process.wait(timeout=60)
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text()}").exists()
 
 
