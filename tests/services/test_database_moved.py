@@ -168,60 +168,38 @@ def copy_database(folder: Path) -> Iterator[str]:
         other.execute(f"DROP DATABASE {name}_copy")
 
 
-def test_a_copy_that_starts_with_the_same_key_sends_nothing(sandbox, alice, tmp_path, slow_fingerprints):
-    factories.submit(alice)
-    factories.send_once()
+@pytest.mark.parametrize("was_used", [True, False], ids=["used", "from before the first worker"])
+def test_a_copy_that_starts_with_the_same_key_sends_nothing(sandbox, alice, tmp_path, slow_fingerprints, was_used):
+    if was_used:
+        factories.submit(alice)
+        factories.send_once()
     for _ in range(5):
         factories.submit(alice)
     with copy_database(tmp_path) as url:
         assert run_on_copy(url) == "0 claimed"
+        if not was_used:
+            MEMORY.forget()
         assert [claim() is not None for _ in range(5)] == [True] * 5, "the original goes on"
-
-
-def test_a_copy_from_before_the_first_worker_sends_nothing_either(sandbox, alice, tmp_path, slow_fingerprints):
-    for _ in range(5):
-        factories.submit(alice)
-    with copy_database(tmp_path) as url:
-        assert run_on_copy(url) == "0 claimed"
-        MEMORY.forget()
-        assert [claim() is not None for _ in range(5)] == [True] * 5
 
 
 # --- It went back ---
 
 
-@pytest.fixture
-def backup(tmp_path) -> "Backup":
-    return Backup(tmp_path)
-
-
-class Backup:
-    """A backup of SQLite's file that is put back over it, as `cp` does: the file keeps its number."""
-
-    def __init__(self, folder: Path) -> None:
-        self._kept = folder / "backup.sqlite3"
-        self._file = Path(connection.settings_dict["NAME"])
-
-    def make(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM INTO %s", [str(self._kept)])
-
-    def put_back(self) -> None:
-        connection.close()
-        for ending in ("-wal", "-shm"):
-            Path(f"{self._file}{ending}").unlink(missing_ok=True)
-        shutil.copyfile(self._kept, self._file)
-
-
 @on_sqlite
 @pytest.mark.parametrize("starts_anew", [True, False])
-def test_a_backup_put_back_in_place_sends_nothing(sandbox, alice, backup, starts_anew):
+def test_a_backup_put_back_in_place_sends_nothing(sandbox, alice, tmp_path, starts_anew):
+    """As `cp` puts it back: the file keeps its number."""
+    file, backup = connection.settings_dict["NAME"], tmp_path / "backup.sqlite3"
     factories.submit(alice)
     factories.send_once()
     factories.submit(alice)
-    backup.make()
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM INTO %s", [str(backup)])
     factories.send_once()
-    backup.put_back()
+    connection.close()
+    for ending in ("-wal", "-shm"):
+        Path(f"{file}{ending}").unlink(missing_ok=True)
+    shutil.copyfile(backup, file)
     if starts_anew:
         MEMORY.forget()
 
@@ -240,21 +218,14 @@ def test_the_file_knows_of_the_last_claim_however_quiet_it_is_since(sandbox, ali
 
 
 @on_sqlite
-def test_without_the_file_beside_it_nothing_is_sent(waiting):
-    places.remove_file()
-    MEMORY.forget()
-    assert claim() is None
-    assert_is_paused(for_="no-file")
-
-
-@on_sqlite
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"identity": "another"}'])
+@pytest.mark.parametrize("content", [None, b"", b"[]", b'{"identity": "another"}'])
 def test_a_file_of_another_database_or_of_none_is_a_change(waiting, content):
-    file = Path(f"{connection.settings_dict['NAME']}-identity")
-    file.write_bytes(content)
+    places.remove_file()
+    if content is not None:
+        Path(f"{connection.settings_dict['NAME']}-identity").write_bytes(content)
     MEMORY.forget()
     assert claim() is None
-    assert_is_paused(for_="identity")
+    assert_is_paused(for_="no-file" if content is None else "identity")
 
 
 def test_a_lower_tick_than_this_process_has_seen_pauses(waiting):

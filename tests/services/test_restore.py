@@ -163,12 +163,3 @@ def test_an_operator_takes_back_that_others_use_the_key_until_something_new_show
     list_stranger(sandbox, "X2")
     factories.reconcile_once(lease)
     assert accounts.get_current_account().shared_at is not None
-
-
-def test_its_page_says_why_it_waits(client, sandbox, alice):
-    portal_request = factories.submit(alice)
-    restore.restore_requests()
-    client.force_login(alice)
-    page = client.get(f"/requests/{portal_request.pk}/").text
-    assert "restored from a backup" in page
-    assert 'data-request-status="unknown"' in page
