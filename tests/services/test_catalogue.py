@@ -5,6 +5,7 @@ import pytest
 from portal import agentstation, failures, models
 from portal.services.key import accounts
 from tests import factories
+from tests.services.reconciling import statuses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,8 +62,7 @@ def test_a_response_that_leaves_open_what_was_done_is_unknown(sandbox, alice, st
     sandbox.script({"status": status, "body": {}})
     portal_request = factories.submit(alice)
     factories.send_once()
-    portal_request.refresh_from_db()
-    assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "no-answer")
+    assert (statuses(portal_request), portal_request.failure) == (["UNKNOWN"], "no-answer")
 
 
 def test_what_is_tried_until_it_works_uses_up_no_tries_of_another_failure(sandbox, alice):
@@ -80,8 +80,7 @@ def test_where_nothing_can_be_reached_nothing_was_sent_and_it_is_tried_again(san
     portal_request = factories.submit(alice)
     factories.send_once()
 
-    portal_request.refresh_from_db()
-    assert portal_request.status == "QUEUED"
+    assert statuses(portal_request) == ["QUEUED"]
     assert portal_request.attempts.get().failure == "no-connection"
 
     settings.AGENTSTATION_BASE_URL = address

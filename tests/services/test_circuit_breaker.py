@@ -15,6 +15,7 @@ from portal.services.key import accounts, circuit_breaker, credentials
 from portal.services.requests import dispatch, results, submissions
 from portal.services.runtime import clients, leases
 from tests import claiming, factories
+from tests.services.reconciling import statuses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,8 +96,7 @@ def test_only_the_request_that_stopped_the_key_fails_and_the_others_wait_uncount
     assert (other.status, other.failure, other.attempt_count) == ("QUEUED", "", 0)
     assert state() == ("PAUSED", str(status))
     assert factories.claim_next(worker="w") is None
-    waiting.refresh_from_db()
-    assert waiting.status == "QUEUED"
+    assert statuses(waiting) == ["QUEUED"]
     assert models.Event.objects.filter(verb="pause").count() == 1
 
 
@@ -127,13 +127,11 @@ def test_who_meets_the_same_pause_while_it_resumes_goes_back_behind_the_others(s
     sandbox.script({"name": f"fail-{status}"})
     factories.send_once()
 
-    older.refresh_from_db()
-    assert (older.status, older.attempt_count) == ("QUEUED", 0)
+    assert (statuses(older), older.attempt_count) == (["QUEUED"], 0)
     assert state() == ("PAUSED", str(status))
     resume(olga)
     factories.send_once()
-    newer.refresh_from_db()
-    assert newer.status == "SUCCEEDED"
+    assert statuses(newer) == ["SUCCEEDED"]
 
 
 @pytest.mark.parametrize(("response", "becomes"), [({"name": "fail-401"}, ("QUEUED", 0)), (None, ("SUCCEEDED", 0))])
@@ -405,8 +403,7 @@ def test_a_refusal_that_is_not_documented_fails_three_requests_and_no_more(sandb
     assert state() == ("PAUSED", "other")
     assert hold_seconds() == pytest.approx(60, abs=5)
     assert factories.claim_next() is None
-    waiting.refresh_from_db()
-    assert waiting.status == "QUEUED"
+    assert statuses(waiting) == ["QUEUED"]
 
 
 @pytest.mark.parametrize(("who", "type"), [("bob", "python"), ("alice", "golang")])

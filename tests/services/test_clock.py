@@ -14,6 +14,7 @@ from portal.services.reconciliation import timeouts
 from portal.services.requests import dispatch
 from portal.services.runtime import leases
 from tests import factories
+from tests.services.reconciling import statuses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -98,8 +99,7 @@ def test_nobody_is_given_up_by_a_clock_that_is_ahead_for_a_while(database_clock,
     for seconds in (YEAR, 0.0, -YEAR):
         database_clock.step(seconds=seconds)
         lease.run(timeouts.expire_overdue, watched=watched)
-        waiting.refresh_from_db()
-        assert waiting.status == "QUEUED"
+        assert statuses(waiting) == ["QUEUED"]
     assert models.Event.objects.filter(verb="clock-step").count() == 2
 
 
@@ -116,8 +116,7 @@ def test_nobody_is_given_up_where_another_worker_takes_the_job_as_the_clock_step
         lease.run(timeouts.expire_overdue, watched=watched)
         taken.run(timeouts.expire_overdue, watched=of_another)
         lease, watched, of_another = taken, of_another, steady_clock.SteadyClock()
-        waiting.refresh_from_db()
-        assert waiting.status == "QUEUED"
+        assert statuses(waiting) == ["QUEUED"]
 
 
 def test_who_waited_too_long_is_given_up_by_a_worker_that_has_just_started_too(alice, lease, sandbox):
@@ -125,8 +124,7 @@ def test_who_waited_too_long_is_given_up_by_a_worker_that_has_just_started_too(a
     models.Request.objects.update(queued_at=Now() - timedelta(days=2))
     # In its second round: before, the worker that had the job may still tell of a step of the clock.
     assert [lease.run(timeouts.expire_overdue, watched=watched) for _ in range(2)] == [0, 1]
-    waiting.refresh_from_db()
-    assert (waiting.status, waiting.failure) == ("FAILED", "waited-too-long")
+    assert (statuses(waiting), waiting.failure) == (["FAILED"], "waited-too-long")
 
 
 def test_a_call_that_was_claimed_before_the_clock_stepped_back_ends_in_its_time(
@@ -142,8 +140,7 @@ def test_a_call_that_was_claimed_before_the_clock_stepped_back_ends_in_its_time(
     for _ in range(9):  # each observation takes half a second at least
         lease.run(timeouts.expire_overdue, watched=watched)
 
-    portal_request.refresh_from_db()
-    assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "no-answer")
+    assert (statuses(portal_request), portal_request.failure) == (["UNKNOWN"], "no-answer")
 
 
 @pytest.mark.parametrize("seconds", [HOUR / 2, YEAR])

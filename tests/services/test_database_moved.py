@@ -24,6 +24,7 @@ from portal.services.requests import dispatch, results
 from portal.services.runtime import clients
 from portal.services.runtime.process import MEMORY
 from tests import factories, pool
+from tests.services.reconciling import statuses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -376,8 +377,7 @@ def test_a_database_that_was_moved_goes_on(sandbox, doubted, olga):
 
 def test_a_database_that_was_put_back_is_restored(sandbox, doubted, olga):
     assert confirm(olga, was_put_back=True) == 1
-    doubted.refresh_from_db()
-    assert (doubted.status, doubted.attempts.get().worker) == ("UNKNOWN", restore.WORKER)
+    assert (statuses(doubted), doubted.attempts.get().worker) == (["UNKNOWN"], restore.WORKER)
     assert models.Restore.objects.count() == 1
     assert not models.Key.objects.get().is_paused
     assert verify.verify_log(rows=True).findings == []
@@ -487,8 +487,7 @@ def test_what_is_no_longer_ours_to_send_is_not_sent(sandbox, alice, happen):
     call = factories.claim()
     happen(call)
     assert send(call) == dispatch.Result()
-    portal_request.refresh_from_db()
-    assert portal_request.status == "QUEUED"
+    assert statuses(portal_request) == ["QUEUED"]
     assert sandbox.record()["posts"] == []
 
 

@@ -11,6 +11,7 @@ from portal.models.clock import Now
 from portal.services.requests import dispatch, results
 from portal.services.runtime import clients, leases
 from tests import factories
+from tests.services.reconciling import statuses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,8 +76,7 @@ def test_what_was_claimed_too_long_ago_is_given_back_unsent(sandbox, alice):
 
     results.record_result(call=paused, result=dispatch.send_call(call=paused, client=clients.make_client()))
 
-    portal_request.refresh_from_db()
-    assert (portal_request.status, portal_request.attempt_count) == ("QUEUED", 0)
+    assert (statuses(portal_request), portal_request.attempt_count) == (["QUEUED"], 0)
     assert portal_request.attempts.get().outcome == "NOT_SENT"
     assert sandbox.record()["posts"] == []
 
@@ -89,8 +89,7 @@ def test_an_attempt_past_its_deadline_becomes_unknown_and_is_never_sent_again(sa
 
     assert [factories.expire_overdue(lease=lease) for _ in range(2)] == [1, 0]
 
-    portal_request.refresh_from_db()
-    assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "no-answer")
+    assert (statuses(portal_request), portal_request.failure) == (["UNKNOWN"], "no-answer")
     assert factories.claim_next(worker="w") is None
     assert models.Event.objects.filter(verb="deadline-passed").count() == 1
 

@@ -34,8 +34,7 @@ def test_what_was_sent_after_the_backup_is_linked_and_not_bought_again(sandbox, 
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.CONFIRM)
     stored = models.Workstation.objects.get(uid=uid)
     operator_actions.adopt_workstation(actor=olga, portal_request=portal_request, workstation=stored, reason="It fits.")
-    portal_request.refresh_from_db()
-    assert (portal_request.status, portal_request.workstation.uid) == ("SUCCEEDED", uid)
+    assert (statuses(portal_request), portal_request.workstation.uid) == (["SUCCEEDED"], uid)
     assert len(sandbox.record()["workstations"]) == 1
 
 
@@ -100,8 +99,7 @@ def test_what_was_under_way_or_unknown_in_the_backup_is_not_sent_again_either(sa
     assert restore.restore_requests() == 2
 
     for portal_request in (unknown, under_way):
-        portal_request.refresh_from_db()
-        assert portal_request.status == "UNKNOWN"
+        assert statuses(portal_request) == ["UNKNOWN"]
         assert portal_request.attempts.latest("number").worker == restore.WORKER
     assert models.Attempt.objects.get(pk=call.attempt_id).outcome == "UNKNOWN"
     assert verify.verify_log(rows=True).findings == []

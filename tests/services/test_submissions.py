@@ -9,6 +9,7 @@ from portal.models.clock import Now
 from portal.services.key import accounts
 from portal.services.requests import submissions
 from tests import factories
+from tests.services.reconciling import statuses
 
 pytestmark = pytest.mark.django_db
 
@@ -69,8 +70,7 @@ def test_cancelling_takes_a_waiting_request_out_of_the_queue(alice):
 
     submissions.cancel_request(actor=alice, portal_request=portal_request)
 
-    portal_request.refresh_from_db()
-    assert portal_request.status == "CANCELLED"
+    assert statuses(portal_request) == ["CANCELLED"]
     assert portal_request.ended_at is not None
     assert models.Event.objects.get(verb="cancel").actor_name == "alice"
 
