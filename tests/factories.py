@@ -8,19 +8,18 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.contrib.auth.models import Group
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.test import Client
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services.key import accounts, credentials, steady_clock
+from portal.services.key import accounts, credentials, key_lock, steady_clock
 from portal.services.mirrors import releases
 from portal.services.people import invitations, sessions, setup
 from portal.services.reconciliation import reconcile, timeouts
 from portal.services.requests import dispatch, results, submissions
 from portal.services.runtime import clients, leases
-from tests import claiming
 from tests.provider import server
 
 PASSWORD = "correct horse battery staple"
@@ -90,6 +89,10 @@ def submit(
     return submissions.submit_request(requester=requester, submission=submission or uuid4(), type=type, **submitted)
 
 
+def submit_for(*requesters: models.User) -> list[models.Request]:
+    return [submit(requester) for requester in requesters]
+
+
 def create_past_request(
     requester: models.User, at: datetime, *, status: str = "SUCCEEDED", seconds: float = 30.0, **values: str
 ) -> models.Request:
@@ -113,8 +116,19 @@ def mark_baseline_scan() -> None:
     )
 
 
+def claim_requests(*, worker: str, most: int) -> list[dispatch.Call]:
+    """As the dispatcher claims, without its loop."""
+    boottime = agentstation.boottime()
+    account, is_any_due = dispatch.look_for_requests()
+    if not is_any_due:
+        return []
+    with transaction.atomic():
+        key = key_lock.lock_key(account=account)
+        return dispatch.claim_with_key(key=key, worker=worker, most=most, boottime=boottime)
+
+
 def claim_next(*, worker: str = "test-worker") -> dispatch.Call | None:
-    calls = claiming.claim_requests(worker=worker, most=1)
+    calls = claim_requests(worker=worker, most=1)
     return calls[0] if calls else None
 
 
@@ -124,11 +138,22 @@ def claim() -> dispatch.Call:
     return call
 
 
-def send_once(*, client: agentstation.Client | None = None) -> dispatch.Result:
-    call = claim()
+def finish(call: dispatch.Call, *, client: agentstation.Client | None = None) -> dispatch.Result:
+    """Send what is claimed, and record what comes of it."""
     result = dispatch.send_call(call=call, client=client or clients.make_client())
     results.record_result(call=call, result=result)
     return result
+
+
+def send_once(*, client: agentstation.Client | None = None) -> dispatch.Result:
+    return finish(claim(), client=client)
+
+
+def submit_and_send(requester: models.User, **submitted: Any) -> models.Request:
+    portal_request = submit(requester, **submitted)
+    send_once()
+    portal_request.refresh_from_db()
+    return portal_request
 
 
 def send_until_settled(portal_request: models.Request) -> models.Request:
@@ -141,7 +166,7 @@ def send_until_settled(portal_request: models.Request) -> models.Request:
     ):
         call = claim_next()
         if call is not None:
-            results.record_result(call=call, result=dispatch.send_call(call=call, client=client))
+            finish(call, client=client)
         portal_request.refresh_from_db()
         looks += 1
         assert looks < 2_000, f"{portal_request} stays {portal_request.status}: {models.Key.objects.values()}"
@@ -180,6 +205,10 @@ def create_workstation(requester: models.User, **values: Any) -> models.Workstat
     """A workstation that the provider really made."""
     portal_request = send_until_settled(submit(requester, **values))
     return models.Workstation.objects.get(request=portal_request)
+
+
+def create_workstations(requester: models.User, count: int) -> list[models.Workstation]:
+    return [create_workstation(requester) for _ in range(count)]
 
 
 def get_workspace(workstation: models.Workstation | None) -> models.Workspace:

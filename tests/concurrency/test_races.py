@@ -33,7 +33,7 @@ def claim() -> dispatch.Call | None:
 def work() -> int:
     client, count = clients.make_client(), 0
     while (call := claim()) is not None:
-        results.record_result(call=call, result=dispatch.send_call(call=call, client=client))
+        factories.finish(call, client=client)
         count += 1
     return count
 
@@ -68,8 +68,7 @@ def test_two_workers_send_everything_once_and_neither_waits_for_the_other(sandbo
 
 def test_ten_claimers_with_a_cap_of_one_never_have_two_in_flight(settings, sandbox, alice, bob):
     settings.PORTAL_CALLS_IN_FLIGHT = 1
-    for person in (alice, bob) * 5:
-        factories.submit(person)
+    factories.submit_for(*(alice, bob) * 5)
     for round_number in range(1, ROUNDS + 1):
         calls = won(crowd.run_together(*[claim] * 10))
         assert len(calls) == 1
@@ -97,8 +96,7 @@ def test_a_cap_of_one_holds_at_the_provider_too(settings, sandbox, alice):
                 under_way -= 1
             results.record_result(call=call, result=result)
 
-    for _ in range(10):
-        factories.submit(alice)
+    factories.submit_for(*[alice] * 10)
     won(crowd.run_together(*[send] * 10))
 
     assert most == 1
@@ -108,8 +106,7 @@ def test_a_cap_of_one_holds_at_the_provider_too(settings, sandbox, alice):
 @pytest.mark.parametrize("cap", [1, 4])
 def test_ten_claimers_never_exceed_the_calls_per_minute(settings, sandbox, alice, bob, cap):
     settings.PORTAL_CALLS_PER_MINUTE = cap
-    for person in (alice, bob) * 5:
-        factories.submit(person)
+    factories.submit_for(*(alice, bob) * 5)
 
     assert len(won(crowd.run_together(*[claim] * 10))) == cap
     assert won(crowd.run_together(*[claim] * 10)) == []
@@ -135,8 +132,7 @@ def test_ten_claimers_take_ten_different_requests_in_the_fair_order(sandbox, ali
 def test_ten_claimers_of_a_key_that_resumes_have_one_in_flight(sandbox, alice, olga):
     factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
     circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
-    for _ in range(10):
-        factories.submit(alice)
+    factories.submit_for(*[alice] * 10)
     for _ in range(ROUNDS):
         calls = won(crowd.run_together(*[claim] * 10))
         assert len(calls) == 1
@@ -147,15 +143,13 @@ def test_ten_claimers_end_a_hold_whose_time_has_come_once(sandbox, alice):
     factories.submit(alice)
     sandbox.script({"status": 429, "headers": {"Retry-After": "0"}})
     factories.send_once()
-    for _ in range(10):
-        factories.submit(alice)
+    factories.submit_for(*[alice] * 10)
     assert len(won(crowd.run_together(*[claim] * 10))) == 1
     assert models.Event.objects.filter(verb="resume").count() == 1
 
 
 def test_of_ten_401_at_the_same_moment_one_request_fails(sandbox, alice, bob):
-    for person in (alice, bob) * 5:
-        factories.submit(person)
+    factories.submit_for(*(alice, bob) * 5)
     sandbox.script({"name": "fail-401", "times": 10})
     client = clients.make_client()
     calls = [factories.claim() for _ in range(10)]
@@ -185,7 +179,7 @@ def test_of_a_cancel_and_a_claim_exactly_one_wins(sandbox, alice):
         if isinstance(cancelled, submissions.NotPossible):
             assert isinstance(call, dispatch.Call), f"neither has won: {call}"
             assert portal_request.status == "SENDING"
-            results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
+            factories.finish(call)
         else:
             assert (cancelled, call, portal_request.status) == (True, None, "CANCELLED")
             assert portal_request.attempts.count() == 0
@@ -338,7 +332,7 @@ def test_of_ten_workers_one_gets_a_lease_and_one_follows(sandbox):
 
 def test_a_duty_whose_lease_is_taken_over_while_it_works_changes_nothing_more(sandbox, alice, monkeypatch):
     """Two attempts are overdue. The duty ends the first and is paused; another worker follows and ends the second."""
-    first, second = [factories.submit(alice) for _ in range(2)]
+    first, second = factories.submit_for(*[alice] * 2)
     for call in (factories.claim(), factories.claim()):
         factories.make_overdue(call)
     lease = take("recover", "paused")

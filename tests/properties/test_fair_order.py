@@ -13,7 +13,7 @@ from portal.models.clock import Now
 from portal.services.key import accounts
 from portal.services.reconciliation import operator_actions
 from portal.services.requests import dispatch, fair_queue, results, submissions
-from tests import claiming, factories
+from tests import factories
 from tests.properties import scene
 
 
@@ -76,7 +76,7 @@ class FairOrder(scene.Example):
     def claim(self, most: int) -> None:
         """So many at once are those that would be claimed one by one."""
         self.tick()
-        calls = claiming.claim_requests(worker="test", most=most)
+        calls = factories.claim_requests(worker="test", most=most)
         taken = [self.model.take(passed_over=frozenset(self.postponed)) for _ in range(most)]
         claimed = [models.Attempt.objects.get(pk=call.attempt_id).request_id for call in calls]
         assert claimed == [number for number in taken if number is not None]
@@ -189,7 +189,7 @@ def test_requests_that_are_claimed_together_go_out_as_if_one_by_one(settings, si
     }
     model = Model(queues=queues, turns=[person.pk for person in reversed(people)])
 
-    calls = [call for most in sizes for call in claiming.claim_requests(worker="test", most=most)]
+    calls = [call for most in sizes for call in factories.claim_requests(worker="test", most=most)]
 
     claimed = [models.Attempt.objects.get(pk=call.attempt_id).request_id for call in calls]
     assert claimed == [model.take() for _ in range(9)]

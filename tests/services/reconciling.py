@@ -16,12 +16,9 @@ UNTIL_SURE = 131  # seconds: the margins and the call of the settings below (5 +
 
 def ask(sandbox, requester: models.User, name: str = "", **values: Any) -> models.Request:
     """Submit, and send once; `name` is what the POST meets when no workspace is named."""
-    portal_request = factories.submit(requester, **values)
     if name:
         sandbox.script({"name": name})
-    factories.send_once()
-    portal_request.refresh_from_db()
-    return portal_request
+    return factories.submit_and_send(requester, **values)
 
 
 def make_unknown(sandbox, requester: models.User, **values: Any) -> models.Request:

@@ -12,7 +12,6 @@ from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker, credentials, key_lock
 from portal.services.mirrors import refreshing, releases
 from portal.services.reconciliation import scans
-from portal.services.requests import dispatch, results
 from portal.services.runtime import clients, leases
 from tests import factories
 from tests.services.reconciling import ACTIVE, scan, statuses
@@ -246,8 +245,7 @@ def test_a_new_key_after_a_401_resumes_when_it_is_confirmed_and_after_a_402_does
     real, settings, alice, olga, code, becomes
 ):
     real.script({"name": f"fail-{code}"})
-    factories.submit(alice)
-    factories.send_once()
+    factories.submit_and_send(alice)
     factories.present_key()
     asked = ask(settings)
     assert (read_key().state, read_key().cause) == ("PAUSED", code), "the worker with the refused key lives"
@@ -383,8 +381,7 @@ def revoked(sandbox, settings) -> models.Credential:
 
 
 def test_a_401_of_one_worker_takes_back_its_key_and_pauses_nobody(sandbox, settings, alice, revoked):
-    portal_request = factories.submit(alice)
-    factories.send_once()
+    portal_request = factories.submit_and_send(alice)
 
     assert (statuses(portal_request), portal_request.attempt_count) == (["QUEUED"], 0)
     assert read_key().state == "ACTIVE"
@@ -396,18 +393,17 @@ def test_a_401_of_one_worker_takes_back_its_key_and_pauses_nobody(sandbox, setti
 
 
 def test_others_in_flight_with_it_are_sent_again_too(sandbox, alice, revoked):
-    requests = [factories.submit(alice) for _ in range(2)]
+    requests = factories.submit_for(*[alice] * 2)
     calls = [factories.claim() for _ in requests]
     for call in calls:
-        results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
+        factories.finish(call)
     assert statuses(*requests) == ["QUEUED", "QUEUED"]
     assert models.Event.objects.filter(verb="withdraw-key").count() == 1
 
 
 def test_a_401_pauses_where_the_other_worker_lives_no_longer(sandbox, alice, revoked):
     models.Credential.objects.exclude(pk=revoked.pk).update(seen_at=None)
-    portal_request = factories.submit(alice)
-    factories.send_once()
+    portal_request = factories.submit_and_send(alice)
     assert (statuses(portal_request), read_key().state) == (["FAILED"], "PAUSED")
 
 

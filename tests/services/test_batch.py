@@ -10,7 +10,7 @@ from portal.services.audit import verify
 from portal.services.key import accounts
 from portal.services.requests import batch, dispatch, results
 from portal.services.runtime import clients
-from tests import claiming, factories
+from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,7 +23,7 @@ def patient(monkeypatch) -> None:
 
 def bring(count: int) -> list[batch.Delivery]:
     client = clients.make_client()
-    calls = claiming.claim_requests(worker="w", most=count)
+    calls = factories.claim_requests(worker="w", most=count)
     return [batch.Delivery(call=call, result=dispatch.send_call(call=call, client=client)) for call in calls]
 
 
@@ -35,8 +35,7 @@ def commit(brought: list[batch.Delivery], *, most: int = 0) -> batch.Batch:
 
 def test_results_are_recorded_before_requests_are_claimed(sandbox, settings, alice, bob):
     settings.PORTAL_CALLS_IN_FLIGHT = 3
-    for person in (alice, bob) * 3:
-        factories.submit(person)
+    factories.submit_for(*(alice, bob) * 3)
     brought = bring(3)
 
     present = commit(brought, most=5)
@@ -60,8 +59,7 @@ def call_number(call: dispatch.Call) -> int:
 
 
 def test_a_result_that_cannot_be_recorded_stops_no_other_and_leaves_nothing(sandbox, alice):
-    for _ in range(3):
-        factories.submit(alice)
+    factories.submit_for(*[alice] * 3)
     first, second, third = bring(3)
     broken = break_late(second)
 
@@ -100,8 +98,7 @@ def break_late(delivery: batch.Delivery) -> batch.Delivery:
 
 def test_a_batch_takes_no_more_than_its_largest_and_its_time(sandbox, alice, monkeypatch):
     monkeypatch.setattr(batch, "LARGEST", 2)
-    for _ in range(4):
-        factories.submit(alice)
+    factories.submit_for(*[alice] * 4)
     brought = bring(4)
 
     assert commit(brought).recorded == brought[:2]
@@ -124,11 +121,10 @@ def test_a_result_of_another_account_s_call_is_left_to_a_transaction_of_its_own(
 
 
 def test_what_a_transaction_claimed_that_was_not_confirmed_is_told_by_its_tokens(sandbox, alice):
-    for _ in range(2):
-        factories.submit(alice)
-    [kept] = claiming.claim_requests(worker="w", most=1)
+    factories.submit_for(*[alice] * 2)
+    [kept] = factories.claim_requests(worker="w", most=1)
     with transaction.atomic():
-        [lost] = claiming.claim_requests(worker="w", most=1)
+        [lost] = factories.claim_requests(worker="w", most=1)
         transaction.set_rollback(True)
 
     assert dispatch.find_claimed(calls=[kept, lost]) == [kept]

@@ -60,8 +60,7 @@ def test_what_succeeds_oddly_succeeds(sandbox, alice, uid):
 @pytest.mark.parametrize("status", [301, 303, 307, 409])
 def test_a_response_that_leaves_open_what_was_done_is_unknown(sandbox, alice, status):
     sandbox.script({"status": status, "body": {}})
-    portal_request = factories.submit(alice)
-    factories.send_once()
+    portal_request = factories.submit_and_send(alice)
     assert (statuses(portal_request), portal_request.failure) == (["UNKNOWN"], "no-answer")
 
 
@@ -77,8 +76,7 @@ def test_what_is_tried_until_it_works_uses_up_no_tries_of_another_failure(sandbo
 def test_where_nothing_can_be_reached_nothing_was_sent_and_it_is_tried_again(sandbox, settings, alice):
     address = sandbox.base_url
     settings.AGENTSTATION_BASE_URL = "http://127.0.0.1:9/v1"
-    portal_request = factories.submit(alice)
-    factories.send_once()
+    portal_request = factories.submit_and_send(alice)
 
     assert statuses(portal_request) == ["QUEUED"]
     assert portal_request.attempts.get().failure == "no-connection"

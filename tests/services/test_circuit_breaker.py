@@ -14,7 +14,7 @@ from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker, credentials
 from portal.services.requests import dispatch, results, submissions
 from portal.services.runtime import clients, leases
-from tests import claiming, factories
+from tests import factories
 from tests.services.reconciling import statuses
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,12 +42,9 @@ def end_pause() -> None:
 
 
 def ask(sandbox, requester: models.User, *responses: Mapping[str, object]) -> models.Request:
-    portal_request = factories.submit(requester)
     if responses:
         sandbox.script(list(responses))
-    factories.send_once()
-    portal_request.refresh_from_db()
-    return portal_request
+    return factories.submit_and_send(requester)
 
 
 def call_all(sandbox, requester: models.User, count: int) -> list[dispatch.Call]:
@@ -59,7 +56,7 @@ def call_all(sandbox, requester: models.User, count: int) -> list[dispatch.Call]
 def finish(sandbox, call: dispatch.Call, response: Mapping[str, object] | None = None) -> models.Request:
     if response:
         sandbox.script(response)
-    results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
+    factories.finish(call)
     return models.Request.objects.get(attempts=call.attempt_id)
 
 
@@ -333,8 +330,8 @@ def test_what_is_in_flight_while_a_timed_pause_ends_keeps_nobody_waiting(sandbox
     finish(sandbox, refused, {"status": 429, "headers": {"Retry-After": "3"}})
     factories.submit(alice)
     models.Key.objects.update(paused_until=Now())
-    assert len(claiming.claim_requests(worker="w", most=5)) == 1
-    assert claiming.claim_requests(worker="w", most=5) == []
+    assert len(factories.claim_requests(worker="w", most=5)) == 1
+    assert factories.claim_requests(worker="w", most=5) == []
 
 
 def test_a_provider_that_always_says_at_once_is_asked_ever_more_rarely(sandbox, settings, alice):

@@ -39,8 +39,7 @@ def read_state() -> tuple[str, str]:
 
 def refuse(sandbox, requester: models.User, **response: object) -> None:
     sandbox.script(response)
-    factories.submit(requester)
-    factories.send_once()
+    factories.submit_and_send(requester)
     models.Request.objects.update(next_attempt_at=None)  # what is put off is the pause's end, not the request's
 
 
@@ -59,8 +58,7 @@ def test_a_dead_key_is_paused_again_by_the_first_refusal(sandbox, database_clock
     refuse(sandbox, alice, name=name)
     circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
     database_clock.step(seconds=seconds)
-    for _ in range(3):
-        factories.submit(alice)
+    factories.submit_for(*[alice] * 3)
 
     sandbox.script({"name": name})
     factories.send_once()

@@ -247,8 +247,7 @@ def test_a_probe_tells_nothing_of_what_came_after_it(sandbox, alice, workstation
     assert claimed is not None
     if seen == "in a later pause":
         sandbox.script({"on": "POST /workstations", "status": 401})
-        factories.submit(alice)
-        factories.send_once()
+        factories.submit_and_send(alice)
     else:
         script(sandbox, status=401)
         refuse(alice, workstation)

@@ -86,9 +86,7 @@ def test_what_differs_in_a_list_of_files_is_named(listed, kinds):
 
 def respond(sandbox, requester: models.User, **changes: object) -> models.Request:
     sandbox.script({"status": 200, "body": WORKSTATION | changes})
-    portal_request = factories.submit(requester)
-    factories.send_once()
-    return portal_request
+    return factories.submit_and_send(requester)
 
 
 def test_a_notice_is_raised_once_and_names_the_requests(sandbox, alice):
@@ -208,8 +206,7 @@ def test_nothing_is_compared_in_a_transaction(sandbox, alice, monkeypatch):
     releases.request_release(actor=alice, workstation=stored)
     factories.send_releases()
     sandbox.script({"status": 422, "body": {"error": "x", "message": "y", "hint": "z"}})
-    factories.submit(alice)
-    factories.send_once()
+    factories.submit_and_send(alice)
     assert set(compared) == {"workstation", "list", "type", "release", "error"}
     assert models.Notice.objects.get().kind == "error has a field hint"
 

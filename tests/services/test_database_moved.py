@@ -40,8 +40,7 @@ def _a_real_key(settings) -> None:
 
 @pytest.fixture
 def waiting(sandbox, alice) -> models.Request:
-    factories.submit(alice)
-    factories.send_once()
+    factories.submit_and_send(alice)
     return factories.submit(alice)
 
 
@@ -130,8 +129,8 @@ def test_there_is_one_row(db):
 # --- A copy ---
 
 CLAIM_ALL = """
-from tests import claiming
-print(len(claiming.claim_requests(worker="copy", most=5)), "claimed")
+from tests import factories
+print(len(factories.claim_requests(worker="copy", most=5)), "claimed")
 """
 
 
@@ -172,10 +171,8 @@ def copy_database(folder: Path) -> Iterator[str]:
 @pytest.mark.parametrize("was_used", [True, False], ids=["used", "from before the first worker"])
 def test_a_copy_that_starts_with_the_same_key_sends_nothing(sandbox, alice, tmp_path, slow_fingerprints, was_used):
     if was_used:
-        factories.submit(alice)
-        factories.send_once()
-    for _ in range(5):
-        factories.submit(alice)
+        factories.submit_and_send(alice)
+    factories.submit_for(*[alice] * 5)
     with copy_database(tmp_path) as url:
         assert run_on_copy(url) == "0 claimed"
         if not was_used:
@@ -191,8 +188,7 @@ def test_a_copy_that_starts_with_the_same_key_sends_nothing(sandbox, alice, tmp_
 def test_a_backup_put_back_in_place_sends_nothing(sandbox, alice, tmp_path, starts_anew):
     """As `cp` puts it back: the file keeps its number."""
     file, backup = connection.settings_dict["NAME"], tmp_path / "backup.sqlite3"
-    factories.submit(alice)
-    factories.send_once()
+    factories.submit_and_send(alice)
     factories.submit(alice)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM INTO %s", [str(backup)])
@@ -245,8 +241,7 @@ def test_a_claim_that_is_rolled_back_is_not_remembered(waiting):
 
 def test_against_the_sandbox_a_change_is_an_event_and_no_pause(settings, sandbox, alice):
     settings.USING_SANDBOX = True
-    factories.submit(alice)
-    factories.send_once()
+    factories.submit_and_send(alice)
     models.Database.objects.update(place="elsewhere")
     for _ in range(2):
         factories.submit(alice)

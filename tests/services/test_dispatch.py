@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services.requests import dispatch, results
+from portal.services.requests import dispatch
 from portal.services.runtime import clients, leases
 from tests import factories
 from tests.services.reconciling import statuses
@@ -74,7 +74,7 @@ def test_what_was_claimed_too_long_ago_is_given_back_unsent(sandbox, alice):
     call = factories.claim()
     paused = replace(call, send_before=agentstation.boottime() - 1)
 
-    results.record_result(call=paused, result=dispatch.send_call(call=paused, client=clients.make_client()))
+    factories.finish(paused)
 
     assert (statuses(portal_request), portal_request.attempt_count) == (["QUEUED"], 0)
     assert portal_request.attempts.get().outcome == "NOT_SENT"

@@ -151,10 +151,8 @@ def read_words(portal_request: models.Request) -> list[str]:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_request_is_found_by_what_came_of_it(sandbox, alice):
-    done = factories.submit(alice, note="Äpfel", workspace_name="Store Room")
-    factories.send_once()
-    refused = factories.submit(alice, note="Birnen", workspace_uid="fail-422")
-    factories.send_once()
+    done = factories.submit_and_send(alice, note="Äpfel", workspace_name="Store Room")
+    refused = factories.submit_and_send(alice, note="Birnen", workspace_uid="fail-422")
     station = models.Workstation.objects.select_related("workspace").get(request=done)
     assert station.workspace is not None
     for word in ("äpfel", "ÄPFEL", "Store Room", station.uid, station.workspace.uid):

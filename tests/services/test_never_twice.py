@@ -56,7 +56,7 @@ def test_what_was_named_late_before_the_first_byte_is_taken_and_not_asked_for_ag
     posts = len(sandbox.record()["posts"])
     if has_ended:
         models.Workstation.objects.filter(made_for=portal_request).update(ended_at=Now())
-    results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
+    factories.finish(call)
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert len(sandbox.record()["posts"]) == posts
     assert factories.claim_next(worker="w") is None
@@ -224,8 +224,7 @@ def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way
 def test_the_lag_of_the_oldest_that_is_not_listed_counts_however_many_came_since(sandbox, alice, lease):
     factories.create_workstation(alice)
     factories.pass_time(300)
-    for _ in range(20):
-        factories.create_workstation(alice)
+    factories.create_workstations(alice, 20)
     sandbox.set_faults({"lists_empty": True})
     scan(lease)
     account = accounts.get_current_account()
@@ -361,7 +360,7 @@ def test_nobody_is_given_what_an_operator_releases_in_this_moment(sandbox, setti
 def send_next() -> dispatch.Call | None:
     call = factories.claim_next()
     if call is not None:
-        results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
+        factories.finish(call)
     return call
 
 
@@ -472,7 +471,7 @@ def test_what_names_another_s_is_sent_no_third_time(sandbox, alice, bob, lease, 
     call = factories.claim()
     results.record_result(call=first, result=result)
     sandbox.script({"name": "fail-503"})
-    results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
+    factories.finish(call)
     factories.pass_time(400)
     assert send_next() is None
     scan(lease)
@@ -490,7 +489,7 @@ def test_what_was_named_for_one_person_is_not_given_to_another(sandbox, alice, b
     for call in (factories.claim(), factories.claim()):
         if models.Attempt.objects.get(pk=call.attempt_id).request == his:
             sandbox.script({"name": "reset"})
-        results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
+        factories.finish(call)
     assert statuses(hers, his) == ["SUCCEEDED", "UNKNOWN"]
     results.record_result(call=first, result=result)
     sandbox.set_faults({"omit": []})
@@ -502,8 +501,7 @@ def test_what_was_named_for_one_person_is_not_given_to_another(sandbox, alice, b
 def test_a_restore_leaves_to_operators_what_names_another_s(sandbox, alice, bob, lease):
     owned = factories.create_workstation(bob)
     sandbox.script({"status": 200, "body": entry(owned.uid, workspace=factories.get_workspace(owned).uid)})
-    portal_request = factories.submit(alice)
-    factories.send_once()
+    portal_request = factories.submit_and_send(alice)
     make_witness(bob)
     deny(lease)
     restore.restore_requests()

@@ -8,9 +8,8 @@ from portal import models
 from portal.models.clock import Now
 from portal.services.audit import verify
 from portal.services.mirrors import naming
-from portal.services.requests import dispatch, notes, ownership, results, submissions
-from portal.services.runtime import clients
-from tests import claiming, factories
+from portal.services.requests import notes, ownership, results, submissions
+from tests import factories
 from tests.admin import rows
 from tests.services.reconciling import ask, entry, scan, script_list, send_late, statuses
 
@@ -28,7 +27,7 @@ def test_of_two_people_who_name_the_same_new_workspace_the_first_gets_in(sandbox
     sandbox.script({"status": 200, "body": make_entry("W1", "new-space")})
     call = factories.claim()
     assert factories.claim_next(worker="w") is None, "whose the workspace is, is not known yet"
-    results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
+    factories.finish(call)
     models.Request.objects.filter(pk=second.pk).update(next_attempt_at=Now())
 
     assert factories.claim_next(worker="w") is None
@@ -56,8 +55,10 @@ def test_all_that_one_person_has_waiting_for_such_a_workspace_waits_at_once(sand
 
 
 def test_where_the_first_is_refused_the_second_is_sent(sandbox, alice, bob):
-    first, second = factories.submit(alice, workspace_uid="new-space"), factories.submit(bob, workspace_uid="new-space")
-    factories.send_once()
+    first, second = (
+        factories.submit(alice, workspace_uid="new-space"),
+        factories.submit_and_send(bob, workspace_uid="new-space"),
+    )
     sandbox.script({"status": 200, "body": make_entry("W1", "new-space")})
     models.Request.objects.filter(pk=second.pk).update(next_attempt_at=None)
     factories.send_once()
@@ -138,7 +139,7 @@ def test_two_that_queue_again_in_one_workspace_do_not_wait_for_each_other(alice,
 
 def test_of_two_that_are_claimed_together_for_one_workspace_the_first_is_sent(alice, bob):
     waiting = [factories.submit(person, workspace_uid="w-nobody-s") for person in (alice, bob)]
-    calls = claiming.claim_requests(worker="w", most=16)
+    calls = factories.claim_requests(worker="w", most=16)
     assert [call.attempt_id for call in calls] == [waiting[0].attempts.get().pk]
     assert statuses(*waiting) == ["SENDING", "QUEUED"]
 
@@ -146,11 +147,11 @@ def test_of_two_that_are_claimed_together_for_one_workspace_the_first_is_sent(al
 def test_many_that_wait_for_workspaces_are_put_off_by_one_statement(alice, bob):
     for number in range(12):
         factories.submit(alice, workspace_uid=f"space-{number}")
-    assert len(claiming.claim_requests(worker="w", most=16)) == 12
+    assert len(factories.claim_requests(worker="w", most=16)) == 12
     waiting = [factories.submit(bob, workspace_uid=f"space-{number}") for number in range(12)]
 
     with CaptureQueriesContext(connection) as captured:
-        assert not claiming.claim_requests(worker="w", most=16)
+        assert not factories.claim_requests(worker="w", most=16)
 
     assert statuses(*waiting) == ["QUEUED"] * 12
     assert sum("next_attempt_at" in query["sql"] and query["sql"].startswith("UPDATE") for query in captured) == 1

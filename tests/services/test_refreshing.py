@@ -101,8 +101,7 @@ def test_only_a_key_that_is_refused_reads_nothing(sandbox, alice, lease, status,
 
 @pytest.mark.parametrize(("on", "left"), [(LIST, {READ: 9}), (READ, {READ: 9})])
 def test_after_a_rate_limit_nothing_more_is_read(sandbox, alice, lease, on, left):
-    for _ in range(3):
-        factories.create_workstation(alice)
+    factories.create_workstations(alice, 3)
     lists = [] if on == LIST else [{"on": LIST, "status": 404}]
     sandbox.script([*lists, {"on": on, "status": 429}, {"on": READ, "delay": 0, "times": 9}])
     refresh(lease)
@@ -111,16 +110,14 @@ def test_after_a_rate_limit_nothing_more_is_read(sandbox, alice, lease, on, left
 
 
 def test_under_a_pace_reading_takes_no_more_than_its_share(sandbox, alice, settings, lease):
-    for _ in range(3):
-        factories.create_workstation(alice)
+    factories.create_workstations(alice, 3)
     settings.PORTAL_CALLS_PER_MINUTE = 6
     refresh(lease)
     assert all(25 < make_due_in(stored) <= 30 for stored in models.Workstation.objects.all())
 
 
 def test_many_are_read_from_the_list_in_few_calls(sandbox, alice, lease):
-    for _ in range(25):
-        factories.create_workstation(alice)
+    factories.create_workstations(alice, 25)
     sandbox.script([{"on": READ, "status": 500, "times": 100}, {"on": LIST, "delay": 0, "times": 100}])
 
     assert refresh(lease) == 25
@@ -130,8 +127,7 @@ def test_many_are_read_from_the_list_in_few_calls(sandbox, alice, lease):
 
 
 def test_what_a_list_lacks_is_read_singly_and_not_taken_as_ended(sandbox, unlisted, alice, lease):
-    for _ in range(3):
-        factories.create_workstation(alice)
+    factories.create_workstations(alice, 3)
     sandbox.script({"on": READ, "delay": 0, "times": 9})
     refresh(lease)
     assert sandbox.count_left()[READ] == 6
@@ -140,8 +136,7 @@ def test_what_a_list_lacks_is_read_singly_and_not_taken_as_ended(sandbox, unlist
 
 def test_what_a_list_shows_without_its_workspace_is_read_singly(sandbox, alice, lease):
     """Else nothing would ever tell of its files and logs."""
-    for _ in range(3):
-        factories.create_workstation(alice)
+    factories.create_workstations(alice, 3)
     sandbox.set_faults({"lists_without_workspace": 1})
     sandbox.script({"on": READ, "delay": 0, "times": 9})
     refresh(lease)
@@ -149,8 +144,7 @@ def test_what_a_list_shows_without_its_workspace_is_read_singly(sandbox, alice, 
 
 
 def test_where_there_is_no_list_a_round_reads_some_singly_and_the_next_the_others(sandbox, alice, lease):
-    for _ in range(10):
-        factories.create_workstation(alice)
+    factories.create_workstations(alice, 10)
     sandbox.script([{"on": LIST, "status": 404, "times": 9}, {"on": READ, "delay": 0, "times": 99}])
     refresh(lease)
     assert sandbox.count_left()[READ] == 91
@@ -159,8 +153,7 @@ def test_where_there_is_no_list_a_round_reads_some_singly_and_the_next_the_other
 
 
 def test_nothing_is_written_where_nothing_changed_but_when_it_was_read(sandbox, alice, lease):
-    for _ in range(5):
-        factories.create_workstation(alice)
+    factories.create_workstations(alice, 5)
     refresh(lease)
     models.Workstation.objects.update(refresh_due_at=Now() - timedelta(seconds=1))
 
@@ -244,8 +237,7 @@ def test_a_missing_one_ends_when_a_read_shows_the_end(sandbox, unlisted, alice, 
 
 
 def test_the_list_finds_it_again_too(sandbox, alice, lease):
-    for _ in range(3):
-        factories.create_workstation(alice)
+    factories.create_workstations(alice, 3)
     sandbox.script([{"on": LIST, "status": 404}, {"on": READ, "status": 422, "times": 3}])
     refresh(lease)
     assert models.Workstation.objects.filter(missing_since__isnull=False).count() == 3
@@ -291,7 +283,7 @@ def test_only_after_a_missing_day_a_person_may_say_that_it_has_ended(sandbox, un
 
 
 def test_what_cannot_be_stored_stops_no_other(sandbox, alice, lease, caplog):
-    workstations = [factories.create_workstation(alice) for _ in range(3)]
+    workstations = factories.create_workstations(alice, 3)
     account, shown = accounts.get_current_account(), [read(workstation) for workstation in workstations]
     shown[1] = replace(shown[1], status=None)  # type: ignore[arg-type]  # which no column takes
     models.Workstation.objects.update(status="elsewhere")

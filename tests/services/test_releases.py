@@ -156,8 +156,7 @@ def test_releases_that_fail_again_and_again_leave_half_of_the_pace_to_requests(s
     settings.PORTAL_CALLS_PER_MINUTE = 6
     sandbox.script({"on": "DELETE", "status": 500, "times": 20})
     assert len(factories.send_releases()) == 3
-    for _ in range(3):
-        factories.submit(bob)
+    factories.submit_for(*[bob] * 3)
     assert [factories.claim_next() is not None for _ in range(4)] == [True, True, True, False]
     assert len(workstations) == 8
 

@@ -17,7 +17,7 @@ from portal.services.reconciliation import reconcile, timeouts
 from portal.services.requests import batch, dispatch, results
 from portal.services.runtime import clients, workers
 from portal.worker import dispatcher
-from tests import claiming, factories
+from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,22 +48,20 @@ _CLAIM = 1 + 8
 
 def count_claim(*, most: int) -> int:
     with CaptureQueriesContext(connection) as queries:
-        calls = claiming.claim_requests(worker="w", most=most)
+        calls = factories.claim_requests(worker="w", most=most)
     assert len(calls) == most
     return count(queries)
 
 
 def test_a_claim_takes_the_same_statements_for_one_and_for_everybody(alice, bob):
-    for person in (alice, bob) * 2:
-        factories.submit(person)
+    factories.submit_for(*(alice, bob) * 2)
 
     assert count_claim(most=1) == _CLAIM
     assert count_claim(most=2) == _CLAIM
 
 
 def test_a_claim_takes_one_more_statement_for_each_person_who_has_more_waiting(alice, bob):
-    for person in (alice, bob) * 5:
-        factories.submit(person)
+    factories.submit_for(*(alice, bob) * 5)
 
     assert count_claim(most=8) <= _CLAIM + 2
 
@@ -78,7 +76,7 @@ def test_a_claim_of_what_was_told_of_takes_no_look(alice):
 
 def test_where_what_was_told_of_is_gone_nothing_is_claimed(alice):
     account = factories.submit(alice).account
-    claiming.claim_requests(worker="another", most=1)
+    factories.claim_requests(worker="another", most=1)
     present = batch.Batch(brought=[], most=1, account=account)
     batch.commit_batch(batch=present, worker="w")
     assert present.claimed == []
@@ -103,7 +101,7 @@ def test_a_claim_with_a_paused_key_reads_and_locks_no_request(alice):
     factories.submit(alice)
     models.Key.objects.update(state="PAUSED", cause="401", paused_at=Now(), operator_only=True)
     with CaptureQueriesContext(connection) as queries:
-        assert claiming.claim_requests(worker="w", most=1) == []
+        assert factories.claim_requests(worker="w", most=1) == []
     assert not [query for query in queries if query["sql"].startswith('SELECT "portal_request"')]
 
 
@@ -125,9 +123,8 @@ def models_of(person) -> int:
 
 def test_further_results_of_a_batch_take_fewer(alice, client, monkeypatch):
     monkeypatch.setattr(batch, "LONGEST", 60.0)
-    for _ in range(5):
-        factories.submit(alice)
-    brought = deliver(claiming.claim_requests(worker="w", most=5), client)
+    factories.submit_for(*[alice] * 5)
+    brought = deliver(factories.claim_requests(worker="w", most=5), client)
     counts = []
     for part in (brought[:1], brought[1:]):
         present = batch.Batch(brought=part, most=0)

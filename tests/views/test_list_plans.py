@@ -15,7 +15,7 @@ from portal.services.audit import seals
 from portal.services.key import accounts
 from portal.services.mirrors import releases
 from portal.services.search import periods
-from tests import claiming, factories, plans
+from tests import factories, plans
 from tests.admin import rows
 from tests.signing import store_events
 
@@ -191,7 +191,7 @@ def test_a_claim_and_a_look_at_what_is_live_walk_past_nothing_that_has_ended(rec
     releases.request_release(actor=alice, workstation=newest)
     with CaptureQueriesContext(connection) as queries:
         assert releases.claim_release()
-        [call] = claiming.claim_requests(worker="machine:1", most=1)
+        [call] = factories.claim_requests(worker="machine:1", most=1)
         due = models.Workstation.objects.live().filter(account=account, refresh_due_at__lte=Now())
         assert list(due.order_by("refresh_due_at")[:20])
     assert wanted.attempts.get().pk == call.attempt_id
