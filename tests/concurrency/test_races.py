@@ -38,12 +38,6 @@ def work() -> int:
     return count
 
 
-def take(name: str, holder: str) -> leases.Lease:
-    lease = leases.acquire_lease(name=name, holder=holder, seconds=60)
-    assert lease is not None
-    return lease
-
-
 def won[T](results: Sequence[T | Exception | None]) -> list[T]:
     """What did not fail and is not None; a failure that was not meant fails the test."""
     kept: list[T] = []
@@ -75,32 +69,6 @@ def test_ten_claimers_with_a_cap_of_one_never_have_two_in_flight(settings, sandb
         assert models.Attempt.objects.filter(outcome="SENDING").count() == 1
         assert models.Attempt.objects.count() == round_number
         results.record_result(call=calls[0], result=REFUSED)
-
-
-def test_a_cap_of_one_holds_at_the_provider_too(settings, sandbox, alice):
-    settings.PORTAL_CALLS_IN_FLIGHT = 1
-    lock, under_way, most = threading.Lock(), 0, 0
-    client = clients.make_client()
-
-    def send() -> None:
-        nonlocal under_way, most
-        while models.Request.objects.filter(status__in=["QUEUED", "SENDING"]).exists():
-            call = claim()
-            if call is None:
-                continue
-            with lock:
-                under_way += 1
-                most = max(most, under_way)
-            result = dispatch.send_call(call=call, client=client)
-            with lock:
-                under_way -= 1
-            results.record_result(call=call, result=result)
-
-    factories.submit_for(*[alice] * 10)
-    won(crowd.run_together(*[send] * 10))
-
-    assert most == 1
-    assert len(sandbox.record()["posts"]) == 10
 
 
 @pytest.mark.parametrize("cap", [1, 4])
@@ -307,7 +275,7 @@ def test_two_probes_of_one_hold_make_one_call(sandbox, alice):
                 calls.append(threading.current_thread().name)
             super().check_key()
 
-    lease = take("probe", "one")
+    lease = factories.acquire_lease(name="probe", holder="one", seconds=60)
     client = Counting(base_url=sandbox.base_url, api_key="sandbox", total_timeout=5.0, user_agent="test")
     for _ in range(ROUNDS):
         calls.clear()
@@ -335,7 +303,7 @@ def test_a_duty_whose_lease_is_taken_over_while_it_works_changes_nothing_more(sa
     first, second = factories.submit_for(*[alice] * 2)
     for call in (factories.claim(), factories.claim()):
         factories.make_overdue(call)
-    lease = take("recover", "paused")
+    lease = factories.acquire_lease(name="recover", holder="paused", seconds=60)
     paused, go_on = threading.Event(), threading.Event()
     make_unknown = timeouts._make_unknown
 
@@ -358,7 +326,7 @@ def test_a_duty_whose_lease_is_taken_over_while_it_works_changes_nothing_more(sa
     duty = crowd.start(run_duty)
     assert paused.wait(30)
     models.Lease.objects.update(expires_at=Now())
-    assert factories.expire_overdue(lease=take("recover", "follower")) == 1
+    assert factories.expire_overdue(lease=factories.acquire_lease(name="recover", holder="follower", seconds=60)) == 1
     go_on.set()
     duty.join()
 
@@ -373,7 +341,7 @@ def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, a
     """The lease's row is locked (on SQLite everything is): the follower waits for the commit, which renews it."""
     factories.submit(alice)
     factories.make_overdue(factories.claim())
-    lease = take("recover", "slow")
+    lease = factories.acquire_lease(name="recover", holder="slow", seconds=60)
     models.Lease.objects.update(expires_at=Now())
     inside, go_on = threading.Event(), threading.Event()
     order: list[leases.Lease | str | None] = []
@@ -407,7 +375,7 @@ def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, a
 
 def test_of_the_deadline_and_the_response_exactly_one_ends_the_attempt(sandbox, alice):
     """And the response is kept in both cases."""
-    client, lease = clients.make_client(), take("recover", "test")
+    client, lease = clients.make_client(), factories.acquire_lease(name="recover", holder="test", seconds=60)
     for _ in range(2 * ROUNDS):
         portal_request = factories.submit(alice)
         call = factories.claim()

@@ -93,18 +93,12 @@ def test_it_can_be_retrieved(account, workstation):
     assert answer.json()["workspace"]["id"] == workstation["workspace"]["id"]
 
 
-def test_a_terminal_can_be_opened_into_it(account, workstation):
-    answer = account.call("POST", f"/workstations/{workstation['id']}/sandbox/pty")
+@pytest.mark.parametrize(("way", "schemes"), [("sandbox/pty", ("ws", "wss")), ("log/stream", ("http", "https"))])
+def test_a_terminal_and_a_stream_of_its_log_can_be_opened_into_it(account, workstation, way, schemes):
+    answer = account.call("POST", f"/workstations/{workstation['id']}/{way}")
 
     assert answer.status_code == 200
-    assert answer.json()["url"].startswith(("ws://127.0.0.1:", "wss://"))
-
-
-def test_its_log_can_be_streamed(account, workstation):
-    answer = account.call("POST", f"/workstations/{workstation['id']}/log/stream")
-
-    assert answer.status_code == 200
-    assert answer.json()["url"].startswith(("http://127.0.0.1:", "https://"))
+    assert answer.json()["url"].startswith((f"{schemes[0]}://127.0.0.1:", f"{schemes[1]}://"))
 
 
 @pytest.mark.parametrize("way", ["vncwss", "vnc", "sandbox/pty", "browser/cdp", "log/stream"])
@@ -152,13 +146,9 @@ def test_an_unknown_type_is_refused(account):
     assert answer.json().keys() >= {"error", "message"}
 
 
-def test_an_unknown_workspace_is_not_found(account):
-    answer = account.call("POST", "/workstations", json={"type": "python", "workspace_id": "000000000000"})
-
-    assert answer.status_code == 422
-
-
-def test_an_unknown_workstation_is_not_found(account):
+def test_an_unknown_workspace_or_workstation_is_not_found(account):
+    wish = {"type": "python", "workspace_id": "000000000000"}
+    assert account.call("POST", "/workstations", json=wish).status_code == 422
     assert account.call("GET", "/workstations/000000000000").status_code == 422
     assert account.release("000000000000").status_code == 422
 

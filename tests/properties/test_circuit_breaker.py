@@ -178,21 +178,11 @@ class Pause(scene.Example):
         assert (call is not None) == (may_send and self.model.present in self.model.accepted)
         if call is not None:
             claimed = models.Request.objects.get(attempts=call.attempt_id)
-            self.attempts.append(
-                Attempt(
-                    call=call,
-                    claimed=self.model.now,
-                    request=claimed.pk,
-                    person=claimed.requester_id,
-                    key=self.model.present,
-                )
-            )
+            attempt = Attempt(call, self.model.now, claimed.pk, claimed.requester_id, self.model.present)
+            self.attempts.append(attempt)
 
     @precondition(lambda self: self.attempts)
-    @rule(
-        data=st.data(),
-        code=st.sampled_from(["200", *OPERATOR, *SEVERAL, *NOTHING]),
-    )
+    @rule(data=st.data(), code=st.sampled_from(["200", *OPERATOR, *SEVERAL, *NOTHING]))
     def respond(self, data: st.DataObject, code: str) -> None:
         self.end(data.draw(st.sampled_from(self.attempts)), code, None)
 

@@ -273,37 +273,6 @@ def test_before_anybody_is_asked_nobody_may_say_that_nothing_was_created(sandbox
     assert statuses(portal_request) == ["UNKNOWN"]
 
 
-def test_one_that_appears_in_the_last_grace_is_adopted(sandbox, alice, bob, lease):
-    portal_request = ask(sandbox, alice, "reset")
-    make_witness(bob)
-    factories.pass_time(UNTIL_SURE)
-    scan(lease)
-    scan(lease)
-    factories.pass_time(GRACE)
-
-    list_as_made(sandbox, portal_request, "W1")
-    scan(lease)
-
-    assert statuses(portal_request) == ["SUCCEEDED"]
-    assert portal_request.workstation.uid == "W1"
-    assert factories.claim_next(worker="w") is None
-
-
-def test_one_of_the_first_attempt_is_still_found_after_the_second(sandbox, alice, bob, lease):
-    portal_request = ask(sandbox, alice, "reset")
-    make_witness(bob)
-    deny(lease)
-    sandbox.script({"name": "reset"})
-    factories.send_once()
-    started_at = portal_request.attempts.get(number=1).claimed_at
-
-    script_list(sandbox, entry("W1", workspace="S1", startedAt=started_at.isoformat()))
-    scan(lease)
-
-    assert statuses(portal_request) == ["SUCCEEDED"]
-    assert portal_request.workstation.uid == "W1"
-
-
 # --- Groups ---
 
 
@@ -386,16 +355,6 @@ def test_a_call_that_began_after_the_scan_stops_nothing(sandbox, alice, bob, lea
 
 
 # --- No candidates ---
-
-
-def test_what_a_scan_had_listed_before_the_attempt_is_not_taken(sandbox, alice, lease):
-    script_list(sandbox, entry("W1", workspace="S1"), times=2)
-    factories.mark_baseline_scan()
-    scan(lease)
-    portal_request = ask(sandbox, alice, "reset")
-    scan(lease)
-    assert statuses(portal_request) == ["UNKNOWN"]
-    assert models.Workstation.objects.orphans().get().uid == "W1"
 
 
 def test_what_the_first_scan_listed_is_foreign_and_not_taken(sandbox, alice, lease):

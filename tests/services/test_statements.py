@@ -113,12 +113,8 @@ def test_a_result_is_recorded_in_few_statements(alice, client):
     with CaptureQueriesContext(connection) as queries:
         results.record_result(call=call, result=result)
 
-    assert models_of(alice) == 2
+    assert alice.requests.filter(status="SUCCEEDED").count() == 2
     assert count(queries) <= 11
-
-
-def models_of(person) -> int:
-    return person.requests.filter(status="SUCCEEDED").count()
 
 
 def test_further_results_of_a_batch_take_fewer(alice, client, monkeypatch):
@@ -146,15 +142,18 @@ def idle(settings, client):
     workers.note_worker(name="w")
 
 
-def test_an_idle_dispatcher_asks_once(idle):
+@pytest.mark.parametrize(
+    "do",
+    [
+        lambda: batch.commit_batch(batch=batch.Batch(brought=[], most=8), worker="w"),
+        releases.claim_release,
+        lambda: workers.note_worker(name="w"),
+    ],
+    ids=["dispatcher", "sender of releases", "sign of life"],
+)
+def test_what_looks_for_work_each_second_asks_once(idle, do):
     with CaptureQueriesContext(connection) as queries:
-        batch.commit_batch(batch=batch.Batch(brought=[], most=8), worker="w")
-    assert len(queries) == 1
-
-
-def test_an_idle_sender_of_releases_asks_once(idle):
-    with CaptureQueriesContext(connection) as queries:
-        assert releases.claim_release() is None
+        assert do() is None
     assert len(queries) == 1
 
 
@@ -174,9 +173,3 @@ def test_idle_jobs_that_come_each_five_seconds_ask_eleven_times(idle, client):
     with CaptureQueriesContext(connection) as recovering:
         lease.run(timeouts.expire_overdue, watched=steady)
     assert max(len(reconciling), len(recovering)) <= 11
-
-
-def test_a_sign_of_life_is_one_statement(idle):
-    with CaptureQueriesContext(connection) as queries:
-        workers.note_worker(name="w")
-    assert len(queries) == 1

@@ -200,12 +200,6 @@ def test_a_type_of_the_list_is_no_difference_from_the_contract(sandbox, read, al
     assert models.Notice.objects.get().kind == "release has the type quantum"
 
 
-def test_the_body_that_is_sent_has_the_type_as_it_is(sandbox, read, alice):
-    sandbox.change_types("default")
-    factories.create_workstation(alice, type="default")
-    assert [post["body"] for post in sandbox.record()["posts"]] == ['{"type": "default"}']
-
-
 def test_a_worker_reads_the_list_among_its_other_jobs(sandbox, lease):
     (job,) = [job for job in scheduler.list_jobs(client=clients.make_client()) if job.name == "types"]
     sandbox.change_types("default")
