@@ -103,6 +103,10 @@ def _find(pattern: re.Pattern[str], text: str) -> str:
     return html.unescape(found[1]) if found else ""
 
 
+def find_token(page: requests.Response | None) -> str:
+    return _find(_TOKEN, page.text) if page is not None else ""
+
+
 def _read_number(response: requests.Response | None) -> int | None:
     found = _NUMBER.search(response.headers.get("Location", "")) if response is not None else None
     return int(found[1]) if found else None
@@ -194,8 +198,7 @@ class Member:
                 self._say(number, response)
 
     def _say(self, number: int, response: str) -> None:
-        page = self._browser.ask("GET", f"/requests/{number}/")
-        if page is not None and (token := _find(_TOKEN, page.text)):
+        if token := find_token(self._browser.ask("GET", f"/requests/{number}/")):
             self._browser.ask("POST", f"/requests/{number}/{response}/", csrfmiddlewaretoken=token)
 
 

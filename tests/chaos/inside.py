@@ -18,7 +18,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.db.models import Count
 
-from tests.chaos import books, clocks, told, unknowns
+from tests.chaos import books, clocks, told
 
 _LONG_PAUSE = 60.0  # seconds
 
@@ -183,9 +183,9 @@ def read_book(*, clock: clocks.Clock) -> dict[str, list[Any]]:
     return {"requests": requests, "attempts": attempts, "workstations": workstations}
 
 
-def read_unknowns(*, clock: clocks.Clock) -> list[unknowns.Unknown]:
+def read_unknowns(*, clock: clocks.Clock) -> list[told.Unknown]:
     rows = _model("Event").exclude(request_number=None).order_by("pk")
-    return unknowns.follow(rows.values_list("request_number", "at", "actor_id", "detail").iterator(), clock=clock)
+    return told.follow_unknowns(rows.values_list("request_number", "at", "actor_id", "detail").iterator(), clock=clock)
 
 
 def read_lines(*, clock: clocks.Clock) -> list[told.Line]:

@@ -1,17 +1,13 @@
 """The operator on duty: ends pauses that a person has to end or that are long, confirms keys, and ends requests that
 nobody can settle."""
 
-import re
 import threading
 import time
 from collections.abc import Callable
 
-import requests
-
 from tests.chaos import clients, inside
 
 _EVERY = 20.0  # seconds between two looks at what waits for a person; it may be known by itself meanwhile
-_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
 class Keeper:
@@ -50,13 +46,12 @@ class Keeper:
                 self._review()
 
     def _resume(self) -> None:
-        page = self._browser.ask("GET", "/key/")
-        token = _find_token(page)
+        token = clients.find_token(self._browser.ask("GET", "/key/"))
         if token and self._browser.ask("POST", "/key/resume/", csrfmiddlewaretoken=token) is not None:
             self.resumed += 1
 
     def _confirm(self, number: int) -> None:
-        said = {"csrfmiddlewaretoken": _find_token(self._browser.ask("GET", "/key/")), "account": "same"}
+        said = {"csrfmiddlewaretoken": clients.find_token(self._browser.ask("GET", "/key/")), "account": "same"}
         if self._browser.ask("POST", f"/key/account/{number}/", **said) is not None:
             self.confirmed += 1
 
@@ -67,12 +62,7 @@ class Keeper:
         self._review_at = time.monotonic() + _EVERY
 
     def _close(self, number: int) -> None:
-        token = _find_token(self._browser.ask("GET", f"/requests/{number}/"))
+        token = clients.find_token(self._browser.ask("GET", f"/requests/{number}/"))
         said = {"csrfmiddlewaretoken": token, "reason": "Nobody can tell what became of it."}
         if token and self._browser.ask("POST", f"/requests/{number}/close/", **said) is not None:
             self.closed += 1
-
-
-def _find_token(page: requests.Response | None) -> str:
-    found = _TOKEN.search(page.text) if page is not None else None
-    return found[1] if found else ""

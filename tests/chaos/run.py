@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 
-from tests.chaos import books, clients, faults, habits, inside, keeper, killer, lives, logs, stage, told, unknowns
+from tests.chaos import books, clients, faults, habits, inside, keeper, killer, lives, logs, stage, told
 from tests.provider import control
 from tests.provider.store import FORMER
 
@@ -192,7 +192,7 @@ class Run:
         record = self._read_record()
         book = inside.read_book(clock=self.stage.clock)
         asked = frozenset(row.number for row in book["requests"] if row.status == "UNKNOWN" and row.reason)
-        self.unknowns = unknowns.describe(inside.read_unknowns(clock=self.stage.clock), asked=asked)
+        self.unknowns = told.describe_unknowns(inside.read_unknowns(clock=self.stage.clock), asked=asked)
         contents = books.Books(
             strangers=frozenset(row["uid"] for row in record["workstations"] if row["post"] is None),
             unseen=sorted(self.unseen),
