@@ -1,12 +1,16 @@
 """What is done to a site, and what was seen of it: figures by their names."""
 
 import asyncio
+import os
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from statistics import median
 
+from tests import ports
 from tests.bench import figures
 from tests.bench.crowd import people
+from tests.bench.crowd.stores import KINDS
 from tests.bench.crowd.subjects import CAP, Portal, Site, read_time
 from tests.chaos import stage
 
@@ -18,6 +22,7 @@ QUIET = 0.5  # seconds before each request that is one at a time
 DESKTOPS, ALIVE_EVERY = 100, 20.0  # seconds, as the portal tells their pages
 CALLS, CALLS_LATENCY = 64, 5.0
 SENDERS = 15
+IDLE_AFTER, IDLE_FOR = 15.0, 30.0  # seconds from the start, and for so long
 _FIRST_CLAIM = "SELECT min(claimed_at) FROM portal_attempt WHERE request_id IN ({})"
 
 
@@ -183,3 +188,27 @@ async def _look_at_home(portal: Portal, desktops: list[tuple[people.Person, str]
         page.cancel()
     assert not any(page.done() and page.exception() for page in open_pages), "a desktop's page was not answered"
     return figures.find_p95(looks)
+
+
+# --- Nobody asks for anything ---------------------------------------------------------------------------------------
+
+
+def load_nothing(site: Site) -> dict[str, float]:
+    """Of a portal of its own, beside which nothing else runs."""
+    store, folder = KINDS[site.vendor](site.folder, "idle"), site.folder
+    port, sandbox = ports.find_port(), ports.find_port()
+    local = {"PORTAL_LOCAL": "1", "PORT": str(port), "PORTAL_SANDBOX_PORT": str(sandbox), "DATABASE_URL": store.url}
+    environment = {**os.environ, "AGENTSTATION_API_KEY": "", "SECRET_KEY": ""} | local
+    command = [sys.executable, "manage.py", "run_local"]
+    run = stage.Actor(name="make run", command=command, environment=environment, log=folder / "run.log", port=port)
+    try:
+        run.bring_up()
+        time.sleep(IDLE_AFTER)
+        family = figures.list_family(run.pid)
+        memory, used = sum(map(figures.read_memory, family)), sum(map(figures.read_seconds, family))
+        time.sleep(IDLE_FOR)
+        used = sum(map(figures.read_seconds, family)) - used
+    finally:
+        run.end()
+        store.drop()
+    return {"make run, MB": memory, "make run, % of a core": 100 * used / IDLE_FOR}

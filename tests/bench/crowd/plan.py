@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tests.bench.crowd import idle, loads
+from tests.bench.crowd import loads
 from tests.bench.crowd.loads import Figures
 
 _SITES, _PORTAL = ("B", "B+", "portal"), ("portal",)
@@ -49,7 +49,7 @@ def list_loads(*, vendor: str, share: float) -> list[Load]:
         *(Load(_RUSH.format(latency), _SITES, loads.load_at_once, {"latency": latency}) for latency in (0, 5)),
         Load(_CALLS, _PORTAL, loads.load_calls, {}),
         Load(_DESKTOPS, _PORTAL, loads.load_desktops, {"seconds": max(2.0, share * loads.ALIVE_EVERY)}),
-        Load(_IDLE, _PORTAL, idle.measure_idle, {}),
+        Load(_IDLE, _PORTAL, loads.load_nothing, {}),
     ]
     return listed + [Load(_WORKERS, _PORTAL, loads.load_workers, many)] * (vendor == "postgresql")
 
