@@ -20,7 +20,7 @@ from portal.management.commands import run_local
 from portal.sandbox import server
 from portal.services.audit import protection
 from portal.worker import process
-from tests import factories
+from tests import factories, ports
 
 
 @pytest.mark.django_db
@@ -120,9 +120,9 @@ def sleeper(**values) -> launcher.Part:
     return launcher.Part(name="Sleeper", command=[sys.executable, "-c", "import time; time.sleep(600)"], **values)
 
 
-def test_a_part_that_ends_at_once_cannot_start(tmp_path, free_port):
+def test_a_part_that_ends_at_once_cannot_start(tmp_path):
     good = sleeper()
-    bad = launcher.Part(name="Bad", command=[sys.executable, "-c", ""], port=free_port)
+    bad = launcher.Part(name="Bad", command=[sys.executable, "-c", ""], port=ports.find_port())
     with pytest.raises(launcher.CannotStart, match="Bad did not start"):
         launcher.Launcher(parts=[good, bad], folder=tmp_path).start()
     assert good.process is not None
@@ -175,13 +175,6 @@ def test_a_second_signal_ends_everything_at_once(tmp_path):
     parts.stop()
     assert part.process is not None
     assert part.process.returncode == -9
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_a_second_portal_on_the_same_data_is_refused(settings, tmp_path):
@@ -241,8 +234,8 @@ def test_what_is_handed_over_runs_until_a_signal_in_a_process_of_its_own(tmp_pat
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text()}").exists()
 
 
-def test_what_is_handed_over_and_cannot_start_is_said_in_one_line(free_port):
-    with hand_over("", port=free_port) as process:
+def test_what_is_handed_over_and_cannot_start_is_said_in_one_line():
+    with hand_over("", port=ports.find_port()) as process:
         output, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "A link" not in output

@@ -3,6 +3,9 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
 
 from django.db import connection
 
@@ -33,16 +36,25 @@ def run_together[T](*steps: Callable[[], T]) -> list[T | Exception]:
     return results
 
 
-def start[T](step: Callable[[], T]) -> threading.Thread:
+def start[T](step: Callable[[], T]) -> Future[T]:
+    """A thread of its own for one step. Its outcome is there once it has given its connection back."""
+    future = Future[T]()
+
     def run() -> None:
         try:
-            step()
-        finally:
-            connection.close()
+            settle = partial(future.set_result, step())
+        except Exception as error:  # noqa: BLE001 - whoever asks for the outcome gets it
+            settle = partial(future.set_exception, error)
+        connection.close()
+        settle()
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
+    threading.Thread(target=run).start()
+    return future
+
+
+def assert_waits(future: Future[Any]) -> None:
+    time.sleep(0.2)
+    assert not future.done(), "it did not wait for another's lock"
 
 
 def await_lock() -> None:

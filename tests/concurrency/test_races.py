@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from portal import agentstation, failures, models
 from portal.models.clock import Now
@@ -167,26 +167,17 @@ def test_a_cancel_waits_for_a_claim_under_way(sandbox, alice, monkeypatch):
         return create(*args, **values)
 
     monkeypatch.setattr(dispatch, "_create_attempts", stop_there)
-    outcome: list[object] = []
-
-    def cancel() -> None:
-        try:
-            submissions.cancel_request(actor=alice, portal_request=portal_request)
-        except submissions.NotPossible as error:
-            outcome.append(error)
-
     claiming = crowd.start(claim)
     assert inside.wait(30)
-    cancelling = crowd.start(cancel)
-    cancelling.join(0.2)
-    assert cancelling.is_alive(), "the cancel did not wait for the claim's lock"
+    cancelling = crowd.start(partial(submissions.cancel_request, actor=alice, portal_request=portal_request))
+    crowd.assert_waits(cancelling)
     go_on.set()
-    claiming.join()
-    cancelling.join()
 
+    assert claiming.result() is not None
+    with pytest.raises(submissions.NotPossible):
+        cancelling.result()
     portal_request.refresh_from_db()
     assert portal_request.status == "SENDING"
-    assert len(outcome) == 1
 
 
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite locks no rows")
@@ -198,7 +189,6 @@ def test_a_scan_and_a_response_store_the_same_new_workstation_without_a_deadlock
     result = dispatch.send_call(call=call, client=clients.make_client())
     named = factories.get_named(result)
     inside, go_on = threading.Event(), threading.Event()
-    errors: list[Exception] = []
 
     def scan() -> None:
         with transaction.atomic():
@@ -207,28 +197,19 @@ def test_a_scan_and_a_response_store_the_same_new_workstation_without_a_deadlock
             inside.set()
             assert go_on.wait(30)
 
-    def act(step) -> None:
-        try:
-            step()
-        except DatabaseError as error:
-            errors.append(error)
-
     def record_as_a_worker() -> None:
         try:
             results.record_result(call=call, result=result)
         except IntegrityError:
             results.record_result(call=call, result=result)
 
-    scanning = crowd.start(lambda: act(scan))
+    scanning = crowd.start(scan)
     assert inside.wait(30)
-    recording = crowd.start(lambda: act(record_as_a_worker))
-    recording.join(0.2)
-    assert recording.is_alive(), "the response did not wait for the scan"
+    recording = crowd.start(record_as_a_worker)
+    crowd.assert_waits(recording)
     go_on.set()
-    scanning.join()
-    recording.join()
 
-    assert errors == []
+    assert [scanning.result(), recording.result()] == [None, None]
     assert models.Workstation.objects.get(uid=named.uid).request == portal_request
 
 
@@ -308,29 +289,22 @@ def test_a_duty_whose_lease_is_taken_over_while_it_works_changes_nothing_more(sa
     make_unknown = timeouts._make_unknown
 
     def pause_before_second(**given: Any) -> bool:
-        if leases.get_lease() == old and models.Attempt.objects.filter(outcome="UNKNOWN").exists():
+        if leases.get_lease() == lease and models.Attempt.objects.filter(outcome="UNKNOWN").exists():
             connection.close()
             paused.set()
             assert go_on.wait(30)
         return make_unknown(**given)
 
-    old, outcome = lease, []
     monkeypatch.setattr(timeouts, "_make_unknown", pause_before_second)
 
-    def run_duty() -> None:
-        try:
-            factories.expire_overdue(lease=lease)
-        except leases.LeaseLost as error:
-            outcome.append(error)
-
-    duty = crowd.start(run_duty)
+    duty = crowd.start(partial(factories.expire_overdue, lease=lease))
     assert paused.wait(30)
     models.Lease.objects.update(expires_at=Now())
     assert factories.expire_overdue(lease=factories.acquire_lease(name="recover", holder="follower", seconds=60)) == 1
     go_on.set()
-    duty.join()
 
-    assert len(outcome) == 1
+    with pytest.raises(leases.LeaseLost):
+        duty.result()
     assert models.Event.objects.filter(verb="deadline-passed").count() == 2
     for portal_request in (first, second):
         portal_request.refresh_from_db()
@@ -344,7 +318,6 @@ def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, a
     lease = factories.acquire_lease(name="recover", holder="slow", seconds=60)
     models.Lease.objects.update(expires_at=Now())
     inside, go_on = threading.Event(), threading.Event()
-    order: list[leases.Lease | str | None] = []
     check = leases.renew_lease
 
     def check_and_stop(**given: Any) -> None:
@@ -352,24 +325,14 @@ def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, a
         inside.set()
         assert go_on.wait(30)
 
-    def run_duty() -> None:
-        factories.expire_overdue(lease=lease)
-        order.append("duty")
-
-    def follow() -> None:
-        order.append(leases.acquire_lease(name="recover", holder="follower", seconds=60))
-
     monkeypatch.setattr(leases, "renew_lease", check_and_stop)
-    duty = crowd.start(run_duty)
+    duty = crowd.start(partial(factories.expire_overdue, lease=lease))
     assert inside.wait(30)
-    follower = crowd.start(follow)
-    follower.join(0.2)
-    assert follower.is_alive(), "the lease was taken over in the middle of a transaction of its duty"
+    follower = crowd.start(partial(leases.acquire_lease, name="recover", holder="follower", seconds=60))
+    crowd.assert_waits(follower)
     go_on.set()
-    duty.join()
-    follower.join()
 
-    assert set(order) == {"duty", None}
+    assert (duty.result(), follower.result()) == (1, None)
     assert models.Request.objects.get().status == "UNKNOWN"
 
 
@@ -442,19 +405,12 @@ def test_nobody_ends_what_is_seen_alive_at_this_moment(sandbox, alice, olga, set
     settings.PORTAL_RECONCILE_GRACE = 0.0  # a day is over at once
     workstation = factories.create_workstation(alice)
     models.Workstation.objects.update(missing_since=Now(), missing_tick=1)
-    refused: list[Exception] = []
-
-    def declare() -> None:
-        try:
-            missing.declare_ended(actor=olga, workstation=workstation)
-        except missing.NotMissing as error:
-            refused.append(error)
 
     with transaction.atomic():
         missing.note_found(stored=models.Workstation.objects.select_for_update().get())
-        declaring = crowd.start(declare)
+        declaring = crowd.start(partial(missing.declare_ended, actor=olga, workstation=workstation))
         crowd.await_lock()
-    declaring.join()
 
-    assert len(refused) == 1
+    with pytest.raises(missing.NotMissing):
+        declaring.result()
     assert models.Workstation.objects.get().is_live

@@ -1,5 +1,6 @@
 """The database is the one that it was: not a copy, and not an older state of itself. Otherwise nothing is sent."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -65,12 +66,13 @@ def assert_is_paused(*, for_: str) -> None:
 @on_sqlite
 def test_who_starts_beside_the_first_process_reads_no_empty_file(monkeypatch, tmp_path):
     monkeypatch.setitem(connection.settings_dict, "NAME", str(tmp_path / "portal.sqlite3"))
-    file, seen = tmp_path / "portal.sqlite3-identity", list[bytes | None]()
+    file, seen = tmp_path / "portal.sqlite3-identity", list[bytes]()
     stop = threading.Event()
 
     def watch() -> None:
         while not stop.is_set():
-            seen.append(read_raw(file))
+            with contextlib.suppress(FileNotFoundError):
+                seen.append(file.read_bytes())
 
     watching = threading.Thread(target=watch)
     watching.start()
@@ -81,14 +83,8 @@ def test_who_starts_beside_the_first_process_reads_no_empty_file(monkeypatch, tm
     finally:
         stop.set()
         watching.join()
+    assert seen
     assert b"" not in seen
-
-
-def read_raw(file: Path) -> bytes | None:
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        return None
 
 
 def test_the_first_claim_makes_the_identity_and_later_ones_find_it_unchanged(sandbox, alice):

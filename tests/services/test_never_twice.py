@@ -353,7 +353,7 @@ def test_nobody_is_given_what_an_operator_releases_in_this_moment(sandbox, setti
         operator_actions.release_orphan(actor=olga, workstation=orphan, reason="Nobody knows it.")
         other = crowd.start(lambda: factories.reconcile_once(lease))
         crowd.await_lock()
-    other.join()
+    other.result()
     assert statuses(portal_request) == ["UNKNOWN"]
 
 
