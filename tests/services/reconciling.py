@@ -43,10 +43,11 @@ def made(sandbox) -> list[str]:
     return [workstation["uid"] for workstation in sandbox.record()["workstations"]]
 
 
-def scan(lease: leases.Lease) -> models.Scan:
-    """A round of the job, a second later than all before."""
-    factories.pass_time(1)
-    factories.reconcile_once(lease)
+def scan(lease: leases.Lease, *, after: float = 0, times: int = 1) -> models.Scan:
+    """Rounds of the job after so many seconds, each a second later than all before. Returns the last one's scan."""
+    for seconds in (after + 1, *[1] * (times - 1)):
+        factories.pass_time(seconds)
+        factories.reconcile_once(lease)
     return models.Scan.objects.latest("id")
 
 
@@ -55,13 +56,12 @@ def make_witness(requester: models.User) -> models.Workstation:
     return factories.create_workstation(requester, type="max")
 
 
-def deny(lease: leases.Lease) -> models.Scan:
+def deny(lease: leases.Lease, *, witness_of: models.User | None = None) -> models.Scan:
     """Two scans after the time from which they prove something, and one more a grace later, which is returned."""
-    factories.pass_time(UNTIL_SURE)
-    scan(lease)
-    scan(lease)
-    factories.pass_time(GRACE)
-    return scan(lease)
+    if witness_of:
+        make_witness(witness_of)
+    scan(lease, after=UNTIL_SURE, times=2)
+    return scan(lease, after=GRACE)
 
 
 def entry(uid: str, *, type: str = "python", workspace: str | None = None, **values: object) -> dict[str, object]:

@@ -66,8 +66,7 @@ def test_what_was_named_late_is_taken_where_the_next_call_is_lost(sandbox, alice
     portal_request, call = named_late
     factories.make_overdue(call)
     factories.expire_overdue(lease=recovering)
-    make_witness(alice)
-    deny(lease)
+    deny(lease, witness_of=alice)
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert portal_request.workstation.uid == made(sandbox)[0]
 
@@ -94,13 +93,11 @@ def test_a_late_200_that_names_anothers_is_for_an_operator(sandbox, alice, bob, 
     sandbox.script({"status": 200, "body": entry(owned.uid, workspace=factories.get_workspace(owned).uid)})
     portal_request, call, result = send_late(sandbox, alice, recovering)
     if is_queued:
-        make_witness(bob)
-        deny(lease)
+        deny(lease, witness_of=bob)
         assert statuses(portal_request) == ["QUEUED"]
     results.record_result(call=call, result=result)
     assert factories.claim_next(worker="w") is None
-    make_witness(bob)
-    deny(lease)
+    deny(lease, witness_of=bob)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.OTHERS)
 
 
@@ -119,9 +116,7 @@ def test_who_is_named_what_another_was_given_is_an_operators_whatever_turns_up(s
     results.record_result(call=call, result=result)
     sandbox.set_faults({"omit": []})
     make_witness(bob)
-    factories.pass_time(131 + 900)
-    scan(lease)
-    scan(lease)
+    scan(lease, after=131 + 900, times=2)
     assert (statuses(younger), younger.operator_note) == (["UNKNOWN"], notes.OTHERS)
     assert models.Workstation.objects.orphans().get().uid == made(sandbox)[0]
 
@@ -139,9 +134,7 @@ def test_what_a_late_200_names_for_who_has_another_may_be_whose_that_other_was(s
     assert spare.update(created_at=older.attempts.get().claimed_at) == 1
     sandbox.set_faults({"omit": []})
     make_witness(bob)
-    factories.pass_time(131 + 900)
-    scan(lease)
-    scan(lease)
+    scan(lease, after=131 + 900, times=2)
     assert statuses(younger) == ["UNKNOWN"]
 
 
@@ -152,9 +145,7 @@ def test_what_a_late_200_names_for_who_has_another_may_be_whose_that_other_was(s
 def test_what_turns_up_in_the_last_grace_is_put_before_a_person(sandbox, alice, bob, lease, is_shared):
     portal_request = ask(sandbox, alice, "reset")
     make_witness(bob)
-    factories.pass_time(UNTIL_SURE)
-    scan(lease)
-    scan(lease)
+    scan(lease, after=UNTIL_SURE, times=2)
     factories.pass_time(GRACE)
     models.Account.objects.update(shared_at=Now() if is_shared else None)
     script_list(sandbox, entry("W1", workspace="S1", **({} if is_shared else {"type": "odd"})), times=3)
@@ -170,8 +161,7 @@ def test_what_turns_up_in_the_last_grace_is_put_before_a_person(sandbox, alice, 
 
 def test_a_workspace_is_not_given_away_while_a_request_is_sent_again_that_may_have_it(sandbox, alice, bob, lease):
     first = ask(sandbox, alice, "reset", workspace_uid="new-space")
-    make_witness(bob)
-    deny(lease)
+    deny(lease, witness_of=bob)
     assert statuses(first) == ["QUEUED"]
 
     second = factories.submit(bob, workspace_uid="new-space")
@@ -195,9 +185,7 @@ def test_a_witness_that_the_last_scan_does_not_show_proves_nothing(sandbox, alic
     assert not witness.is_live
     sandbox.set_faults({"lists_empty": True})
 
-    factories.pass_time(UNTIL_SURE)
-    scan(lease)
-    scan(lease)
+    scan(lease, after=UNTIL_SURE, times=2)
 
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_WITNESS)
 
@@ -212,9 +200,7 @@ def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way
     )
     script_list(sandbox, lost, newer, times=9)
     sandbox.set_faults({"clock_off": 3600})
-    factories.pass_time(61)
-    scan(lease)
-    scan(lease)
+    scan(lease, after=61, times=2)
     offset = models.Scan.objects.latest("id").clock_offset
     assert offset is not None
     assert offset > 3000
@@ -306,9 +292,7 @@ def test_one_that_is_missing_outlasts_the_longest_lag_of_the_lists(sandbox, alic
     models.Account.objects.update(longest_lag=90, longest_lag_at=Now())
     sandbox.set_faults({"omit": [stored.uid]})
     models.Workstation.objects.update(missing_since=Now(), missing_tick=models.Key.objects.get().tick)
-    factories.pass_time(65)
-    scan(lease)
-    scan(lease)
+    scan(lease, after=65, times=2)
     stored.refresh_from_db()
     assert stored.is_live
 
@@ -371,8 +355,7 @@ def lose_one(sandbox, alice, bob, lease) -> models.Request:
     """A request that made a workstation, and was taken as not created, for the lists lag longer than ever before."""
     portal_request = ask(sandbox, alice, "reset-made")
     sandbox.set_faults({"omit": made(sandbox)})
-    make_witness(bob)
-    deny(lease)
+    deny(lease, witness_of=bob)
     assert statuses(portal_request) == ["QUEUED"]
     return portal_request
 
@@ -404,13 +387,10 @@ def test_what_one_shows_of_the_lists_holds_for_the_others(sandbox, alice, bob, l
     lost = made(sandbox)
     sandbox.set_faults({"omit": lost})
     make_witness(bob)
-    factories.pass_time(UNTIL_SURE)
-    scan(lease)
-    scan(lease)
+    scan(lease, after=UNTIL_SURE, times=2)
     factories.pass_time(GRACE)
     sandbox.set_faults({"omit": lost[1:]})
-    for _ in range(3):
-        scan(lease)
+    scan(lease, times=3)
     assert statuses(first, second) == ["SUCCEEDED", "UNKNOWN"]
 
 
@@ -431,8 +411,7 @@ def test_a_lag_that_a_later_round_of_a_scan_shows_is_measured(sandbox, alice, le
     old = factories.create_workstation(alice)
     sandbox.set_faults({"omit": [old.uid]})
     for _ in range(3):
-        factories.pass_time(100)
-        scan(lease)
+        scan(lease, after=100)
     new = factories.create_workstation(alice, type="max")
     sandbox.set_faults({"omit": []})
     shown = [entry(one.uid, type=one.type, workspace=factories.get_workspace(one).uid) for one in (new, old)]
@@ -466,8 +445,7 @@ def test_what_names_another_s_is_sent_no_third_time(sandbox, alice, bob, lease, 
     owned = factories.create_workstation(bob)
     sandbox.script({"status": 200, "body": entry(owned.uid, workspace=factories.get_workspace(owned).uid)})
     portal_request, first, result = send_late(sandbox, alice, recovering)
-    make_witness(bob)
-    deny(lease)
+    deny(lease, witness_of=bob)
     call = factories.claim()
     results.record_result(call=first, result=result)
     sandbox.script({"name": "fail-503"})
@@ -482,8 +460,7 @@ def test_what_was_named_for_one_person_is_not_given_to_another(sandbox, alice, b
     hers, first, result = send_late(sandbox, alice, recovering)
     his, named = ask(sandbox, bob, "reset"), factories.get_named(result).uid
     sandbox.set_faults({"omit": [named]})
-    make_witness(bob)
-    deny(lease)
+    deny(lease, witness_of=bob)
     scan(lease)
     assert statuses(hers, his) == ["QUEUED", "QUEUED"]
     for call in (factories.claim(), factories.claim()):
@@ -502,12 +479,9 @@ def test_a_restore_leaves_to_operators_what_names_another_s(sandbox, alice, bob,
     owned = factories.create_workstation(bob)
     sandbox.script({"status": 200, "body": entry(owned.uid, workspace=factories.get_workspace(owned).uid)})
     portal_request = factories.submit_and_send(alice)
-    make_witness(bob)
-    deny(lease)
+    deny(lease, witness_of=bob)
     restore.restore_requests()
-    factories.pass_time(UNTIL_SURE)
-    scan(lease)
-    scan(lease)
+    scan(lease, after=UNTIL_SURE, times=2)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.OTHERS)
     with pytest.raises(submissions.NotPossible):
         operator_actions.declare_not_created(actor=alice, portal_request=portal_request)
@@ -539,10 +513,8 @@ def test_what_is_never_listed_lets_nobody_wait_unasked(sandbox, alice, bob, leas
         models.Workstation.objects.filter(pk=spare.pk).update(ended_at=Now())
     factories.pass_time(24 * 3600)
     second = ask(sandbox, bob, "reset", type="golang")
-    make_witness(bob)
-    deny(lease)
-    factories.pass_time(3600)
-    scan(lease)
+    deny(lease, witness_of=bob)
+    scan(lease, after=3600)
     assert (statuses(second), second.operator_note) == (["UNKNOWN"], notes.NEWCOMER)
 
 

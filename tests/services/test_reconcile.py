@@ -151,8 +151,7 @@ def test_a_wish_to_cancel_is_granted_where_nothing_was_created_and_else_leaves_i
 ):
     portal_request = ask(sandbox, alice, name)
     submissions.cancel_request(actor=alice, portal_request=portal_request)
-    make_witness(bob)
-    deny(lease)
+    deny(lease, witness_of=bob)
     assert statuses(portal_request) == [becomes]
     assert factories.claim_next(worker="w") is None
 
@@ -170,17 +169,12 @@ def test_nothing_created_is_believed_a_grace_after_the_second_scan_and_sent_at_o
     settings.AGENTSTATION_TOTAL_TIMEOUT = 5.0
     make_witness(bob)
     scan(lease)
-    factories.pass_time(sure_after - 10)
-    scan(lease)
-    scan(lease)
+    scan(lease, after=sure_after - 10, times=2)
     assert statuses(portal_request) == ["UNKNOWN"]
 
-    factories.pass_time(10)
-    scan(lease)
-    scan(lease)
+    scan(lease, after=10, times=2)
     assert statuses(portal_request) == ["UNKNOWN"]
-    factories.pass_time(GRACE)
-    decided_by = scan(lease)
+    decided_by = scan(lease, after=GRACE)
 
     assert statuses(portal_request) == ["QUEUED"]
     detail = models.Event.objects.get(verb="reconcile", request_number=portal_request.pk).detail
@@ -196,19 +190,15 @@ def test_without_a_witness_people_are_asked_and_later_an_older_one_is_believed(s
     portal_request = ask(sandbox, alice, "reset")
     deny(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_WITNESS)
-    factories.pass_time(15 * 60)
-    scan(lease)
-    factories.pass_time(GRACE)
-    scan(lease)
+    scan(lease, after=15 * 60)
+    scan(lease, after=GRACE)
     assert (statuses(portal_request), portal_request.operator_note) == (["QUEUED"], "")
 
 
 def test_where_nothing_of_ours_was_ever_listed_only_people_decide(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, "reset")
     deny(lease)
-    factories.pass_time(30 * 24 * 3600)
-    scan(lease)
-    scan(lease)
+    scan(lease, after=30 * 24 * 3600, times=2)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_WITNESS)
 
     operator_actions.declare_not_created(actor=alice, portal_request=portal_request)
@@ -222,9 +212,7 @@ def test_lists_that_lag_longer_than_the_grace_do_not_buy_twice(sandbox, alice, b
     sandbox.set_faults({"shows_after": 200})
     portal_request = ask(sandbox, alice, "fail-500-made")
     make_witness(bob)
-    factories.pass_time(UNTIL_SURE)
-    scan(lease)
-    scan(lease)
+    scan(lease, after=UNTIL_SURE, times=2)
     assert statuses(portal_request) == ["UNKNOWN"]
     list_as_made(sandbox, portal_request, made(sandbox)[0])
     scan(lease)
@@ -247,8 +235,7 @@ def test_after_four_tries_it_has_failed_for_good(sandbox, alice, bob, lease, nam
     portal_request = ask(sandbox, alice, workspace_uid=name)
     for attempt_count in range(1, 5):
         assert (statuses(portal_request), portal_request.attempt_count) == (["UNKNOWN"], attempt_count)
-        make_witness(bob)
-        deny(lease)
+        deny(lease, witness_of=bob)
         if attempt_count < 4:
             assert statuses(portal_request) == ["QUEUED"]
             factories.send_once()
@@ -284,8 +271,7 @@ def test_the_older_of_two_gets_the_only_one(sandbox, alice, bob, lease):
     scan(lease)
     assert statuses(older, younger) == ["SUCCEEDED", "UNKNOWN"]
 
-    make_witness(bob)
-    deny(lease)
+    deny(lease, witness_of=bob)
     assert statuses(older, younger) == ["SUCCEEDED", "QUEUED"]
     assert factories.send_until_settled(younger).status == "SUCCEEDED"
     assert len(made(sandbox)) == 3
@@ -339,8 +325,7 @@ def test_a_call_under_way_is_not_robbed_and_what_it_makes_is_no_orphan(sandbox, 
 
     results.record_result(call=call, result=result)
     scan(lease)
-    factories.pass_time(GRACE)
-    scan(lease)
+    scan(lease, after=GRACE)
     assert statuses(unknown, in_flight) == ["QUEUED", "SUCCEEDED"]
     assert in_flight.workstation.uid == factories.get_named(result).uid
 
@@ -370,9 +355,7 @@ def test_what_the_first_scan_listed_is_foreign_and_not_taken(sandbox, alice, lea
 def test_lists_that_were_not_read_to_their_end_prove_nothing(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "reset")
     make_witness(bob)
-    factories.pass_time(UNTIL_SURE)
-    scan(lease)
-    scan(lease)
+    scan(lease, after=UNTIL_SURE, times=2)
     factories.pass_time(GRACE)
     sandbox.script({"on": HISTORY, "status": 500, "times": 4})
     assert not scan(lease).is_complete
@@ -427,8 +410,7 @@ def test_what_the_lists_leave_out_is_named_and_scans_are_complete_once_an_operat
     portal_request = ask(sandbox, bob, "reset")
     make_witness(bob)
     sandbox.set_faults({"omit": [left_out.uid]})
-    factories.pass_time(UNTIL_SURE + 30 * 60)
-    scan(lease)
+    scan(lease, after=UNTIL_SURE + 30 * 60)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.LEFT_OUT)
     assert left_out.uid in sign_in(olga).get("/unknown/").text
     assert left_out.uid in sign_in(olga).get(f"/requests/{portal_request.pk}/").text
@@ -598,8 +580,7 @@ def test_unknown_requests_of_another_account_are_never_settled(sandbox, settings
     factories.present_key()
     factories.mark_baseline_scan()
     scan(lease)
-    factories.pass_time(UNTIL_SURE)
-    scan(lease)
+    scan(lease, after=UNTIL_SURE)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert models.Workstation.objects.get().account == accounts.get_current_account()
 

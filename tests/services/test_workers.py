@@ -112,15 +112,10 @@ def test_that_it_made_nothing_is_believed_only_after_the_deadline(sandbox, alice
     claim_and_die(other)
     end_dead()
     make_witness(bob)
-    factories.pass_time(UNTIL_SURE - 10)
-    scan(lease)
-    scan(lease)
+    scan(lease, after=UNTIL_SURE - 10, times=2)
     assert statuses(portal_request) == ["UNKNOWN"]
-    factories.pass_time(10)
-    scan(lease)
-    scan(lease)
-    factories.pass_time(GRACE)
-    scan(lease)
+    scan(lease, after=10, times=2)
+    scan(lease, after=GRACE)
     assert statuses(portal_request) == ["QUEUED"]
 
 
