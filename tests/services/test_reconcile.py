@@ -559,17 +559,6 @@ def test_a_late_refusal_is_used_as_if_it_had_come_in_time(sandbox, alice, recove
     assert models.LateResponse.objects.count() == 1
 
 
-def test_a_late_refusal_of_an_earlier_attempt_does_not_decide_a_later_one(sandbox, alice, lease, recovering):
-    portal_request, call, refused = send_late(sandbox, alice, recovering, "fail-422")
-    take_as_not_created(sandbox, alice, lease)
-    sandbox.script({"name": "reset-made"})
-    factories.send_once()
-    results.record_result(call=call, result=refused)
-    assert statuses(portal_request) == ["UNKNOWN"]
-    scan(lease)
-    assert statuses(portal_request) == ["SUCCEEDED"]
-
-
 # --- Whose rows ---
 
 
