@@ -241,9 +241,7 @@ def test_a_key_that_no_worker_has_any_more_is_not_asked_about(waiting, settings)
 
 
 @pytest.mark.parametrize(("code", "becomes"), [("401", "RESUMING"), ("402", "PAUSED")])
-def test_a_new_key_after_a_401_resumes_when_it_is_confirmed_and_after_a_402_does_not(
-    real, settings, alice, olga, code, becomes
-):
+def test_a_new_key_after_a_401_resumes_and_after_a_402_does_not(real, settings, alice, olga, code, becomes):
     real.script({"name": f"fail-{code}"})
     factories.submit_and_send(alice)
     factories.present_key()

@@ -32,9 +32,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("uid", "status", "failure", "attempts", "cause"), ROWS)
-def test_what_the_provider_does_becomes_what_the_catalogue_says(
-    sandbox, settings, alice, uid, status, failure, attempts, cause
-):
+def test_outcomes_are_as_the_catalogue_says(sandbox, settings, alice, uid, status, failure, attempts, cause):
     settings.AGENTSTATION_TOTAL_TIMEOUT = 0.5
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=uid))
 

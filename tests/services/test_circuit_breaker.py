@@ -132,9 +132,7 @@ def test_who_meets_the_same_pause_while_it_resumes_goes_back_behind_the_others(s
 
 
 @pytest.mark.parametrize(("response", "becomes"), [({"name": "fail-401"}, ("QUEUED", 0)), (None, ("SUCCEEDED", 0))])
-def test_a_response_to_an_attempt_from_before_the_pause_ended_says_nothing_of_the_key(
-    sandbox, alice, olga, response, becomes
-):
+def test_a_response_from_before_the_pause_ended_says_nothing_of_the_key(sandbox, alice, olga, response, becomes):
     first, second = call_all(sandbox, alice, 2)
     finish(sandbox, first, {"name": "fail-401"})
     resume(olga)
@@ -399,9 +397,7 @@ def test_a_refusal_that_is_not_documented_fails_three_requests_and_no_more(sandb
 
 
 @pytest.mark.parametrize(("who", "type"), [("bob", "python"), ("alice", "golang")])
-def test_a_refusal_that_meets_another_person_or_type_too_pauses_until_an_operator_resumes(
-    sandbox, alice, bob, olga, who, type
-):
+def test_a_refusal_of_another_person_or_type_too_pauses_until_somebody_resumes(sandbox, alice, bob, olga, who, type):
     refuse_in_a_row(sandbox, [alice, alice, alice])
     end_pause()
     factories.submit({"alice": alice, "bob": bob}[who], type=type)
@@ -520,9 +516,7 @@ def test_whatever_that_attempt_ends_in_the_key_can_still_be_opened(sandbox, alic
 
 
 @pytest.mark.parametrize("is_recovered", [True, False], ids=["recovered", "recover-is-late"])
-def test_an_attempt_whose_worker_was_killed_lets_the_next_try_after_its_deadline(
-    sandbox, alice, olga, lease, is_recovered
-):
+def test_a_killed_worker_s_attempt_lets_the_next_try_after_its_deadline(sandbox, alice, olga, lease, is_recovered):
     call = resume_with_one_in_flight(alice, olga)
     factories.make_overdue(call)
     if is_recovered:

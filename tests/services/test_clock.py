@@ -102,9 +102,7 @@ def test_nobody_is_given_up_by_a_clock_that_is_ahead_for_a_while(database_clock,
 
 
 @pytest.mark.parametrize("seconds", [YEAR, -YEAR])
-def test_nobody_is_given_up_where_another_worker_takes_the_job_as_the_clock_steps(
-    database_clock, alice, lease, watched, seconds
-):
+def test_nobody_is_given_up_where_the_job_is_taken_as_the_clock_steps(database_clock, alice, lease, watched, seconds):
     waiting, of_another = factories.submit(alice), steady_clock.SteadyClock()
     for step in (seconds, -seconds):
         database_clock.step(seconds=step)
@@ -125,9 +123,7 @@ def test_who_waited_too_long_is_given_up_by_a_worker_that_has_just_started_too(a
     assert (statuses(waiting), waiting.failure) == (["FAILED"], "waited-too-long")
 
 
-def test_a_call_that_was_claimed_before_the_clock_stepped_back_ends_in_its_time(
-    sandbox, database_clock, settings, alice, lease, watched
-):
+def test_a_call_claimed_before_a_step_back_ends_in_its_time(sandbox, database_clock, settings, alice, lease, watched):
     settings.PORTAL_SEND_MARGIN = settings.AGENTSTATION_TOTAL_TIMEOUT = settings.PORTAL_RECORD_MARGIN = 1
     portal_request = factories.submit(alice)
     database_clock.step(seconds=YEAR)
@@ -142,9 +138,7 @@ def test_a_call_that_was_claimed_before_the_clock_stepped_back_ends_in_its_time(
 
 
 @pytest.mark.parametrize("seconds", [HOUR / 2, YEAR])
-def test_a_request_that_was_put_off_before_the_clock_stepped_back_goes_on(
-    sandbox, database_clock, alice, lease, watched, seconds
-):
+def test_a_request_put_off_before_a_step_back_goes_on(sandbox, database_clock, alice, lease, watched, seconds):
     sandbox.script({"status": 503})
     portal_request = factories.submit(alice)
     database_clock.step(seconds=seconds)
@@ -168,9 +162,7 @@ def test_what_was_never_sent_is_not_put_off_for_long(sandbox, alice, lease, watc
     assert models.Request.objects.filter(next_attempt_at__lte=Now()).exists() is is_due
 
 
-def test_releases_and_reads_that_were_put_off_before_the_clock_stepped_back_go_on(
-    sandbox, database_clock, alice, lease, watched
-):
+def test_releases_and_reads_put_off_before_a_step_back_go_on(sandbox, database_clock, alice, lease, watched):
     workstation = factories.create_workstation(alice)
     database_clock.step(seconds=YEAR)
     releases.request_release(actor=alice, workstation=workstation)

@@ -131,9 +131,7 @@ def test_what_the_provider_refuses_is_told_and_remembered_until_it_opens(sandbox
         ({"status": 200, "body": {"address": SECRET}}, "Unreadable response", None),
     ],
 )
-def test_other_failures_explain_themselves_and_are_not_remembered(
-    sandbox, alice, workstation, answer, title, retry_after
-):
+def test_other_failures_explain_themselves_and_are_forgotten(sandbox, alice, workstation, answer, title, retry_after):
     script(sandbox, **answer)
     refusal = refuse(alice, workstation)
     assert refusal.retry_after == retry_after

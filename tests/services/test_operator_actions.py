@@ -85,9 +85,7 @@ def test_what_is_nobodys_to_give_is_not_adopted(sandbox, settings, alice, bob, o
 
 
 @pytest.mark.parametrize(("is_wanted", "becomes"), [(True, "QUEUED"), (False, "CANCELLED")])
-def test_an_operator_says_that_nothing_was_made_and_it_is_sent_again_where_it_is_wanted(
-    sandbox, alice, olga, is_wanted, becomes
-):
+def test_an_operator_says_that_nothing_was_made_and_what_is_wanted_is_sent(sandbox, alice, olga, is_wanted, becomes):
     portal_request = make_unknown(sandbox, alice)
     if not is_wanted:
         submissions.cancel_request(actor=alice, portal_request=portal_request)

@@ -89,9 +89,7 @@ def test_a_response_that_names_anothers_workstation_changes_nothing_of_it(sandbo
 
 
 @pytest.mark.parametrize("is_late", [False, True])
-def test_a_response_that_names_what_a_list_had_shown_before_is_for_an_operator(
-    sandbox, scan_in_every_round, alice, lease, recovering, is_late
-):
+def test_a_response_may_not_name_what_was_listed(sandbox, scan_in_every_round, alice, lease, recovering, is_late):
     factories.mark_baseline_scan()
     script_list(sandbox, entry("X1", workspace="S-x"))
     scan(lease)

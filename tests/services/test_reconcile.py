@@ -50,9 +50,7 @@ def test_nobody_is_asked_about_what_another_request_is_given_in_the_same_round(s
 
 @pytest.mark.parametrize("is_named", [True, False], ids=["named", "unnamed"])
 @pytest.mark.parametrize("name", ["reset-made", "hang-made", "fail-500-made"])
-def test_what_was_made_unsaid_is_adopted_by_one_look_and_never_asked_for_again(
-    sandbox, settings, alice, lease, name, is_named
-):
+def test_what_was_made_unsaid_is_adopted_by_one_scan_not_sent_again(sandbox, settings, alice, lease, name, is_named):
     settings.AGENTSTATION_TOTAL_TIMEOUT = 0.5 if name == "hang-made" else 5.0
     portal_request = ask(sandbox, alice, workspace_uid=name) if is_named else ask(sandbox, alice, name)
     assert portal_request.status == "UNKNOWN"
@@ -83,9 +81,7 @@ def test_what_was_made_unsaid_is_adopted_by_one_look_and_never_asked_for_again(
 
 
 @pytest.mark.parametrize("way", ["in time", "late", "reconciled"])
-def test_the_new_workspace_gets_the_name_that_was_asked_for_and_keeps_the_one_it_has(
-    sandbox, alice, lease, recovering, way
-):
+def test_a_new_workspace_gets_the_name_that_was_asked_for_and_keeps_it(sandbox, alice, lease, recovering, way):
     if way == "late":
         portal_request, call, result = send_late(sandbox, alice, recovering, workspace_name="Plan")
         results.record_result(call=call, result=result)
@@ -146,9 +142,7 @@ def test_what_does_not_fit_exactly_is_for_a_person(sandbox, alice, lease, mine, 
 
 
 @pytest.mark.parametrize(("name", "becomes"), [("reset-made", "SUCCEEDED"), ("reset", "CANCELLED")])
-def test_a_wish_to_cancel_is_granted_where_nothing_was_created_and_else_leaves_it_an_owner(
-    sandbox, alice, bob, lease, name, becomes
-):
+def test_a_wish_to_cancel_is_granted_only_where_nothing_was_created(sandbox, alice, bob, lease, name, becomes):
     portal_request = ask(sandbox, alice, name)
     submissions.cancel_request(actor=alice, portal_request=portal_request)
     deny(lease, witness_of=bob)
@@ -160,9 +154,7 @@ def test_a_wish_to_cancel_is_granted_where_nothing_was_created_and_else_leaves_i
 
 
 @pytest.mark.parametrize("name", ["reset", "hang", "fail-500"])
-def test_nothing_created_is_believed_a_grace_after_the_second_scan_and_sent_at_once(
-    sandbox, settings, alice, bob, lease, name
-):
+def test_nothing_created_is_believed_a_grace_after_the_second_scan(sandbox, settings, alice, bob, lease, name):
     settings.AGENTSTATION_TOTAL_TIMEOUT = 0.5 if name == "hang" else 60.0
     portal_request = ask(sandbox, alice, name)
     sure_after = 5 + settings.AGENTSTATION_TOTAL_TIMEOUT + 60 + settings.PORTAL_RECONCILE_GRACE
@@ -279,9 +271,7 @@ def test_the_older_of_two_gets_the_only_one(sandbox, alice, bob, lease):
 
 
 @pytest.mark.parametrize(("count", "status", "note"), [(2, "SUCCEEDED", ""), (3, "UNKNOWN", notes.CONFIRM)])
-def test_two_go_to_two_requests_and_of_three_an_operator_says_whose_they_are(
-    sandbox, alice, bob, lease, count, status, note
-):
+def test_two_go_to_two_requests_and_three_to_an_operator(sandbox, alice, bob, lease, count, status, note):
     requests = [ask(sandbox, person, "reset") for person in (alice, bob)]
     script_list(sandbox, *(entry(f"W{number}", workspace=f"S{number}") for number in range(count)))
     scan(lease)
@@ -403,9 +393,7 @@ def test_once_an_operator_has_said_whose_it_is_all_go_on(olga, lease, left, say,
     assert (statuses(*left), left[0].operator_note) == (["QUEUED", becomes], "")
 
 
-def test_what_the_lists_leave_out_is_named_and_scans_are_complete_once_an_operator_leaves_it_out_too(
-    sandbox, sign_in, alice, bob, olga, lease
-):
+def test_scans_are_complete_once_an_operator_leaves_out_what_they_leave_out(sandbox, sign_in, alice, bob, olga, lease):
     left_out = make_witness(alice)
     portal_request = ask(sandbox, bob, "reset")
     make_witness(bob)
@@ -463,9 +451,7 @@ def test_what_an_unknown_attempt_may_have_made_is_no_stranger(sandbox, alice, le
 
 
 @pytest.mark.parametrize("had_lists", [False, True])
-def test_one_404_asks_nobody_where_there_were_lists_and_its_note_lapses_with_the_next_scan(
-    sandbox, alice, lease, had_lists
-):
+def test_one_404_asks_nobody_where_there_were_lists_and_its_note_lapses(sandbox, alice, lease, had_lists):
     if had_lists:
         factories.mark_baseline_scan()
         scan(lease)

@@ -66,9 +66,7 @@ def test_refreshing_brings_files_logs_and_the_end(sandbox, unlisted, alice, leas
     assert list_verbs() == ["ended"]
 
 
-def test_one_that_cannot_be_refreshed_is_left_for_a_minute_and_the_next_round_reads_the_others(
-    sandbox, unlisted, alice, lease
-):
+def test_one_that_cannot_be_refreshed_is_left_for_a_minute_and_others_are_read(sandbox, unlisted, alice, lease):
     first, *others = (factories.create_workstation(alice) for _ in range(3))
     models.Workstation.objects.update(refresh_due_at=Now() - timedelta(seconds=1))
     models.Workstation.objects.filter(pk=first.pk).update(refresh_due_at=Now() - timedelta(seconds=2))

@@ -388,9 +388,7 @@ def test_a_provider_that_cannot_be_reached_fails_the_first_scan_and_says_so(sett
     ],
 )
 @pytest.mark.parametrize("on", [ACTIVE, HISTORY])
-def test_a_scan_that_failed_is_kept_with_its_problem_and_what_it_showed(
-    sandbox, lease, on, response, problem, has_lists
-):
+def test_a_scan_that_failed_is_kept_with_what_it_showed(sandbox, lease, on, response, problem, has_lists):
     script_list(sandbox, entry("W1"))
     sandbox.script({"on": on, "times": 4, **response})
     if on == ACTIVE:

@@ -41,9 +41,7 @@ def test_after_five_failures_a_name_has_to_wait_and_longer_each_time(client, ali
 
 
 @pytest.mark.parametrize("name", ["alice", "nobody"])
-def test_a_try_that_has_to_wait_stands_in_no_queue_and_asks_once(
-    client, alice, name, monkeypatch, django_assert_num_queries
-):
+def test_a_try_that_has_to_wait_stands_in_no_queue(client, alice, name, monkeypatch, django_assert_num_queries):
     for _ in range(5):
         try_name(client, name)
     monkeypatch.setattr(passwords, "STRANGERS", passwords.Gate(places=1, waiting=0))
