@@ -69,7 +69,6 @@ class Browser:
         self._session.cookies.set("sessionid", session_key, domain="127.0.0.1", path="/")
 
     def twin(self) -> "Browser":
-        """Another window of the same browser, with a connection of its own."""
         other = Browser(address=self._address, name=self._name, session_key="", book=self._book, hurry=self._hurry)
         other._session.cookies.update(self._session.cookies)
         return other

@@ -26,5 +26,4 @@ def read_errors(folder: Path) -> Counter[str]:
 
 
 def find_not_storable(lines: Iterable[str]) -> list[str]:
-    """Those of something that the provider sent and no database takes."""
     return [line for line in lines if any(word in line for word in _NOT_STORABLE)]

@@ -222,7 +222,6 @@ class Run:
         return [(kind, words) for kind, sentences in found.items() for words in sentences]
 
     def report(self, report: books.Report) -> bool:
-        """Print the table; returns whether the run was without fault."""
         errors = self._crowd.book.server_errors + self._keeper.book.server_errors
         unexplained = Counter(path for begun, ended, path in errors if not self._was_troubled(begun, ended))
         rows: dict[str, object] = dict(report.counts)
@@ -302,7 +301,6 @@ def read_options() -> argparse.Namespace:
 
 
 def main() -> int:
-    """One run; 0 where the books agree."""
     options = read_options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = options.folder or Path(tempfile.mkdtemp(prefix="portal-chaos-"))

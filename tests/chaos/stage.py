@@ -84,7 +84,6 @@ class Actor:
 
     @property
     def pid(self) -> int:
-        """The process's id, which is also its group's."""
         assert self.process is not None, f"{self.name} was never started"
         return self.process.pid
 
@@ -92,7 +91,6 @@ class Actor:
         return self.process is not None and self.process.poll() is None
 
     def is_up(self) -> bool:
-        """Whether its port answers; at once where it has none."""
         return self.port is None or is_answering(self.port)
 
     def has_ended(self) -> bool:
@@ -105,7 +103,6 @@ class Actor:
             return 0
 
     def list_children(self) -> list[int]:
-        """Its living children: gunicorn's workers."""
         try:
             return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
         except OSError:
@@ -297,7 +294,6 @@ class Stage:
 
     @property
     def actors(self) -> list[Actor]:
-        """All processes, in the order of starting."""
         return [self.sandbox, *self.workers, self.web]
 
     def prepare(self) -> None:
@@ -318,7 +314,6 @@ class Stage:
                 raise CannotStage(f"{actor.name} does not start; see {actor.log}")
 
     def stop_portal(self) -> list[str]:
-        """End web and workers, each at its leisure; returns the names of those that did not end by themselves."""
         return [actor.name for actor in (self.web, *self.workers) if not actor.end()]
 
     def stop(self) -> None:

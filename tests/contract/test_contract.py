@@ -4,6 +4,7 @@ The real provider is asked when PORTAL_CONTRACT_BASE_URL and PORTAL_CONTRACT_API
 which it charges for; the workstation is released at the end, whatever fails.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,16 +57,16 @@ class Account:
 @pytest.fixture(scope="module", params=["sandbox", "tests", "provider"])
 def account(request: pytest.FixtureRequest) -> Iterator[Account]:
     if request.param in OURS:
-        with OURS[request.param]() as sandbox:
-            account = Account(sandbox.base_url, names.DEFAULT_API_KEY)
+        with (
+            OURS[request.param]() as sandbox,
+            contextlib.closing(Account(sandbox.base_url, names.DEFAULT_API_KEY)) as account,
+        ):
             yield account
-            account.close()
         return
     if not all(REAL.values()):
         pytest.skip("PORTAL_CONTRACT_BASE_URL and PORTAL_CONTRACT_API_KEY are not both set")
-    account = Account(REAL["BASE_URL"], REAL["API_KEY"])
-    yield account
-    account.close()
+    with contextlib.closing(Account(REAL["BASE_URL"], REAL["API_KEY"])) as account:
+        yield account
 
 
 @pytest.fixture(scope="module")

@@ -358,14 +358,6 @@ def test_three_in_a_row_pause_for_a_short_time_and_two_do_not(sandbox, settings,
     assert hold_seconds() == pytest.approx(60, abs=5)
 
 
-def test_failures_without_a_connection_count_too(sandbox, settings, alice):
-    calls = call_all(sandbox, alice, 3)
-    sandbox.stop()
-    for call in calls:
-        finish(sandbox, call)
-    assert state() == ("PAUSED", "no-connection")
-
-
 @pytest.mark.parametrize("between", [None, {"name": "fail-422"}, {"name": "fail-400"}])
 def test_a_response_that_makes_sense_breaks_the_row(sandbox, settings, alice, between):
     settings.PORTAL_RETRY_DELAY = 30.0

@@ -54,6 +54,7 @@ def list_changes() -> list[str]:
 
 
 def assert_is_paused(*, for_: str) -> None:
+    assert claim() is None
     key = models.Key.objects.get()
     assert (key.state, key.cause, key.operator_only) == ("PAUSED", models.DATABASE_MOVED, True)
     assert models.Database.objects.get().doubt == for_
@@ -111,8 +112,6 @@ def test_it_is_looked_at_where_nobody_who_waits_may_ask(sandbox, alice):
     factories.submit(alice)
     models.User.objects.update(is_active=False)
     models.Database.objects.update(place="elsewhere")
-
-    assert claim() is None
 
     assert_is_paused(for_="place")
 
@@ -196,8 +195,6 @@ def test_a_backup_put_back_in_place_sends_nothing(sandbox, alice, tmp_path, star
     if starts_anew:
         MEMORY.forget()
 
-    assert claim() is None
-
     assert_is_paused(for_="tick")
     assert len(sandbox.record()["posts"]) == 2
 
@@ -217,13 +214,11 @@ def test_a_file_of_another_database_or_of_none_is_a_change(waiting, content):
     if content is not None:
         Path(f"{connection.settings_dict['NAME']}-identity").write_bytes(content)
     MEMORY.forget()
-    assert claim() is None
     assert_is_paused(for_="no-file" if content is None else "identity")
 
 
 def test_a_lower_tick_than_this_process_has_seen_pauses(waiting):
     models.Key.objects.update(tick=0)
-    assert claim() is None
     assert_is_paused(for_="tick")
 
 
@@ -261,7 +256,6 @@ def test_a_promotion_that_lost_nothing_is_an_event(waiting):
 def test_a_promotion_that_nobody_saw_pauses(waiting):
     models.Database.objects.update(timeline=0)  # as if written before a replica took over
     MEMORY.forget()
-    assert claim() is None
     assert_is_paused(for_="timeline")
 
 
@@ -270,7 +264,6 @@ def test_who_saw_more_than_the_worker_that_took_the_promotion_pauses(waiting):
     """The replica lacked the last commits of one worker; another, which had seen less, has claimed since."""
     MEMORY.timeline = 0
     models.Database.objects.update(timeline_tick=0)
-    assert claim() is None
     assert_is_paused(for_="tick")
 
 
@@ -387,7 +380,6 @@ def test_nothing_else_ends_the_pause(sandbox, doubted, olga):
     with pytest.raises(circuit_breaker.PauseRefused, match="moved or restored"):
         circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
     models.Key.objects.update(state="ACTIVE", cause="", paused_at=None, operator_only=False)
-    assert claim() is None
     assert_is_paused(for_="place")
 
 

@@ -152,14 +152,7 @@ def test_what_a_late_response_named_for_another_is_for_a_person():
 
 
 def test_a_second_attempts_time_counts_as_well():
-    second = matching.SentAttempt(
-        claimed_at=at(1000),
-        claimed_tick=40,
-        ended_at=at(1010),
-        ended_tick=41,
-        proof_from=at(1100),
-        span=timedelta(seconds=100),
-    )
+    second = replace(SENT, claimed_at=at(1000), claimed_tick=40, ended_at=at(1010), ended_tick=41, proof_from=at(1100))
     request = replace(REQUEST, attempts=[SENT, second])
     late = replace(NEWCOMER, started_at=at(1005), listed_tick=50)
     assert decide(request, late) == (Verdict.FOUND, "")
