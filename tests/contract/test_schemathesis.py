@@ -52,7 +52,7 @@ def sandbox() -> Iterator[server.Sandbox]:
 
 @schema.parametrize()
 @hypothesis.settings(
-    max_examples=100, derandomize=True, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+    max_examples=50, derandomize=True, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
 )
 def test_the_sandbox_keeps_the_contract(case, sandbox):
     make_sound(case)

@@ -108,17 +108,18 @@ def test_a_scan_takes_nobody_s_workstation_away(sandbox, alice, lease):
     assert (found.request, factories.get_workspace(found).owner, found.is_foreign) == (mine.request, alice, False)
 
 
-def test_one_round_ends_and_the_next_goes_on_from_its_cursor(lists, lease):
+def test_one_round_ends_and_the_next_goes_on_from_its_cursor(lists, lease, monkeypatch):
+    monkeypatch.setattr(scans, "_ROUND_CALLS", 20)
     lists.most = 5
-    lists.history = [entry(f"W{number}", status="completed") for number in range(1_200)]
+    lists.history = [entry(f"W{number}", status="completed") for number in range(120)]
     models.Account.objects.update(baseline_scan="FAILED")
     rounds = []
     while not (done := advance(lease)).is_over:
         rounds.append(models.Scan.objects.get().pages)
     assert len(rounds) >= 1
-    assert rounds[0] <= 200
-    assert models.Workstation.objects.exclude(listed_at=None).count() == 1_200
-    assert (done.is_complete, done.history_count, len(lists.calls)) == (True, 1_200, 241)
+    assert rounds[0] <= 20
+    assert models.Workstation.objects.exclude(listed_at=None).count() == 120
+    assert (done.is_complete, done.history_count, len(lists.calls)) == (True, 120, 25)
 
 
 def test_another_worker_goes_on_where_the_first_one_stopped(lists, lease):
@@ -148,8 +149,9 @@ def test_twenty_workstations_with_sixty_files_each_are_read(lists, lease):
 
 
 @pytest.mark.parametrize("is_cut", [False, True])
-def test_a_page_that_is_too_large_is_asked_for_in_halves_in_later_rounds_too(lists, lease, is_cut):
-    lists.active = [entry(f"W{number}", padding="x" * 1_000_000) for number in range(40)]
+def test_a_page_that_is_too_large_is_asked_for_in_halves_in_later_rounds_too(lists, lease, monkeypatch, is_cut):
+    monkeypatch.setattr("portal.agentstation.client.LARGEST_PAGE", 160_000)
+    lists.active = [entry(f"W{number}", padding="x" * 10_000) for number in range(40)]
     if is_cut:
         lists.refuse = lambda number: (429, {"Retry-After": "0"}) if number == 2 else None
         advance(lease)
@@ -168,13 +170,14 @@ def test_an_entry_that_is_too_large_alone_ends_the_scan_with_a_notice(lists, lea
     assert models.Notice.objects.filter(kind__contains="too large").count() == 1
 
 
-def test_an_endless_list_ends_every_round_and_in_the_end_the_scan(lists, lease):
+def test_an_endless_list_ends_every_round_and_in_the_end_the_scan(lists, lease, monkeypatch):
+    monkeypatch.setattr(scans, "_ROUND_CALLS", 20)
     lists.is_endless = True
     models.Account.objects.update(baseline_scan="WANTED")
     assert not advance(lease).is_over
     assert accounts.get_current_account().baseline_scan == "BEGUN", "from now on requests are sent"
-    assert models.Scan.objects.get().pages <= 200
-    models.Scan.objects.update(pages=9_950)
+    assert models.Scan.objects.get().pages <= 20
+    models.Scan.objects.update(pages=9_990)
     done = scan(lease)
     assert (done.is_complete, done.problem, done.pages) == (False, "endless", 10_000)
     assert accounts.get_current_account().baseline_scan == "FAILED"
