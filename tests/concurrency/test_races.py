@@ -344,12 +344,8 @@ def test_of_the_deadline_and_the_response_exactly_one_ends_the_attempt(sandbox, 
         result = dispatch.send_call(call=call, client=client)
         factories.make_overdue(call)
 
-        won(
-            crowd.run_together(
-                partial(results.record_result, call=call, result=result),
-                lambda: factories.expire_overdue(lease=lease),
-            )
-        )
+        record = partial(results.record_result, call=call, result=result)
+        won(crowd.run_together(record, partial(factories.expire_overdue, lease=lease)))
 
         portal_request.refresh_from_db()
         attempt = portal_request.attempts.get()

@@ -44,18 +44,10 @@ def test_results_are_recorded_before_requests_are_claimed(sandbox, settings, ali
     assert models.Request.objects.filter(status="SUCCEEDED").count() == 3
     assert models.Request.objects.filter(status="SENDING").count() == 3
     events = models.Event.objects.order_by("-pk").values_list("verb", "request_number")[:6]
-    expected = [("response", number) for number in find_numbers(brought)]
-    expected += [("claim", call_number(call)) for call in present.claimed]
-    assert list(reversed(events)) == expected
+    attempts = [delivery.call.attempt_id for delivery in brought] + [call.attempt_id for call in present.claimed]
+    numbers = [models.Attempt.objects.get(pk=attempt).request_id for attempt in attempts]
+    assert list(reversed(events)) == list(zip(["response"] * 3 + ["claim"] * 3, numbers, strict=True))
     assert not verify.verify_log(rows=True).findings
-
-
-def find_numbers(brought: list[batch.Delivery]) -> list[int]:
-    return [call_number(delivery.call) for delivery in brought]
-
-
-def call_number(call: dispatch.Call) -> int:
-    return models.Attempt.objects.get(pk=call.attempt_id).request_id
 
 
 def test_a_result_that_cannot_be_recorded_stops_no_other_and_leaves_nothing(sandbox, alice):

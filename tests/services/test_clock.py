@@ -23,13 +23,17 @@ YEAR = 400 * 24 * HOUR
 
 
 @pytest.fixture
-def watched() -> steady_clock.SteadyClock:
-    """As if the job had seen a steady clock for a while: its BOOTTIME runs ahead, a little with each reading."""
+def steady() -> steady_clock.SteadyClock:
+    """A clock whose BOOTTIME runs ahead, 1.5 s with each reading: as if time passed slowly enough to be no step."""
     passed = iter(range(10_000))
-    watched = steady_clock.SteadyClock(boottime=lambda: agentstation.boottime() + 0.5 * next(passed))
-    for _ in range(9):
-        watched.observe(token=1)
-    return watched
+    return steady_clock.SteadyClock(boottime=lambda: agentstation.boottime() + 0.75 * next(passed))
+
+
+@pytest.fixture
+def watched(steady) -> steady_clock.SteadyClock:
+    """As if the job had seen a steady clock for a while."""
+    observe(steady, times=9)
+    return steady
 
 
 def read_state() -> tuple[str, str]:
@@ -185,13 +189,6 @@ def test_time_under_a_pause_is_never_less_than_none(sandbox, database_clock, ali
 
 
 # --- How a step is told, and what is proven with a clock that may step ---
-
-
-@pytest.fixture
-def steady() -> steady_clock.SteadyClock:
-    """A clock whose BOOTTIME runs ahead, 1.5 s with each reading: as if time passed slowly enough to be no step."""
-    passed = iter(range(10_000))
-    return steady_clock.SteadyClock(boottime=lambda: agentstation.boottime() + 0.75 * next(passed))
 
 
 def observe(watched: steady_clock.SteadyClock, *, times: int = 1, token: int = 1) -> None:

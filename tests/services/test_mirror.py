@@ -27,16 +27,10 @@ def test_the_same_thing_twice_is_an_update():
 
 
 def test_a_workspace_belongs_to_whoever_first_used_it_here(sandbox, alice, bob):
-    store(response(), factories.submit(alice))
-    store(response(id="another"), factories.submit(bob))
-
-    assert models.Workspace.objects.get().owner == alice
-
-
-def test_a_workspace_that_nobody_has_used_yet_gets_its_owner_later(alice):
     store(response())
     assert models.Workspace.objects.get().owner is None
     store(response(), factories.submit(alice))
+    store(response(id="another"), factories.submit(bob))
     assert models.Workspace.objects.get().owner == alice
 
 

@@ -84,9 +84,6 @@ def test_what_was_named_late_is_taken_where_the_call_under_way_is_refused(sandbo
     assert portal_request.workstation.uid == factories.get_named(result).uid
 
 
-# --- An id that is another's ---
-
-
 @pytest.mark.parametrize("is_queued", [True, False])
 def test_a_late_200_that_names_anothers_is_for_an_operator(sandbox, alice, bob, lease, recovering, is_queued):
     owned = factories.create_workstation(bob)
@@ -138,9 +135,6 @@ def test_what_a_late_200_names_for_who_has_another_may_be_whose_that_other_was(s
     assert statuses(younger) == ["UNKNOWN"]
 
 
-# --- Listed after all ---
-
-
 @pytest.mark.parametrize("is_shared", [True, False])
 def test_what_turns_up_in_the_last_grace_is_put_before_a_person(sandbox, alice, bob, lease, is_shared):
     portal_request = ask(sandbox, alice, "reset")
@@ -154,9 +148,6 @@ def test_what_turns_up_in_the_last_grace_is_put_before_a_person(sandbox, alice, 
 
     assert factories.claim_next(worker="w") is None
     assert statuses(portal_request) == ["UNKNOWN"]
-
-
-# --- Workspaces ---
 
 
 def test_a_workspace_is_not_given_away_while_a_request_is_sent_again_that_may_have_it(sandbox, alice, bob, lease):
@@ -217,9 +208,6 @@ def test_the_lag_of_the_oldest_that_is_not_listed_counts_however_many_came_since
     assert lag.choose_grace(account=account, now=clock.read_clock()) >= timedelta(seconds=900)
 
 
-# --- Foreign ---
-
-
 @pytest.mark.parametrize("faults", [{}, {"clock_off": 3600}], ids=["right", "wrong"])
 @pytest.mark.parametrize("baseline_scan", ["BEGUN", "FAILED"])
 def test_what_the_first_attempt_made_is_not_foreign_though_clocks_differ(sandbox, alice, lease, baseline_scan, faults):
@@ -271,7 +259,7 @@ def test_what_began_just_after_the_restore_may_be_of_a_call_that_was_lost(sandbo
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.CONFIRM)
 
 
-# --- Database ---
+# --- What else may be in the way ---
 
 
 def test_nothing_is_reconciled_before_an_operator_says_what_became_of_the_database(sandbox, settings, alice, lease):
@@ -281,9 +269,6 @@ def test_nothing_is_reconciled_before_an_operator_says_what_became_of_the_databa
     scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert models.Key.objects.get().cause == models.DATABASE_MOVED
-
-
-# --- Missing ---
 
 
 def test_one_that_is_missing_outlasts_the_longest_lag_of_the_lists(sandbox, alice, lease):
@@ -297,9 +282,6 @@ def test_one_that_is_missing_outlasts_the_longest_lag_of_the_lists(sandbox, alic
     assert stored.is_live
 
 
-# --- Sharing ---
-
-
 def test_a_stranger_is_not_explained_by_an_attempt_of_long_ago(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, "reset-made")
     scan(lease)
@@ -308,9 +290,6 @@ def test_a_stranger_is_not_explained_by_an_attempt_of_long_ago(sandbox, alice, l
     script_list(sandbox, entry("X1", workspace="S-x"))
     scan(lease)
     assert accounts.get_current_account().shared_at is not None
-
-
-# --- Disowned ---
 
 
 def test_what_a_late_response_names_is_not_foreign(sandbox, alice, olga, lease, recovering):
@@ -322,9 +301,6 @@ def test_what_a_late_response_names_is_not_foreign(sandbox, alice, olga, lease, 
     operator_actions.disown_workstation(actor=olga, workstation=newcomer, reason="Nobody knows it.")
     results.record_result(call=call, result=result)
     assert models.Workstation.objects.orphans().get().made_for == portal_request
-
-
-# --- Released ---
 
 
 @pytest.mark.skipif(present.ON_SQLITE, reason="SQLite lets nobody else write meanwhile")
@@ -525,9 +501,6 @@ def test_a_wish_to_cancel_does_not_wait_for_the_end_of_a_pause(sandbox, alice, b
     circuit_breaker.pause_key(actor=olga, account=accounts.get_current_account(), reason="Maintenance.")
     deny(lease)
     assert statuses(portal_request) == ["CANCELLED"]
-
-
-# --- A job that was taken over ---
 
 
 @pytest.mark.parametrize(("module", "name"), [(lag, "measure_lags"), (sharing, "note_sharing")])

@@ -12,7 +12,7 @@ from portal.services.reconciliation import operator_actions, restore
 from portal.services.requests import notes, submissions
 from portal.services.runtime import clients
 from tests import factories
-from tests.services.reconciling import UNTIL_SURE, entry, make_unknown, script_list, statuses
+from tests.services.reconciling import UNTIL_SURE, entry, make_unknown, scan, script_list, statuses
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scan_in_every_round")]
 
@@ -29,7 +29,7 @@ def test_what_was_sent_after_the_backup_is_linked_and_not_bought_again(sandbox, 
     call_command("restore", verbosity=0)
     assert factories.claim_next(worker="w") is None
 
-    factories.reconcile_once(lease)
+    scan(lease)
 
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.CONFIRM)
     stored = models.Workstation.objects.get(uid=uid)
@@ -43,8 +43,7 @@ def test_what_the_lists_do_not_show_is_sent_again_only_when_a_person_says_so(san
     assert restore.restore_requests() == 1
     factories.pass_time(UNTIL_SURE)
     factories.create_workstation(bob, type="max")
-    for _ in range(3):
-        factories.reconcile_once(lease)
+    scan(lease, times=3)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.RESTORED)
     assert models.Event.objects.filter(verb="needs-review").count() == 1
     assert factories.claim_next(worker="w") is None
@@ -58,11 +57,9 @@ def test_what_the_lists_do_not_show_is_sent_again_only_when_a_person_says_so(san
 def test_what_appears_after_the_question_is_put_before_a_person(sandbox, alice, lease):
     portal_request = factories.submit(alice)
     restore.restore_requests()
-    factories.pass_time(UNTIL_SURE)
-    factories.reconcile_once(lease)
-    factories.reconcile_once(lease)
+    scan(lease, after=UNTIL_SURE, times=2)
     buy_elsewhere(alice)
-    factories.reconcile_once(lease)
+    scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NEWCOMER)
 
 
@@ -70,9 +67,7 @@ def test_who_no_longer_wants_it_is_asked_nothing(sandbox, alice, lease):
     portal_request = factories.submit(alice)
     restore.restore_requests()
     submissions.cancel_request(actor=alice, portal_request=portal_request)
-    factories.pass_time(UNTIL_SURE)
-    factories.reconcile_once(lease)
-    factories.reconcile_once(lease)
+    scan(lease, after=UNTIL_SURE, times=2)
     assert statuses(portal_request) == ["CANCELLED"]
 
 
@@ -134,20 +129,20 @@ def test_what_a_restore_lost_is_no_sign_that_others_use_the_key(sandbox, alice, 
     for _ in range(2):
         buy_elsewhere(alice)
     restore.restore_requests()
-    factories.reconcile_once(lease)
+    scan(lease)
     assert models.Workstation.objects.orphans().count() == 2
     assert accounts.get_current_account().shared_at is None
 
     factories.pass_time(3 * 3600)
     list_stranger(sandbox, "X1")
-    factories.reconcile_once(lease)
+    scan(lease)
     assert accounts.get_current_account().shared_at is not None
 
 
 def test_an_operator_takes_back_that_others_use_the_key_until_something_new_shows_it(sandbox, alice, olga, lease):
     factories.mark_baseline_scan()
     list_stranger(sandbox, "X1")
-    factories.reconcile_once(lease)
+    scan(lease)
     account = accounts.get_current_account()
     sharing.clear_sharing(actor=olga, account=account)
     with pytest.raises(circuit_breaker.PauseRefused):
@@ -155,9 +150,9 @@ def test_an_operator_takes_back_that_others_use_the_key_until_something_new_show
     event = models.Event.objects.get(verb="clear-sharing")
     assert (event.actor_name, event.target) == ("olga", f"account {account}")
     list_stranger(sandbox, "X1")
-    factories.reconcile_once(lease)
+    scan(lease)
     assert accounts.get_current_account().shared_at is None, "it was known"
 
     list_stranger(sandbox, "X2")
-    factories.reconcile_once(lease)
+    scan(lease)
     assert accounts.get_current_account().shared_at is not None
