@@ -12,10 +12,7 @@ import requests
 
 from tests.chaos import books, inside
 
-TYPES = (
-    *("max", "zoom-chromium", "meet-chromium", "voip", "voip-chromium", "chromium"),
-    *("python", "nodejs"),
-)
+TYPES = (*("max", "zoom-chromium", "meet-chromium", "voip", "voip-chromium", "chromium"), *("python", "nodejs"))
 # Nobody asks for it: by one of this type the portal sees at once that somebody else uses the key.
 OTHERS_TYPE = "golang"
 # Names that end well sooner or later, or in a refusal.

@@ -327,16 +327,6 @@ def test_what_is_in_flight_while_a_timed_pause_ends_keeps_nobody_waiting(sandbox
     assert factories.claim_requests(worker="w", most=5) == []
 
 
-def test_a_provider_that_always_says_at_once_is_asked_ever_more_rarely(sandbox, settings, alice):
-    settings.PORTAL_RETRY_DELAY = 10.0
-    seconds = []
-    for _ in range(3):
-        ask(sandbox, alice, {"status": 429, "headers": {"Retry-After": "0"}})
-        seconds.append(hold_seconds())
-        models.Key.objects.update(paused_until=Now())
-    assert seconds == pytest.approx([20, 40, 80], abs=5)
-
-
 def test_an_earlier_end_never_replaces_a_later_one(sandbox, alice):
     calls = call_all(sandbox, alice, 3)
     ends = []

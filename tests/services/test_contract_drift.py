@@ -44,10 +44,7 @@ def within(*, files: Sequence[object] = (), logs: Sequence[object] = (), **chang
         (within(status="frozen"), {"workspace has the status frozen"}),
         (within(files=(FILE | {"hash": "x"},)), {"file has a field hash"}),
         (within(logs=(LOG | {"level": "trace"},)), {"log has the level trace"}),
-        (
-            within(logs=({"id": "l1", "level": "info", "createdAt": "2026-01-02T03:04:05Z"},)),
-            {"log lacks type"},
-        ),
+        (within(logs=({"id": "l1", "level": "info", "createdAt": "2026-01-02T03:04:05Z"},)), {"log lacks type"}),
         (
             {"type": ["a"], "status": {"b": 1}},
             {"workstation has the type ['a']", "workstation has the status {'b': 1}"},
@@ -59,11 +56,7 @@ def within(*, files: Sequence[object] = (), logs: Sequence[object] = (), **chang
         (within(files=(None, 3, [FILE]), logs=(LOG | {"level": None},)), {"log lacks level"}),
         (
             within(files=(FILE | {"size": None, "x": 1}, FILE | {"y": 1})),
-            {
-                "file has a field x",
-                "file has a field y",
-                "file lacks size",
-            },
+            {"file has a field x", "file has a field y", "file lacks size"},
         ),
     ],
 )

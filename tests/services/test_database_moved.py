@@ -398,23 +398,14 @@ def test_restore_before_the_start_leaves_no_question(sandbox, doubted, alice):
 # --- A response to an attempt that is lost ---
 
 
-def make_lost(alice: models.User, *, token: str = "lost") -> tuple[dispatch.Call, dispatch.Result]:
-    """A call whose id is that of another's attempt, which waits for its own response."""
-    factories.submit(alice)
-    call = factories.claim()
-    return replace(call, token=token), dispatch.Result(value=buy())
-
-
-def buy():
-    return clients.make_client().request_workstation(type="python").value
-
-
 @pytest.mark.parametrize("number", [None, 999_999], ids=["of another's attempt", "of none"])
 def test_one_person_s_request_never_gets_another_s_workstation(sandbox, alice, number):
-    call, result = make_lost(alice)
-    call = replace(call, attempt_id=number or call.attempt_id)
-    results.record_result(call=call, result=result)
-    results.record_result(call=call, result=result)
+    factories.submit(alice)
+    call = factories.claim()
+    call = replace(call, token="lost", attempt_id=number or call.attempt_id)
+    result = dispatch.Result(value=clients.make_client().request_workstation(type="python").value)
+    for _ in range(2):
+        results.record_result(call=call, result=result)
 
     assert models.Request.objects.get().status == "SENDING"
     lost = models.LostResponse.objects.get()
@@ -445,12 +436,6 @@ def test_what_was_not_sent_leaves_nothing(sandbox, alice):
 # --- The last look before the first byte ---
 
 
-def send(call: dispatch.Call) -> dispatch.Result:
-    result = dispatch.send_call(call=call, client=clients.make_client())
-    results.record_result(call=call, result=result)
-    return result
-
-
 def make_unknown(call: dispatch.Call) -> None:
     factories.make_overdue(call)
     lease = factories.acquire_lease(name="recover", seconds=60)
@@ -469,7 +454,7 @@ def test_what_is_no_longer_ours_to_send_is_not_sent(sandbox, alice, happen):
     portal_request = factories.submit(alice)
     call = factories.claim()
     happen(call)
-    assert send(call) == dispatch.Result()
+    assert factories.finish(call) == dispatch.Result()
     assert statuses(portal_request) == ["QUEUED"]
     assert sandbox.record()["posts"] == []
 
@@ -482,5 +467,5 @@ def test_what_the_database_does_not_confirm_in_time_is_not_sent(settings, sandbo
         call = replace(call, token="lost")
     else:
         settings.PORTAL_SEND_MARGIN = margin
-    assert send(call) == dispatch.Result()
+    assert factories.finish(call) == dispatch.Result()
     assert sandbox.record()["posts"] == []

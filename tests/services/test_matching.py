@@ -21,12 +21,7 @@ def at(seconds: float) -> datetime:
 
 # Claimed at second 0 and tick 10, ended at second 20 and tick 20; the provider is done with it at second 100.
 SENT = matching.SentAttempt(
-    claimed_at=at(0),
-    claimed_tick=10,
-    ended_at=at(20),
-    ended_tick=20,
-    proof_from=at(100),
-    span=timedelta(seconds=100),
+    claimed_at=at(0), claimed_tick=10, ended_at=at(20), ended_tick=20, proof_from=at(100), span=timedelta(seconds=100)
 )
 REQUEST = matching.Unresolved(number=7, type="python", workspace_uid="", attempts=[SENT])
 NAMED = replace(REQUEST, workspace_uid="S1")
