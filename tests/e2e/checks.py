@@ -17,12 +17,12 @@ class Watch:
     """What a tab says on its console, asks of other hosts, and transfers."""
 
     def __init__(self, tab: Tab, address: str) -> None:
-        self.complaints: list[str] = []
+        self.expect(address)
         self._bytes, self._under_way = 0, set[str]()
-        self._tab = tab
+        self.tab = tab
         tab.on("console", lambda message: self._note(tab, message.text, message.location["url"]))
         tab.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
-        tab.on("request", lambda request: self._check_host(request.url, address))
+        tab.on("request", lambda request: self._check_host(request.url))
         session = tab.context.new_cdp_session(tab)
         session.send("Network.enable")
         session.on("Network.requestWillBeSent", lambda event: self._under_way.add(event["requestId"]))
@@ -34,8 +34,13 @@ class Watch:
         if not (text.startswith("Failed to load resource") and url.split("#")[0] == tab.url):
             self.complaints.append(f"console: {text}")
 
-    def _check_host(self, url: str, address: str) -> None:
-        if urlsplit(url).netloc != urlsplit(address).netloc:
+    def expect(self, address: str) -> None:
+        """Begin anew, with a page of this address."""
+        self.complaints: list[str] = []
+        self._host = urlsplit(address).netloc
+
+    def _check_host(self, url: str) -> None:
+        if urlsplit(url).netloc != self._host:
             self.complaints.append(f"asks {url}")
 
     def _count(self, event: dict) -> None:
@@ -44,11 +49,11 @@ class Watch:
 
     def take_bytes(self) -> int:
         """Bytes since the last call, when all that was begun is there."""
-        self._tab.evaluate("document.fonts.ready.then(() => null)")
+        self.tab.evaluate("document.fonts.ready.then(() => null)")
         for _ in range(500):  # a poll that a new page cut off never ends
             if not self._under_way:
                 break
-            self._tab.evaluate("null")  # lets what the browser tells come in
+            self.tab.evaluate("null")  # lets what the browser tells come in
         taken, self._bytes = self._bytes, 0
         return taken
 
@@ -66,6 +71,12 @@ def check_page(tab: Tab) -> list[str]:
     tab.evaluate(SCRIPT)
     checks = (check_axe, check_names, check_keyboard, check_widths, check_forced_colours, check_print)
     return [complaint for check in checks for complaint in check(tab)]
+
+
+def check_text(tab: Tab) -> list[str]:
+    """What another text can change of a page that has been checked as a whole."""
+    tab.evaluate(SCRIPT)
+    return check_names(tab) + check_widths(tab)
 
 
 def check_axe(tab: Tab) -> list[str]:

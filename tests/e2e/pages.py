@@ -35,6 +35,8 @@ HOLDING = (
     "by-operator",
 )
 CODES = (*HOLDING, "400", "422", "waited-too-long")
+# The pages of the other codes are the same with another text. One that pauses, one that is the person's, one unknown.
+LOOKED_AT = ("402", "422", "no-answer")
 # What the URL map has beside pages.
 NO_PAGES = {
     "request_evidence": "a download",
@@ -165,10 +167,9 @@ def open_menu(tab: Tab) -> None:
 
 def _list_requests() -> list[Page]:
     states = ("queued", "sending", "retrying", "unknown", "stuck", "unwanted", "cancelled", "settled", "closed")
-    pages = [_show_request(name) for name in states]
-    pages += [_show_request(f"failed-{code}", key=code) for code in CODES]
     return [
-        *pages,
+        *(_show_request(name) for name in states),
+        *(_show_request(f"failed-{code}", key=code) for code in LOOKED_AT),
         _show_request("unknown-operator", key="unknown", person="olga"),
         _show_request("close-refused", key="unknown", person="olga", act=send_empty),
         _show_request("others", key="402", person="anna"),
@@ -182,11 +183,15 @@ def _show_request(name: str, key: str = "", **values: Any) -> Page:
     return Page(name=f"request-{name}", path=path, url="request_detail", **values)
 
 
+def _show_failure(code: str) -> Page:
+    return Page(name=f"failure-{code}", path=f"/failures/{code}/", url="failure_detail")
+
+
 OPERATORS = ("active", "paused 402", "paused new-key", "paused database-moved", "no-worker", "shared")
 
 
 def _list_keys() -> list[Page]:
-    pages = [_show_key(f"paused {cause}") for cause in [*HOLDING, "new-key", "database-moved"]]
+    pages = [_show_key(f"paused {cause}") for cause in ("402", "new-key", "database-moved")]
     pages += [_show_key(scene) for scene in ("resuming 402", "no-worker")]
     pages += [_show_key(scene, person="olga") for scene in OPERATORS]
     pages.append(Page(name="key-pause-refused", path="/key/", url="key", person="olga", act=send_empty))
@@ -241,7 +246,7 @@ PAGES = [
     Page(name="workspace", path="/workspaces/{workspace}/", url="workspace_detail", act=open_main),
     Page(name="workspace-empty", path="/workspaces/{empty}/", url="workspace_detail"),
     Page(name="failures", path="/failures/", url="failure_list"),
-    *[Page(name=f"failure-{code}", path=f"/failures/{code}/", url="failure_detail") for code in CODES],
+    *(_show_failure(code) for code in LOOKED_AT),
     Page(name="account", path="/accounts/", url="account"),
     Page(name="account-refused", path="/accounts/", url="account", act=send_wrong_zone),
     Page(name="password", path="/accounts/password/", url="password_change"),
@@ -304,4 +309,10 @@ PAGES = [
     Page(name="join-used", path="/join/no-such-token/", url="join", person="", status=404),
     Page(name="broken", path="/", url="home", scene="broken", status=500),
     Page(name="away", path="/", url="home", scene="away", status=503),
+]
+# They differ from others above in nothing but a text.
+TEXTS = [
+    *(_show_request(f"failed-{code}", key=code) for code in CODES if code not in LOOKED_AT),
+    *(_show_failure(code) for code in CODES if code not in LOOKED_AT),
+    *(_show_key(f"paused {code}") for code in HOLDING if code != "402"),
 ]

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e import checks
 from tests.e2e.conftest import ARGUMENTS, CHROMIUM, ROOT
-from tests.e2e.pages import PAGES, Page, is_admin_page
+from tests.e2e.pages import PAGES, TEXTS, Page, is_admin_page
 from tests.e2e.staged import Staged
 
 SIZES = {"desk": 1440, "phone": 390}
@@ -72,7 +72,7 @@ def main() -> None:
             take_readme(browser, Path(folder))
             return
         staged = Staged(Path(folder)).start()
-        pages = [*PAGES, *(page for page in staged.list_admin_pages() if is_admin_page(page.url))]
+        pages = [*PAGES, *TEXTS, *(page for page in staged.list_admin_pages() if is_admin_page(page.url))]
         try:
             for page in pages:
                 if options.only in page.name:

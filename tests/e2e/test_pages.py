@@ -8,13 +8,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
-from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
 
 from tests.e2e import checks
 from tests.e2e.conftest import ROOT
 from tests.e2e.lighthouse import run_lighthouse
-from tests.e2e.pages import ADMIN_FORMS, CODES, HOLDING, NO_PAGES, PAGES, Page, is_admin_page, is_refused_in_admin
+from tests.e2e.pages import (
+    ADMIN_FORMS,
+    CODES,
+    HOLDING,
+    NO_PAGES,
+    PAGES,
+    TEXTS,
+    Page,
+    is_admin_page,
+    is_refused_in_admin,
+)
 from tests.e2e.staged import Staged
 
 # What Chromium says of Django's own form for a person's password: advice, and no fault.
@@ -49,34 +58,36 @@ def test_every_failure_of_the_catalogue_has_its_pages(staged):
 
 
 @pytest.fixture(scope="module")
-def open_tab(browser, staged) -> Iterator[Callable[[Page], Tab]]:
-    """A new tab in the browser of the page's person."""
-    contexts: dict[str, BrowserContext] = {}
+def watch_tab(browser, staged) -> Iterator[Callable[[Page], tuple[str, checks.Watch]]]:
+    """The page's address, and the tab of its person. Each has one: a new one would compile axe-core anew."""
+    watches: dict[str, checks.Watch] = {}
 
-    def open_it(page: Page) -> Tab:
-        if page.person not in contexts:
-            contexts[page.person] = staged.open_context(browser, page)
-        return contexts[page.person].new_page()
+    def watch_it(page: Page) -> tuple[str, checks.Watch]:
+        address = staged.find_address(page)
+        if page.person not in watches:
+            watches[page.person] = checks.Watch(staged.open_context(browser, page).new_page(), address)
+        watches[page.person].expect(address)
+        return address, watches[page.person]
 
-    yield open_it
-    for context in contexts.values():
-        context.close()
+    yield watch_it
+    for watch in watches.values():
+        watch.tab.context.close()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_page(open_tab, staged, saved, page):
-    address, tab = staged.find_address(page), open_tab(page)
-    watch = checks.Watch(tab, address)
+@pytest.mark.parametrize("page", [*PAGES, *TEXTS], ids=lambda page: page.name)
+def test_page(watch_tab, saved, page):
+    address, watch = watch_tab(page)
+    tab = watch.tab
     response = tab.goto(address)
     assert response.status == page.status
     html = response.text()
-    complaints = check_bytes(tab, watch)
+    complaints = check_bytes(watch)
     if page.act:
         page.act(tab)
         html = tab.content()
     (saved / f"{page.name}.html").write_text(html)
-    complaints += checks.check_page(tab) + watch.complaints
-    tab.close()
+    complaints += checks.check_text(tab) if page in TEXTS else checks.check_page(tab)
+    complaints += watch.complaints
     assert not complaints, "\n".join(complaints)
 
 
@@ -88,14 +99,11 @@ FAULTS = """() => {
 }"""
 
 
-def test_faults_of_a_page_are_found(open_tab, staged):
-    page = next(page for page in PAGES if page.name == "home-empty")
-    address, tab = staged.find_address(page), open_tab(page)
-    watch = checks.Watch(tab, address)
-    tab.goto(address)
-    tab.evaluate(FAULTS)
-    complaints = checks.check_page(tab) + watch.complaints
-    tab.close()
+def test_faults_of_a_page_are_found(watch_tab):
+    address, watch = watch_tab(next(page for page in PAGES if page.name == "home-empty"))
+    watch.tab.goto(address)
+    watch.tab.evaluate(FAULTS)
+    complaints = checks.check_page(watch.tab) + watch.complaints
     for words in (
         "axe, light, 1440 px: image-alt",
         "axe, light, 320 px: image-alt",
@@ -108,10 +116,10 @@ def test_faults_of_a_page_are_found(open_tab, staged):
     assert not any("axe, light, 1440 px: color-contrast" in text for text in complaints)
 
 
-def test_one_box_ticks_all_of_a_list(open_tab, staged):
-    looked_at = next(page for page in PAGES if page.name == "workstations")
-    tab = open_tab(looked_at)
-    tab.goto(staged.find_address(looked_at))
+def test_one_box_ticks_all_of_a_list(watch_tab):
+    address, watch = watch_tab(next(page for page in PAGES if page.name == "workstations"))
+    tab = watch.tab
+    tab.goto(address)
     every, boxes = tab.get_by_label("Select all shown"), tab.locator("tbody [type=checkbox]")
     every.check()
     assert boxes.count() > 1
@@ -120,12 +128,12 @@ def test_one_box_ticks_all_of_a_list(open_tab, staged):
     assert not every.is_checked()
 
 
-def check_bytes(tab: Tab, watch: checks.Watch) -> list[str]:
+def check_bytes(watch: checks.Watch) -> list[str]:
     """Of a visit: a first one as far as the browser knows nothing yet of what the page needs."""
     first = watch.take_bytes()
     if first <= LATER_VISIT:
         return []
-    tab.reload()
+    watch.tab.reload()
     later = watch.take_bytes()
     complaints = [f"a first visit transfers {first} bytes"] if first > FIRST_VISIT else []
     return complaints + ([f"a later visit transfers {later} bytes"] if later > LATER_VISIT else [])
