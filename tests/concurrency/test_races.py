@@ -386,7 +386,7 @@ def test_of_many_operators_one_answers_and_nothing_is_sent_for_a_left_account(as
     assert sum(isinstance(result, circuit_breaker.PauseRefused) for result in results) == len(steps) - 1
     in_use = models.Account.objects.get(retired_at=None)
     assert models.Event.objects.filter(verb="confirm-key").count() == 1
-    assert circuit_breaker.is_confirmed(account=in_use)
+    assert accounts.is_key_accepted(account=in_use)
     if call is not None:
         assert isinstance(call, dispatch.Call), f"the claim failed: {call!r}"
         assert models.Request.objects.get(attempts=call.attempt_id).account == in_use

@@ -126,7 +126,7 @@ def test_a_new_password_ends_all_other_sessions(alice):
     here, there = begin(), begin()
     new = "another long passphrase"
     values = {"old_password": factories.PASSWORD, "new_password1": new, "new_password2": new}
-    assert here.post("/accounts/password/", values).url == "/accounts/password/changed/"
+    assert here.post("/accounts/password/", values)["Location"] == "/accounts/password/changed/"
     assert [browser.get("/").status_code for browser in (here, there)] == [200, 302]
     alice.refresh_from_db()
     assert alice.check_password(new)
