@@ -5,16 +5,16 @@ import email.utils
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Self
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import requests
 from requests.auth import AuthBase
 
-from portal.agentstation._checks import check_base_url, check_header
 from portal.agentstation._transport import (
     FAILURES,
     LARGEST_BODY,
@@ -73,14 +73,14 @@ class Client:
 
         Both are in seconds. Raises ValueError, in words that show no key, where a value cannot be used.
         """
-        self._base_url = check_base_url(base_url)
-        self._bearer = _Bearer(check_header("the API key", api_key.strip()))
+        self._base_url = _check_base_url(base_url)
+        self._bearer = _Bearer(_check_header("the API key", api_key.strip()))
         self._connect_timeout, self._total_timeout = connect_timeout, total_timeout
         self._headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "Connection": "close",
-            "User-Agent": check_header("the user agent", user_agent.strip()),
+            "User-Agent": _check_header("the user agent", user_agent.strip()),
         }
 
     def __repr__(self) -> str:
@@ -223,6 +223,27 @@ class Client:
         if is_cut and not issubclass(error, NoAnswer):
             error = NoAnswer  # the rest of it is missing: without a length, its end looks like that of a whole one
         raise error(f"{what} was answered with {response.status}", response=_shorten(response))
+
+
+def _check_base_url(base_url: str) -> str:
+    """The URL without a final slash. Whatever requests would refuse later, or change, is refused now."""
+    url = base_url.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+        if usable and not parts.query and not parts.fragment:
+            (parts.hostname or "").encode("idna")
+            requests.Request("GET", url).prepare()
+            return url
+    except ValueError:
+        pass
+    raise ValueError("the base URL must be http(s)://host[:port][/path], without a password, query or fragment")
+
+
+def _check_header(what: str, text: str) -> str:
+    if not text or any(ord(character) > 255 or unicodedata.category(character) == "Cc" for character in text):
+        raise ValueError(f"{what} must be text without control characters, all of it in Latin-1, and not empty")
+    return text
 
 
 class _Bearer(AuthBase):
