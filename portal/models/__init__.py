@@ -1,11 +1,10 @@
 """What the portal keeps. Import the package (`from portal import models`) and use `models.Request`."""
 
-from portal.models.account import DATABASE_MOVED, NEW_KEY, Account, Key
+from portal.models.account import DATABASE_MOVED, NEW_KEY, Account, Credential, Key
 from portal.models.attempt import Attempt, LateResponse
 from portal.models.audit_log import LogCheck, Seal, StreamPosition, Tombstone
 from portal.models.beginning import Beginning
 from portal.models.connection import Connection, Way
-from portal.models.credential import Credential
 from portal.models.database import Database, LostResponse, Restore
 from portal.models.event import Change, Event, EventNumber, name_target
 from portal.models.ids import MAX_ID, parse_id
