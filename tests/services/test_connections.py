@@ -123,11 +123,11 @@ def test_what_the_provider_refuses_is_told_and_remembered_until_it_opens(sandbox
 @pytest.mark.parametrize(
     ("answer", "title", "retry_after"),
     [
-        ({"status": 429, "headers": {"Retry-After": "7"}}, "Rate limit exceeded", 7.0),
+        ({"status": 429, "headers": {"Retry-After": "7"}}, "Rate limit reached", 7.0),
         ({"status": 403, "body": "<html>Forbidden</html>"}, "Unexpected response", None),
         ({"status": 500}, "AgentStation internal error", None),
         ({"status": 503}, "AgentStation is overloaded", None),
-        ({"name": "reset"}, "Connection lost", None),
+        ({"name": "reset"}, "No response from AgentStation", None),
         ({"status": 200, "body": {"address": SECRET}}, "Unreadable response", None),
     ],
 )

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services.requests import dispatch
+from portal.services.requests import dispatch, results
 from portal.services.runtime import clients, leases
 from tests import factories
 from tests.services.reconciling import statuses
@@ -127,3 +127,14 @@ def test_a_lease_is_one_worker_s_as_long_as_it_comes_forward_or_until_it_is_drop
         first.run(leases.renew_lease)
     leases.drop_leases(holder="other")
     assert leases.acquire_lease(name="long", holder="mine", seconds=60) is not None
+
+
+def test_recording_twice_changes_nothing(sandbox, alice):
+    portal_request = factories.submit(alice)
+    call = factories.claim()
+    result = factories.finish(call)
+    results.record_result(call=call, result=result)
+
+    assert statuses(portal_request) == ["SUCCEEDED"]
+    assert models.LateResponse.objects.count() == 0
+    assert models.Event.objects.filter(verb="response").count() == 1
