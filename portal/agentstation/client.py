@@ -15,15 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import requests
 from requests.auth import AuthBase
 
-from portal.agentstation._transport import (
-    FAILURES,
-    LARGEST_BODY,
-    LARGEST_PAGE,
-    Call,
-    Received,
-    TooLateError,
-    exchange,
-)
+from portal.agentstation._transport import FAILURES, LARGEST_BODY, LARGEST_PAGE, Call, Received, TooLateError, exchange
 from portal.agentstation.contract import find_in_response
 from portal.agentstation.errors import (
     AgentStationError,
@@ -61,13 +53,7 @@ class Client:
     """
 
     def __init__(
-        self,
-        *,
-        base_url: str,
-        api_key: str,
-        connect_timeout: float = 5.0,
-        total_timeout: float = 60.0,
-        user_agent: str,
+        self, *, base_url: str, api_key: str, connect_timeout: float = 5.0, total_timeout: float = 60.0, user_agent: str
     ) -> None:
         """`connect_timeout` bounds one step of connecting, `total_timeout` all of a call but the name's resolution.
 

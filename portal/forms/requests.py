@@ -172,8 +172,7 @@ class DecisionForm(ReasonForm):
             self.add_error("workstation", _("Choose the workstation that was created for it."))
         if decision == self.NOT_CREATED and self.needs_confirmation and not cleaned.get("confirmed"):
             self.add_error(
-                "confirmed",
-                _("Sending it again may cost twice. Confirm that you have checked AgentStation's console."),
+                "confirmed", _("Sending it again may cost twice. Confirm that you have checked AgentStation's console.")
             )
         return cleaned
 

@@ -60,8 +60,7 @@ class Scan(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["account"], name="scan_one_open", condition=Q(ended_at=None)),
             models.CheckConstraint(
-                name="scan_complete_has_ended",
-                condition=Q(is_complete=False) | Q(ended_at__isnull=False, problem=""),
+                name="scan_complete_has_ended", condition=Q(is_complete=False) | Q(ended_at__isnull=False, problem="")
             ),
         ]
         indexes = [models.Index(F("account"), F("id").desc(), name="scan_by_account")]

@@ -15,12 +15,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "golang": ("go.mod", "main.go", "bench.txt", "coverage.csv"),
 }
 TYPES = tuple(FILES)
-LOGS: tuple[tuple[str, str], ...] = (
-    ("boot", "info"),
-    ("system", "debug"),
-    ("session", "info"),
-    ("network", "warning"),
-)
+LOGS: tuple[tuple[str, str], ...] = (("boot", "info"), ("system", "debug"), ("session", "info"), ("network", "warning"))
 ROWS = 12
 
 

@@ -46,13 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         # Taken out here, so that no record can show it.
         del self.headers["Authorization"]
         call = Call(
-            method=self.command,
-            path=path,
-            query=query,
-            key=key,
-            headers=dict(self.headers),
-            body=body,
-            refusal=refusal,
+            method=self.command, path=path, query=query, key=key, headers=dict(self.headers), body=body, refusal=refusal
         )
         exchange = self._provider.answer(call)
         how = exchange.response.how

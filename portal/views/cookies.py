@@ -47,10 +47,7 @@ def remember_name(request: HttpRequest, response: HttpResponse, *, name: str) ->
     browser, names = _read(request)
     kept = [_mark(name), *(other for other in names if other != _mark(name))][:_MOST_NAMES]
     response.set_signed_cookie(
-        settings.BROWSER_COOKIE,
-        ".".join([browser or secrets.token_hex(8), *kept]),
-        salt=_SALT,
-        **_ATTRIBUTES,
+        settings.BROWSER_COOKIE, ".".join([browser or secrets.token_hex(8), *kept]), salt=_SALT, **_ATTRIBUTES
     )
 
 

@@ -9,15 +9,7 @@ import pytest
 
 from portal.agentstation import SendTooLate, boottime
 from portal.agentstation.errors import GatewayResponse, NoAnswer, NoConnection, UnreadableResponse
-from tests.agentstation.server import (
-    Connection,
-    answering,
-    dripping,
-    http,
-    over_tls,
-    read_to_end,
-    reset_after_request,
-)
+from tests.agentstation.server import Connection, answering, dripping, http, over_tls, read_to_end, reset_after_request
 
 WORKSTATION = b'{"id": "Il4lMTpQUC3L", "type": "python", "status": "active"}'
 MEBIBYTE = 1024 * 1024

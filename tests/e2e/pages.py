@@ -99,11 +99,7 @@ NO_PAGES = {
 }
 # Groups are made, and people and their passwords changed, in the admin. All else there is a record that is only read.
 ADMIN_KINDS = ("_changelist", "_change", "_history")
-ADMIN_FORMS = (
-    "admin:index",
-    "admin:auth_group_add",
-    "admin:auth_user_password_change",
-)
+ADMIN_FORMS = ("admin:index", "admin:auth_group_add", "admin:auth_user_password_change")
 ADMIN_REFUSED = ("_add", "_delete")
 
 

@@ -48,13 +48,7 @@ class Habits:
 
 
 _SECONDS = ("shows_after", "reads_after", "history_shows_after", "shows_ended_for", "release_takes")
-_SHARES = (
-    "omit_share",
-    "posts_without_workspace",
-    "reads_without_workspace",
-    "lists_without_workspace",
-    "strangers",
-)
+_SHARES = ("omit_share", "posts_without_workspace", "reads_without_workspace", "lists_without_workspace", "strangers")
 _NUMBERS: dict[str, tuple[int, int]] = {
     **dict.fromkeys(("clock_off", "times_off"), (-MOST_SECONDS, MOST_SECONDS)),
     **dict.fromkeys(_SECONDS, (0, MOST_SECONDS)),

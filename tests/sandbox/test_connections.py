@@ -27,8 +27,7 @@ def test_a_wrong_key_or_a_workstation_that_does_not_live_opens_nothing(alice, wa
 
 
 @pytest.mark.parametrize(
-    ("way", "type"),
-    [("vncwss", "python"), ("vnc", "voip"), ("sandbox/pty", "chromium"), ("browser/cdp", "golang")],
+    ("way", "type"), [("vncwss", "python"), ("vnc", "voip"), ("sandbox/pty", "chromium"), ("browser/cdp", "golang")]
 )
 def test_a_type_without_what_it_needs_says_so(alice, way, type):
     answer = alice.call("POST", f"/workstations/{alice.make(type)}/{way}")

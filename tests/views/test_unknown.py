@@ -169,7 +169,7 @@ def test_every_page_tells_machines_whether_requests_go_out(sign_in, client, sand
     browser = sign_in(alice)
     held, resuming = {"state": "PAUSED", "cause": "402", "paused_at": Now()}, {"state": "RESUMING", "paused_at": None}
     states: list[tuple[dict[str, Any], str]] = [
-        *(({}, "offline"), ({}, "active"), (held, "paused"), (resuming, "resuming")),
+        *(({}, "offline"), ({}, "active"), (held, "paused"), (resuming, "resuming"))
     ]
     for values, state in states:
         models.Key.objects.update(**values)

@@ -18,10 +18,7 @@ from portal.db.triggers import Rule
 _READ_ONLY = frozenset({"django_migrations", "django_content_type", "auth_permission"})  # only migrations write there
 _ACTS = ("INSERT", "UPDATE", "DELETE")
 _MOST_NUMBERS = 1000  # that are taken, or left out, at once
-_CONTAINS = {
-    "sqlite": "{row} IN (SELECT value FROM json_each(t.ids))",
-    "postgresql": "t.ids @> to_jsonb({row})",
-}
+_CONTAINS = {"sqlite": "{row} IN (SELECT value FROM json_each(t.ids))", "postgresql": "t.ids @> to_jsonb({row})"}
 
 
 def list_rules() -> list[Rule]:

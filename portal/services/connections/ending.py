@@ -63,11 +63,7 @@ def end_silent() -> int:
 
 
 def _end(
-    connection: models.Connection,
-    *,
-    by: models.User | None,
-    ended_at: datetime,
-    among: QuerySet[models.Connection],
+    connection: models.Connection, *, by: models.User | None, ended_at: datetime, among: QuerySet[models.Connection]
 ) -> bool:
     """In the caller's transaction; False where it is not among these any more. A clock that stepped makes none end
     before it began."""

@@ -54,11 +54,7 @@ class Opened:
 
 
 def open_connection(
-    *,
-    person: models.User,
-    workstation: models.Workstation,
-    kind: models.Connection.Kind,
-    reason: str = "",
+    *, person: models.User, workstation: models.Workstation, kind: models.Connection.Kind, reason: str = ""
 ) -> Opened:
     """Ask the provider for a way into the workstation; no transaction may be open. Raises NotOpened."""
     if database.in_atomic_block:

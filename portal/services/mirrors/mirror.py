@@ -121,11 +121,7 @@ def _lock_known(*, account: models.Account, uid: str) -> models.Workstation | No
 
 
 def store_listed(
-    *,
-    account: models.Account,
-    entries: Mapping[str, agentstation.Workstation],
-    are_over: bool,
-    foreign: Container[str],
+    *, account: models.Account, entries: Mapping[str, agentstation.Workstation], are_over: bool, foreign: Container[str]
 ) -> None:
     """Insert workstations that a list showed and that are new here, by the names that they are kept under.
 

@@ -121,11 +121,7 @@ def _is_news(stored: models.Workstation, entry: agentstation.Workstation | None)
 
 
 def _store(
-    stored: models.Workstation,
-    entry: agentstation.Workstation | None,
-    *,
-    account: models.Account,
-    begun_tick: int,
+    stored: models.Workstation, entry: agentstation.Workstation | None, *, account: models.Account, begun_tick: int
 ) -> None:
     """Write what has changed of one, in a transaction of its own: what cannot be stored stops no other."""
     try:

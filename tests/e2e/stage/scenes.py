@@ -119,10 +119,7 @@ def _invite(_: str) -> dict[str, str]:
     person.groups.set(Group.objects.filter(name="Members"))
     root = models.User.objects.get(username="root")
     invitations.set_active(actor=root, person=person, is_active=True)
-    return {
-        "token": invitations.make_link(actor=root, person=person).link.token,
-        "number": str(person.pk),
-    }
+    return {"token": invitations.make_link(actor=root, person=person).link.token, "number": str(person.pk)}
 
 
 def _lock_out(_: str) -> dict[str, str]:

@@ -76,8 +76,4 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "index.html", {"page": Paginator(rows, 50).get_page(request.GET.get("page"))})
 
 
-urlpatterns = [
-    path("requests/new/", new),
-    path("requests/<int:pk>/", detail, name="detail"),
-    path("requests/", index),
-]
+urlpatterns = [path("requests/new/", new), path("requests/<int:pk>/", detail, name="detail"), path("requests/", index)]
