@@ -15,7 +15,7 @@ class Machine:
         self.tell_time = tell_time
         self.list_files = list_files
         self.name = f"{type} {uid}"
-        self.screen = Screen(title=self.name, tell_time=tell_time)
+        self.screen = Screen(title=self.name)
         self.ended = threading.Event()
         self._lock = threading.Lock()
         self._closers: list[Callable[[], None]] = []

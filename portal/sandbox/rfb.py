@@ -2,12 +2,9 @@
 
 import struct
 import threading
-import time
-import zlib
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
@@ -16,7 +13,7 @@ from portal.sandbox import screen
 
 VERSION = b"RFB 003.008\n"
 _NO_SECURITY = 1
-_RAW, _ZLIB = 0, 6
+_RAW = 0
 _FORMAT = struct.Struct("!BBBBHHHBBB3x")
 _MOST_LETTERS = 1024 * 1024
 
@@ -44,33 +41,24 @@ class Stream:
             raise EOFError from None
 
 
-@dataclass(frozen=True, kw_only=True)
-class PixelFormat:
-    """How a viewer wants pixels: for each of their bytes a table from the palette to that byte."""
+type Tables = list[bytes]
 
-    tables: tuple[bytes, ...]
 
-    @classmethod
-    def read(cls, raw: bytes) -> Self:
-        """The format that a viewer asks for; raises EOFError for those with a colour map."""
-        bits, _, is_big, is_true, red, green, blue, *shifts = _FORMAT.unpack(raw)
-        if bits not in (8, 16, 32) or not is_true:
-            raise EOFError
-        size = bits // 8
-        order: Literal["big", "little"] = "big" if is_big else "little"
-        pixels = []
-        for colour in screen.PALETTE:
-            parts = zip(colour, (red, green, blue), shifts, strict=True)
-            value = sum(part * most // 255 << shift for part, most, shift in parts)
-            pixels.append((value % (1 << bits)).to_bytes(size, order))
-        return cls(tables=tuple(bytes(pixel[place] for pixel in pixels).ljust(256) for place in range(size)))
+def read_format(raw: bytes) -> Tables:
+    """For each of the four bytes of a pixel a table from the palette to that byte, as the viewer wants it.
 
-    def encode(self, pixels: bytes) -> bytes:
-        size = len(self.tables)
-        encoded = bytearray(len(pixels) * size)
-        for place, table in enumerate(self.tables):
-            encoded[place::size] = pixels.translate(table)
-        return bytes(encoded)
+    Raises EOFError for pixels of another size, or with a colour map.
+    """
+    bits, _, is_big, is_true, red, green, blue, *shifts = _FORMAT.unpack(raw)
+    if bits != 32 or not is_true:
+        raise EOFError
+    order: Literal["big", "little"] = "big" if is_big else "little"
+    pixels = []
+    for colour in screen.PALETTE:
+        parts = zip(colour, (red, green, blue), shifts, strict=True)
+        value = sum(part * most // 255 << shift for part, most, shift in parts)
+        pixels.append((value % (1 << bits)).to_bytes(4, order))
+    return [bytes(pixel[place] for pixel in pixels).ljust(256) for place in range(4)]
 
 
 _NATIVE = _FORMAT.pack(32, 24, 0, 1, 255, 255, 255, 16, 8, 0)
@@ -83,9 +71,7 @@ class Session:
         self._stream = Stream(connection)
         self._screen = shown
         self._name = name.encode()
-        self._format = PixelFormat.read(_NATIVE)
-        self._compresses = False
-        self._zlib = zlib.compressobj(1)
+        self._tables = read_format(_NATIVE)
         # Of each update asked for and not sent yet, whether it may leave out what has not changed.
         self._asked: deque[bool] = deque()
         self._stirred = threading.Event()
@@ -118,10 +104,10 @@ class Session:
     def _read_message(self) -> None:
         match self._stream.read(1)[0]:
             case 0:
-                self._format = PixelFormat.read(self._stream.read(19)[3:])
+                self._tables = read_format(self._stream.read(19)[3:])
             case 2:
                 (count,) = struct.unpack("!xH", self._stream.read(3))
-                self._compresses = _ZLIB in struct.unpack(f"!{count}i", self._stream.read(4 * count))
+                self._stream.read(4 * count)  # how it may be encoded: raw always may
             case 3:
                 self._asked.append(bool(self._stream.read(9)[0]))
                 self._stirred.set()
@@ -154,8 +140,7 @@ class Session:
                 if is_asked and picture != sent:
                     self._send_update(sent, picture)
                     is_asked, sent = False, picture
-                # The clock of the desktop goes on without anybody's doing.
-                self._stirred.wait(1 - time.time() % 1)
+                self._stirred.wait()
                 self._stirred.clear()
 
     def _send_clipboard(self) -> None:
@@ -163,12 +148,10 @@ class Session:
         self._stream.write(struct.pack("!B3xI", 3, len(text)) + text)
 
     def _send_update(self, before: bytes, after: bytes) -> None:
-        tiles = [self._encode(*change) for change in screen.list_changes(before, after)]
-        self._stream.write(struct.pack("!BxH", 0, len(tiles)) + b"".join(tiles))
-
-    def _encode(self, left: int, top: int, tile: bytes) -> bytes:
-        place, pixels = (left, top, screen.TILE, screen.TILE), self._format.encode(tile)
-        if not self._compresses:
-            return struct.pack("!HHHHi", *place, _RAW) + pixels
-        pixels = self._zlib.compress(pixels) + self._zlib.flush(zlib.Z_SYNC_FLUSH)
-        return struct.pack("!HHHHiI", *place, _ZLIB, len(pixels)) + pixels
+        rows = screen.find_changed_rows(before, after)
+        pixels = after[rows.start * screen.WIDTH : rows.stop * screen.WIDTH]
+        encoded = bytearray(4 * len(pixels))
+        for place, table in enumerate(self._tables):
+            encoded[place::4] = pixels.translate(table)
+        head = struct.pack("!BxHHHHHi", 0, 1, 0, rows.start, screen.WIDTH, len(rows), _RAW)
+        self._stream.write(head + encoded)

@@ -3,27 +3,18 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 from portal.sandbox import font
 
 WIDTH, HEIGHT = 1280, 720
-# The picture is compared in squares, of which a whole number fits both ways.
-TILE = 80
 _GROUND, _PAPER, _INK, _BAR = range(4)
-# The second half is the first where the pointer covers it.
-_COVERED = 4
-PALETTE = (
-    *((0x24, 0x3B, 0x53), (0x1B, 0x2A, 0x3A), (0xF0, 0xF4, 0xF8), (0x33, 0x4E, 0x68)),
-    *((0xFF, 0xD1, 0x66), (0xFF, 0xD1, 0x66), (0xD6, 0x4A, 0x4A), (0xFF, 0xD1, 0x66)),
-)
+PALETTE = ((0x24, 0x3B, 0x53), (0x1B, 0x2A, 0x3A), (0xF0, 0xF4, 0xF8), (0x33, 0x4E, 0x68))
 _LETTERS_IN_LINE, _LINES_TYPED, _LINES_CLIPBOARD = 100, 8, 4
 _TITLE = "What was typed (Ctrl+C copies it, Ctrl+V adds the clipboard):"
 _BACKSPACE, _CONTROLS = 0xFF08, frozenset({0xFFE3, 0xFFE4})
 _ENTER = frozenset({0xFF0D, 0xFF8D})
 # Keysyms of Unicode letters begin here.
 _UNICODE = 0x0100_0000
-_POINTER_REACH = 9
 _MOST_LETTERS = 10_000
 
 
@@ -34,36 +25,23 @@ def read_letter(key: int) -> str:
     return chr(code) if is_letter and chr(code).isprintable() else ""
 
 
-def cut_tile(pixels: bytes, left: int, top: int) -> bytes:
-    starts = range(top * WIDTH + left, (top + TILE) * WIDTH + left, WIDTH)
-    return b"".join(pixels[start : start + TILE] for start in starts)
-
-
-def list_changes(before: bytes, after: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """The squares that differ, each with its left and its top; all of them if there was nothing before."""
-    for top in range(0, HEIGHT, TILE):
-        band = slice(top * WIDTH, (top + TILE) * WIDTH)
-        if before[band] == after[band]:
-            continue
-        for left in range(0, WIDTH, TILE):
-            tile = cut_tile(after, left, top)
-            if not before or cut_tile(before, left, top) != tile:
-                yield left, top, tile
+def find_changed_rows(before: bytes, after: bytes) -> range:
+    """From the first row that differs to the last, of two pictures that do differ."""
+    starts = range(0, len(after), WIDTH)
+    changed = [start // WIDTH for start in starts if before[start : start + WIDTH] != after[start : start + WIDTH]]
+    return range(changed[0], changed[-1] + 1)
 
 
 class Screen:
     """The picture, a byte of the palette a pixel."""
 
-    def __init__(self, *, title: str, tell_time: Callable[[], float]) -> None:
-        self._tell_time = tell_time
+    def __init__(self, *, title: str) -> None:
         self._lock = threading.Lock()
         self._watchers: list[Callable[[], None]] = []
         self._pixels = bytearray([_GROUND]) * (WIDTH * HEIGHT)
         self._lines: dict[int, str] = {}
-        self._clock = ""
         self._typed = ""
         self._held: set[int] = set()
-        self._pointer = (WIDTH // 2, HEIGHT // 2)
         self.clipboard = ""
         # How often something was copied here, so that each viewer learns of it.
         self.copies = 0
@@ -75,12 +53,10 @@ class Screen:
         self._put(5, _TITLE)
         self._put(15, "Clipboard:")
         self._show_texts()
-        self._show_pointer(0)
-        self._flip_pointer()
 
     @contextmanager
     def watch(self, act: Callable[[], None]) -> Iterator[None]:
-        """Call `act` after each change, except the clock's."""
+        """Call `act` after each change."""
         with self._lock:
             self._watchers.append(act)
         try:
@@ -91,12 +67,6 @@ class Screen:
 
     def look(self) -> bytes:
         with self._lock:
-            clock = datetime.fromtimestamp(self._tell_time(), UTC).strftime("%H:%M:%S")
-            if clock != self._clock:
-                self._clock = clock
-                self._flip_pointer()
-                self._draw(WIDTH - 160, 18, clock, paper=_BAR, scale=3)
-                self._flip_pointer()
             return bytes(self._pixels)
 
     def press(self, key: int, *, is_down: bool) -> None:
@@ -109,8 +79,7 @@ class Screen:
 
     def point(self, x: int, y: int, *, buttons: int) -> None:
         with self._change():
-            self._pointer = (min(x, WIDTH - 1), min(y, HEIGHT - 1))
-            self._show_pointer(buttons)
+            self._put(3, f"Pointer: {x}, {y}, buttons {buttons:03b}")
 
     def paste(self, text: str) -> None:
         with self._change():
@@ -135,9 +104,7 @@ class Screen:
     @contextmanager
     def _change(self) -> Iterator[None]:
         with self._lock:
-            self._flip_pointer()
             yield
-            self._flip_pointer()
             for act in self._watchers:
                 act()
 
@@ -150,9 +117,6 @@ class Screen:
             ][-count:]
             for number in range(count):
                 self._put(first + number, lines[number] if number < len(lines) else "")
-
-    def _show_pointer(self, buttons: int) -> None:
-        self._put(3, f"Pointer: {self._pointer[0]}, {self._pointer[1]}, buttons {buttons:03b}")
 
     def _put(self, row: int, text: str) -> None:
         """Write a line of the page, if it is not what is there already."""
@@ -169,12 +133,3 @@ class Screen:
         for number, row in enumerate(font.render(text, ink=_INK, paper=paper, scale=scale)):
             start = (y + number) * WIDTH + x
             self._pixels[start : start + len(row)] = row
-
-    def _flip_pointer(self) -> None:
-        """Draw the pointer's cross, or take it away: twice leaves everything as it was."""
-        x, y = self._pointer
-        across = [(column, y) for column in range(x - _POINTER_REACH, x + _POINTER_REACH + 1) if column != x]
-        down = [(x, row) for row in range(y - _POINTER_REACH, y + _POINTER_REACH + 1)]
-        for column, row in across + down:
-            if 0 <= column < WIDTH and 0 <= row < HEIGHT:
-                self._pixels[row * WIDTH + column] ^= _COVERED

@@ -89,7 +89,7 @@ def test_the_end_of_a_workstation_closes_all_that_leads_into_it(alice, clock, en
     uid, other = alice.make(), alice.make()
     addresses = {way: alice.open(uid, way) for way in CONNECTIONS}
     with (
-        connect(addresses["vncwss"], subprotocols=[BINARY]) as desktop,
+        connect(addresses["vncwss"], subprotocols=[BINARY], max_size=None) as desktop,
         connect(addresses["sandbox/pty"]) as terminal,
         requests.get(addresses["log/stream"], stream=True, timeout=30) as log,
         connect(alice.open(other, "sandbox/pty")) as bystander,

@@ -1,15 +1,11 @@
 """A small RFB client, for the tests of desktops, and what else a client of a connection does."""
 
 import struct
-import zlib
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 from websockets.typing import Subprotocol
 
-from portal.sandbox import screen
-
-RAW, ZLIB = 0, 6
 BINARY = Subprotocol("binary")
 
 
@@ -41,7 +37,7 @@ class Line:
 class Viewer:
     """Shakes hands, and keeps a picture in the format that the server offers: four bytes a pixel."""
 
-    def __init__(self, connection: ClientConnection, *, encodings: tuple[int, ...] = (ZLIB, RAW)) -> None:
+    def __init__(self, connection: ClientConnection) -> None:
         self.line = line = Line(connection)
         assert line.read(12) == b"RFB 003.008\n"
         line.write(b"RFB 003.008\n")
@@ -50,38 +46,24 @@ class Viewer:
         assert line.read(4) == b"\0\0\0\0"
         line.write(b"\x01")
         self.width, self.height = struct.unpack("!HH", line.read(4))
-        bits, self.depth = struct.unpack("!BB14x", line.read(16))
-        self._bytes = bits // 8
+        line.read(16)
         self.name = line.read(struct.unpack("!I", line.read(4))[0]).decode()
-        line.write(struct.pack(f"!BxH{len(encodings)}i", 2, len(encodings), *encodings))
-        self._unzip = zlib.decompressobj()
-        self.encodings: set[int] = set()
-        self.tiles: dict[tuple[int, int], bytes] = {}
+        line.write(struct.pack("!BxHii", 2, 2, 6, 0))  # zlib, or raw
+        self.rows: dict[int, bytes] = {}
 
-    def update(self, *, whole: bool = False) -> set[tuple[int, int]]:
-        """Ask for what has changed, wait for it, and return where it is."""
+    def update(self, *, whole: bool = False) -> set[int]:
+        """Ask for what has changed, wait for it, and return its rows."""
         self.line.write(struct.pack("!BBHHHH", 3, not whole, 0, 0, self.width, self.height))
-        assert self.line.read(1) == b"\0"
-        (count,) = struct.unpack("!xH", self.line.read(3))
-        return {self._read_tile() for _ in range(count)}
-
-    def _read_tile(self) -> tuple[int, int]:
+        assert self.line.read(4) == b"\0\0\0\1"
         left, top, width, height, encoding = struct.unpack("!HHHHi", self.line.read(12))
-        assert (width, height) == (screen.TILE, screen.TILE)
-        size = width * height * self._bytes
-        if encoding == ZLIB:
-            packed = self.line.read(struct.unpack("!I", self.line.read(4))[0])
-            self.tiles[left, top] = self._unzip.decompress(packed)
-        else:
-            self.tiles[left, top] = self.line.read(size)
-        assert len(self.tiles[left, top]) == size
-        self.encodings.add(encoding)
-        return left, top
+        assert (left, width, encoding) == (0, self.width, 0)
+        changed = {top + number: self.line.read(4 * width) for number in range(height)}
+        self.rows |= changed
+        return set(changed)
 
     def set_format(self, *fields: int) -> None:
         """Bits, depth, big-endian, true colour, three maxima, three shifts."""
         self.line.write(struct.pack("!B3xBBBBHHHBBB3x", 0, *fields))
-        self._bytes = fields[0] // 8
 
     def press(self, *keys: int) -> None:
         for is_down in (1, 0):
