@@ -1,5 +1,7 @@
 """Connections: given back while a thread does something else, and opened outside the pool."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -12,6 +14,19 @@ def release_connection() -> None:
     """Give this thread's connection back to PostgreSQL's pool. SQLite's is kept: opening costs more than holding."""
     if connection.vendor == "postgresql":
         connection.close()
+
+
+@contextmanager
+def allow_pauses() -> Iterator[None]:
+    """Let a transaction on PostgreSQL be idle for as long as it is: between two migrations much is computed."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SET idle_in_transaction_session_timeout = 0")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("RESET idle_in_transaction_session_timeout")
 
 
 def open_connection(*, url: str = "") -> psycopg.Connection[tuple[Any, ...]]:

@@ -65,6 +65,21 @@ def test_a_database_of_another_version_is_not_migrated():
     assert protection.find_faults() == []
 
 
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL ends idle transactions")
+def test_a_migration_may_be_idle_for_longer_than_a_request(monkeypatch):
+    def read_limit() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW idle_in_transaction_session_timeout")
+            return cursor.fetchone()[0]
+
+    limits = []
+    handle = "django.core.management.commands.migrate.Command.handle"
+    monkeypatch.setattr(handle, lambda command, **options: limits.append(read_limit()))
+    call_command("migrate")
+    assert [*limits, read_limit()] == ["0", "3s"]
+
+
 def test_a_signal_asks_the_worker_to_stop(sandbox):
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     worker = process.Process(sender_count=1)

@@ -10,7 +10,7 @@ from django.core.management.commands import migrate
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
-from portal.db import triggers
+from portal.db import allow_pauses, triggers
 from portal.services.audit import protection
 from portal.services.people import membership
 
@@ -30,7 +30,8 @@ class Command(migrate.Command):
         if connection.vendor == "sqlite":
             triggers.remove_triggers()
         before = _describe_groups()
-        super().handle(*args, **options)
+        with allow_pauses():
+            super().handle(*args, **options)
         protection.install_triggers()
         if before and _describe_groups() != before:
             membership.record_migration(before=before)
