@@ -27,7 +27,7 @@ def prepare(*, vendor: str, requests: int) -> dict[str, str]:
         server, name = find_server(), f"bench_{requests}"
         url = urlsplit(server)._replace(path=f"/{name}").geturl()
         with psycopg.connect(server, autocommit=True) as connection:
-            if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone():
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
                 connection.execute(f"CREATE DATABASE {name}")
     ours = {
         "PORTAL_LOCAL": "1",
