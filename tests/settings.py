@@ -24,6 +24,9 @@ from portal.settings import DATABASE, ON_SQLITE  # noqa: E402
 if ON_SQLITE:
     # In a file: other threads and processes see it, and WAL is what runs in earnest.
     DATABASE["TEST"] = {"NAME": f"{FOLDER}/test.sqlite3"}
+else:
+    # Where all tests run, one may have to wait for the processor for longer than a page.
+    DATABASE["OPTIONS"]["options"] += " -c idle_in_transaction_session_timeout=60s"
 PORTAL_RETRY_DELAY, PORTAL_REFRESH_INTERVAL = 0.01, 0.1
 PORTAL_LIMITS = False  # tests of limits switch them on; most others do in a second what takes people an hour
 STATIC_ROOT = FOLDER / "static"

@@ -77,7 +77,8 @@ def test_a_migration_may_be_idle_for_longer_than_a_request(monkeypatch):
     handle = "django.core.management.commands.migrate.Command.handle"
     monkeypatch.setattr(handle, lambda command, **options: limits.append(read_limit()))
     call_command("migrate")
-    assert [*limits, read_limit()] == ["0", "3s"]
+    assert limits == ["0"]
+    assert read_limit() != "0"
 
 
 def test_a_signal_asks_the_worker_to_stop(sandbox):

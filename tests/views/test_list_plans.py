@@ -53,8 +53,6 @@ def vacuumed(django_db_setup, django_db_blocker) -> None:
 def record(alice, bob, monkeypatch) -> dict[str, object]:
     """Many rows of each kind, of which thirty early ones are unlike the rest."""
     monkeypatch.setattr(periods, "NEIGHBOURS", NEAR)
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # this much is built between statements
     account = rows.create_account()
     rare = [FIRST <= number < LAST for number in range(MANY)]
 
