@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from portal.sandbox import contents, paging, sockets
+from portal.sandbox import items, paging, sockets
 from portal.sandbox.calls import RefusalError
 from portal.sandbox.machines import Machine
 from portal.sandbox.store import Store
@@ -98,7 +98,7 @@ class Connections:
     # --- The log stream ---
 
     def stream_log(self, machine: Machine) -> Iterator[bytes]:
-        for number, (kind, level) in enumerate(itertools.cycle(contents.LOGS), 1):
+        for number, (kind, level) in enumerate(itertools.cycle(items.LOGS), 1):
             entry = {
                 "id": str(uuid.uuid4()),
                 "type": kind,

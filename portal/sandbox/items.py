@@ -1,13 +1,28 @@
 """Files and logs: what each workstation leaves in its workspace."""
 
+import json
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterable
+from pathlib import PurePath
 from typing import Any
 
-from portal.sandbox import contents
 from portal.sandbox.database import Database
 
+FILES: dict[str, tuple[str, ...]] = {
+    "max": ("session.md", "screens.csv", "clipboard.txt", "downloads.json", "summary.md"),
+    "zoom-chromium": ("invitation.txt", "transcript.vtt", "chat.txt", "participants.csv", "minutes.md"),
+    "meet-chromium": ("invitation.txt", "transcript.vtt", "chat.txt", "participants.csv", "minutes.md"),
+    "voip": ("call.json", "transcript.vtt", "voicemail.txt", "numbers.csv"),
+    "voip-chromium": ("call.json", "transcript.vtt", "page.html", "numbers.csv"),
+    "chromium": ("page.html", "links.csv", "cookies.json", "notes.md"),
+    "python": ("requirements.txt", "main.py", "results.csv", "figures.json", "report.md"),
+    "nodejs": ("package.json", "index.js", "build.txt", "coverage.json"),
+    "golang": ("go.mod", "main.go", "bench.txt", "coverage.csv"),
+}
+TYPES = tuple(FILES)
+LOGS: tuple[tuple[str, str], ...] = (("boot", "info"), ("system", "debug"), ("session", "info"), ("network", "warning"))
+ROWS = 12
 # A reserved workspace gathers the files of everybody's rehearsals: an answer shows the newest.
 MOST_SHOWN = 50
 # What appears while its workstation runs.
@@ -19,10 +34,21 @@ _APPEARED = (
 type Item = tuple[str, str, str, float]
 
 
+def read_text(name: str, uid: str) -> str:
+    """The text of the file `name` of the workstation `uid`: always the same, so its size is known beforehand."""
+    suffix = PurePath(name).suffix
+    if suffix == ".csv":
+        return "row,workstation,value\n" + "".join(f"{row},{uid},{row * row}\n" for row in range(ROWS))
+    if suffix == ".json":
+        values = [row * row for row in range(ROWS)]
+        return json.dumps({"workstation": uid, "name": name, "values": values}, indent=2) + "\n"
+    return "".join(f"{name}, line {row} of {ROWS}: left here by workstation {uid}.\n" for row in range(1, ROWS + 1))
+
+
 def list_items(type: str, *, every: float) -> list[Item]:
     """What a workstation of the type leaves: kind, name, level, and after how many seconds."""
-    files = [("file", name, "", every * number) for number, name in enumerate(contents.FILES.get(type, ()), 1)]
-    return files + [("log", name, level, every * number) for number, (name, level) in enumerate(contents.LOGS, 1)]
+    files = [("file", name, "", every * number) for number, name in enumerate(FILES.get(type, ()), 1)]
+    return files + [("log", name, level, every * number) for number, (name, level) in enumerate(LOGS, 1)]
 
 
 class Items:
@@ -37,7 +63,7 @@ class Items:
         self._database.connection.executemany(
             "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (str(uuid.uuid4()), kind, workspace, uid, name, level, _measure(name, uid), now + after)
+                (str(uuid.uuid4()), kind, workspace, uid, name, level, len(read_text(name, uid).encode()), now + after)
                 for kind, name, level, after in items
             ],
         )
@@ -50,14 +76,10 @@ class Items:
         return {"object": "list", "data": [self._describe_one(item) for item in newest_first[::-1]]}
 
     def _describe_one(self, item: sqlite3.Row) -> dict[str, Any]:
-        is_file = item["kind"] == "file"
+        file, log = {"name": item["name"], "size": item["size"]}, {"type": item["name"], "level": item["level"]}
         return {
             "id": item["uuid"],
-            **(
-                {"name": item["name"], "size": item["size"]}
-                if is_file
-                else {"type": item["name"], "level": item["level"]}
-            ),
+            **(file if item["kind"] == "file" else log),
             "url": f"{self._url}/{item['kind']}s/{item['uuid']}",
             "createdAt": self._write_time(item["appears_at"]),
         }
@@ -68,8 +90,4 @@ class Items:
         if item is None:
             return None
         name = item["name"] if kind == "file" else f"{item['name']}.log"
-        return name, contents.read_text(item["name"], item["workstation"])
-
-
-def _measure(name: str, uid: str) -> int:
-    return len(contents.read_text(name, uid).encode())
+        return name, read_text(item["name"], item["workstation"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import unquote
 
-from portal.sandbox import connections, contents, paging, responses, workstation_types
+from portal.sandbox import connections, items, paging, responses, workstation_types
 from portal.sandbox.calls import Call, Exchange, RefusalError, Task, read_request
 from portal.sandbox.responses import Reply, Response, reply_json
 from portal.sandbox.store import Store
@@ -43,7 +43,7 @@ class Provider:
         self.store, self.connections = store, connections
         # Set when the server stops: delays end at once, and what never would have ended is cut.
         self.stopping = threading.Event()
-        self.types: Sequence[str] = contents.TYPES
+        self.types: Sequence[str] = items.TYPES
         self._key = f"Bearer {api_key}".encode()
         self.routes = self.list_routes()
 

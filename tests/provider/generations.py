@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from portal.sandbox import contents, workstation_types
+from portal.sandbox import items, workstation_types
 
 DEFAULT = "default"  # the only type of the newer generation
 SOFTWARE = ["ssh", "terminal", "vnc", "desktop", "chromium"]
 # Each with its types: those of the contract with a list of them, the newer one, and those of the contract without.
-BY_NAME: Mapping[str, Sequence[str]] = {"nine": contents.TYPES, DEFAULT: (DEFAULT,), "none": contents.TYPES}
+BY_NAME: Mapping[str, Sequence[str]] = {"nine": items.TYPES, DEFAULT: (DEFAULT,), "none": items.TYPES}
 
 
 def list_default() -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.sandbox import contents
+from portal.sandbox import items
 from tests.provider.wishes import ScriptError
 
 
@@ -14,7 +14,7 @@ def list_types(alice) -> dict:
 
 def test_at_first_the_nine_are_listed_each_described(alice):
     listed = list_types(alice)["data"]
-    assert [one["id"] for one in listed] == list(contents.TYPES)
+    assert [one["id"] for one in listed] == list(items.TYPES)
     assert all(one["description"] and one["software"] for one in listed)
     assert alice.ask("python").status_code == 200
 
@@ -27,7 +27,7 @@ def test_the_newer_generation_takes_default_alone(alice, sandbox):
     assert [one["id"] for one in listed["data"]["data"]] == ["default"]
     made = alice.ask("default")
     assert (made.status_code, made.json()["type"]) == (200, "default")
-    assert {alice.ask(name).status_code for name in contents.TYPES} == {400}
+    assert {alice.ask(name).status_code for name in items.TYPES} == {400}
     assert len(sandbox.record()["workstations"]) == 1
 
 
@@ -43,7 +43,7 @@ def test_a_workstation_of_default_leaves_files_and_can_be_released(alice, sandbo
     uid = alice.ask("default").json()["id"]
     clock.move(100)
     workspace = alice.call("GET", f"/workstations/{uid}").json()["workspace"]
-    assert [file["name"] for file in workspace["files"]["data"]] == list(contents.FILES["max"])
+    assert [file["name"] for file in workspace["files"]["data"]] == list(items.FILES["max"])
     assert alice.call("DELETE", f"/workstations/{uid}/release").json() == {"type": "default", "released": True}
 
 

@@ -6,7 +6,7 @@ import uuid
 import pytest
 import requests
 
-from portal.sandbox import contents, server
+from portal.sandbox import items, server
 from tests.sandbox.caller import Caller
 
 
@@ -25,7 +25,7 @@ def test_files_and_logs_appear_one_after_the_other(alice, clock):
     assert counts == [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 4), (5, 4)]
 
 
-@pytest.mark.parametrize("type", contents.TYPES)
+@pytest.mark.parametrize("type", items.TYPES)
 def test_every_file_and_log_can_be_fetched_without_a_key(alice, clock, sandbox, type):
     uid = alice.ask(type).json()["id"]
     clock.move(50)

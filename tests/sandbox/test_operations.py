@@ -5,12 +5,12 @@ import re
 import pytest
 import requests
 
-from portal.sandbox import contents
+from portal.sandbox import items
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
 
 
-@pytest.mark.parametrize("type", contents.TYPES)
+@pytest.mark.parametrize("type", items.TYPES)
 def test_a_workstation_of_each_type_starts_active_in_a_new_workspace(alice, type):
     made = alice.ask(type).json()
 
@@ -33,7 +33,7 @@ def test_a_workspace_is_used_again_and_gathers_files_on(alice, clock):
 
     assert workspace["id"] == first["workspace"]["id"]
     names = [file["name"] for file in workspace["files"]["data"]]
-    assert names == [*contents.FILES["python"], contents.FILES["golang"][0]]
+    assert names == [*items.FILES["python"], items.FILES["golang"][0]]
 
 
 def test_a_workspace_shows_its_newest_files_only(alice, clock, sandbox):
@@ -43,7 +43,7 @@ def test_a_workspace_shows_its_newest_files_only(alice, clock, sandbox):
 
     workspace = alice.call("GET", f"/workstations/{made['id']}").json()["workspace"]
 
-    assert [file["name"] for file in workspace["files"]["data"]] == list(contents.FILES["python"][-2:])
+    assert [file["name"] for file in workspace["files"]["data"]] == list(items.FILES["python"][-2:])
 
 
 @pytest.mark.parametrize("key", ["", "Bearer", "Bearer wrong", "Basic sandbox", "bearer sandbox", "Bearer s\xe9"])

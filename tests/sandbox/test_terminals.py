@@ -6,7 +6,7 @@ import pytest
 from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.client import ClientConnection, connect
 
-from portal.sandbox import contents
+from portal.sandbox import items
 from tests.sandbox.caller import Caller
 
 
@@ -66,7 +66,7 @@ def test_help_names_them_all(run):
 def test_ls_shows_the_files_of_the_workspace_as_they_come(run, clock):
     assert run("ls") == ""
     clock.move(100)
-    assert [line.split()[1] for line in run("ls").splitlines()] == list(contents.FILES["python"])
+    assert [line.split()[1] for line in run("ls").splitlines()] == list(items.FILES["python"])
 
 
 def test_much_output_comes_whole(run):

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.sandbox import contents
+from portal.sandbox import items
 from portal.services.audit import verify
 from portal.services.key import accounts
 from portal.services.mirrors import contract_drift, types
@@ -216,4 +216,4 @@ def test_the_database_keeps_a_name_once_for_an_account_and_no_empty_one(sandbox)
 
 
 def test_the_sandbox_s_nine_are_those_of_the_contract():
-    assert list(contents.TYPES) == NINE
+    assert list(items.TYPES) == NINE
