@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.services.search import spreadsheet
+from portal.services.search import exporting
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = ("number", "note", "detail", "message")
@@ -26,7 +26,7 @@ values = st.fixed_dictionaries(
 
 
 def write(rows: list[dict]) -> str:
-    return "".join(list(spreadsheet.write_csv(columns=COLUMNS, pages=[rows]))[1:])
+    return "".join(list(exporting.write_csv(columns=COLUMNS, pages=[rows]))[1:])
 
 
 def split(text: str, separators: str) -> list[str]:

@@ -12,7 +12,7 @@ from portal import agentstation, models
 from portal.admin.base import columns
 from portal.services.connections import hosts, opening
 from portal.services.runtime import hidden
-from portal.services.search import spreadsheet
+from portal.services.search import exporting
 from portal.templatetags import ui
 from tests import factories
 
@@ -67,4 +67,4 @@ def test_and_through_each_of_its_readers_alone(unit):
     ui.is_web_url(f"https://{text}")
     for document in ({text: text}, {"id": text, "workspace": {"id": text, "files": {"data": [{"id": text}] * 9}}}):
         assert agentstation.Workstation.from_entry(document).raw == document
-    assert list(spreadsheet.write_csv(columns=("a",), pages=iter([iter([{"a": text}])])))
+    assert list(exporting.write_csv(columns=("a",), pages=iter([iter([{"a": text}])])))

@@ -4,11 +4,14 @@ Written page by page while the person receives it: each page is a query of its o
 the one before, so that neither memory nor a cursor nor a transaction grows with the number of rows.
 """
 
+import csv
 import errno
+import io
 import json
+import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from datetime import tzinfo
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from django.db import transaction
@@ -16,7 +19,7 @@ from django.db import transaction
 from portal import models
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.search import finding, spreadsheet
+from portal.services.search import finding
 
 type Row = dict[str, Any]
 type Find = Callable[[finding.Slice], list[int]]
@@ -131,12 +134,50 @@ _KINDS: dict[str, tuple[tuple[str, ...], Callable[[list[int], tzinfo], Iterator[
 
 # --- How it is written ---
 
+# Where a cell would begin so that it is a formula: at the start of a text, and behind whatever a spreadsheet may have
+# been set to split at. Split at semicolons, our quotes mean nothing: they no longer stand at the start of a cell, and
+# those of the text may. So a text that ends where a cell may begin has our quote and the end of the line behind it.
+_FORMULA = re.compile(r"""\A(?=\n)|(?:\A|[,;\t\r\n])[ "]*(?=[=+\-@\t\r])|[;\t\r\n]\Z""")
 
-def _write_jsonl(*, columns: tuple[str, ...], pages: Iterator[Iterator[Row]]) -> Iterator[str]:
+
+def write_csv(*, columns: tuple[str, ...], pages: Iterable[Iterable[Row]]) -> Iterator[str]:
+    """A table in which no spreadsheet finds a formula, with the mark by which they know UTF-8, and lines as they end
+    them."""
+    yield "\ufeff" + _join([columns])
+    for page in pages:
+        yield _join([_write_cell(row[name]) for name in columns] for row in page)
+
+
+def _write_moment(time: datetime) -> str:
+    """ISO 8601, in UTC, always with six digits."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _join(lines: Any) -> str:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerows(lines)
+    return buffer.getvalue()
+
+
+def _write_cell(value: Any) -> Any:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            return _write_moment(value)
+        case dict():
+            return _write_cell(json.dumps(value, ensure_ascii=False, sort_keys=True))
+        case str():
+            return _FORMULA.sub(r"\g<0>'", value)
+        case _:
+            return value
+
+
+def _write_jsonl(*, columns: tuple[str, ...], pages: Iterable[Iterable[Row]]) -> Iterator[str]:
     """Nothing is defused here: no spreadsheet opens it."""
-    encoder = json.JSONEncoder(ensure_ascii=False, default=lambda time: spreadsheet.write_moment(time=time))
+    encoder = json.JSONEncoder(ensure_ascii=False, default=_write_moment)
     for page in pages:
         yield "".join(f"{encoder.encode(row)}\n" for row in page)
 
 
-_FORMS = {"csv": spreadsheet.write_csv, "jsonl": _write_jsonl}
+_FORMS = {"csv": write_csv, "jsonl": _write_jsonl}
