@@ -16,7 +16,7 @@ from portal.models.event import Verb
 from portal.models.workstation import WorkstationQuerySet
 from portal.services.connections import ending, offers
 from portal.services.mirrors import missing, releases, types
-from portal.services.search import finding, periods
+from portal.services.search import finding
 from portal.views.components import live, paging
 from portal.views.http import SignedInRequest, read_key, saying_why
 
@@ -57,7 +57,7 @@ def _read_page(request: SignedInRequest, form: forms.WorkstationFilterForm) -> p
     rows, values = _choose_rows(request, form), form.cleaned_data
     people = values.get("person", [request.user.pk])
     if values.get("since") or values.get("until"):
-        below = models.read_number(request.GET.get("before", "")) or periods.LARGEST
+        below = models.read_number(request.GET.get("before", "")) or models.MAX_ID
         part = finding.Slice(below=below, limit=paging.PAGE_SIZE + 1)
         rows = models.Workstation.objects.filter(pk__in=find_all(request, form, part))
     elif people is not None and form.shown != "running":

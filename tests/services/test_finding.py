@@ -14,7 +14,7 @@ from django.utils import timezone
 from portal import agentstation, failures, models
 from portal.services.mirrors import mirror
 from portal.services.requests import lifecycle
-from portal.services.search import finding, periods
+from portal.services.search import finding
 from tests import factories, plans
 from tests.admin import rows
 
@@ -209,7 +209,7 @@ SINGLE: list[dict[str, object]] = [
 @pytest.fixture
 def filters(alice, bob, monkeypatch) -> dict[str, Any]:
     """Many requests, of which only early ones have what is looked for; and what the filters of SINGLE need of them."""
-    monkeypatch.setattr(periods, "NEIGHBOURS", 20)
+    monkeypatch.setattr(finding, "NEIGHBOURS", 20)
     account, start = rows.create_account(), timezone.now() - timedelta(days=300)
 
     def make(number: int) -> models.Request:

@@ -14,7 +14,7 @@ from portal.models.clock import Now
 from portal.services.audit import seals
 from portal.services.key import accounts
 from portal.services.mirrors import releases
-from portal.services.search import periods
+from portal.services.search import finding
 from tests import factories, plans
 from tests.admin import rows
 from tests.signing import store_events
@@ -52,7 +52,7 @@ def vacuumed(django_db_setup, django_db_blocker) -> None:
 @pytest.fixture
 def record(alice, bob, monkeypatch) -> dict[str, object]:
     """Many rows of each kind, of which thirty early ones are unlike the rest."""
-    monkeypatch.setattr(periods, "NEIGHBOURS", NEAR)
+    monkeypatch.setattr(finding, "NEIGHBOURS", NEAR)
     account = rows.create_account()
     rare = [FIRST <= number < LAST for number in range(MANY)]
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from portal import models
 from portal.models.event import Verb
-from portal.services.search import periods
+from portal.services.search import finding
 from portal.views.components import paging
 from tests.admin import rows
 
@@ -133,7 +133,7 @@ def read_all(browser, query: str) -> list[models.Workstation]:
 
 
 def test_an_auditor_finds_what_ran_in_a_period(sign_in, alice, bob, anna, monkeypatch):
-    monkeypatch.setattr(periods, "NEIGHBOURS", 5)
+    monkeypatch.setattr(finding, "NEIGHBOURS", 5)
     lengths = (0, 0.001, 0.1, 1, 24, 1_000, 20_000, None)
     runs = [(begins, hours) for begins in (-21_000, -900, -23, -1.5, -0.5, 0, 1, 1.999) for hours in lengths]
     made = {create_run((alice, bob)[n % 2], *run).pk: run for n, run in enumerate(runs)}

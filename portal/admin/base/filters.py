@@ -15,7 +15,7 @@ from portal import failures, models
 from portal.admin.base import columns
 from portal.models.ids import parse_id
 from portal.services.mirrors import types
-from portal.services.search import periods
+from portal.services.search import finding
 
 type Rows = QuerySet[Any]
 type Choices = Iterable[tuple[str, failures.Words]]
@@ -105,8 +105,8 @@ def filter_period(rows: Rows, *, column: str, since: datetime | None, until: dat
     """Within ids too, which are the order of every list and the end of its indexes."""
     rows = rows.filter(**{f"{column}__gte": since}) if since else rows
     rows = rows.filter(**{f"{column}__lt": until}) if until else rows
-    above, below = periods.find_bounds(model=rows.model, column=column, since=since, until=until)
-    return periods.bound_ids(rows=rows, key="pk", above=above, below=below)
+    above, below = finding.find_bounds(model=rows.model, column=column, since=since, until=until)
+    return finding.bound_ids(rows=rows, key="pk", above=above, below=below)
 
 
 class TimeFilter(admin.DateFieldListFilter):

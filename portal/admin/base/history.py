@@ -22,7 +22,6 @@ from portal import models
 from portal.admin.base import changelist, columns
 from portal.models.ids import parse_id
 from portal.services.audit import rows, signatures
-from portal.services.search import periods
 from portal.templatetags import ui
 
 _PER_PAGE = 100
@@ -140,7 +139,7 @@ def _read_people(changes: Iterable[models.Change]) -> People:
     for change in changes:
         for name, *values in _read_pairs(change):
             if getattr(_find_field(change, name), "related_model", None) is models.User:
-                found |= {value for value in values if isinstance(value, int) and abs(value) <= periods.LARGEST}
+                found |= {value for value in values if isinstance(value, int) and abs(value) <= models.MAX_ID}
     return dict(models.User.objects.filter(pk__in=found).values_list("pk", "username"))
 
 

@@ -10,17 +10,20 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db.models import Q
+from django.db import connection
+from django.db.models import Model, Q, QuerySet
 
 from portal import models
 from portal.models.workstation import RUN_DIGITS, WorkstationQuerySet
-from portal.services.search import periods
+
+# Rows written at about the same time may have their ids in another order than their times.
+NEIGHBOURS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
     above: int = 0
-    below: int = periods.LARGEST
+    below: int = models.MAX_ID
     newest_first: bool = True
     limit: int = 1_000
 
@@ -34,14 +37,14 @@ def find_requests(*, lookups: Mapping[str, Any], words: Sequence[str] = (), part
     if lookups.get("failure") and lookups.get("status", states.FAILED) not in (states.FAILED, states.UNKNOWN):
         return []  # a constraint of the database: none of the others has a failure
     since, until = lookups.get("created_at__gte"), lookups.get("created_at__lt")
-    above, below = periods.find_bounds(model=models.Request, column="created_at", since=since, until=until)
+    above, below = find_bounds(model=models.Request, column="created_at", since=since, until=until)
     above, below = max(above, part.above), min(below, part.below)
     rows = models.Request.objects.filter(**lookups)
     for word in words:
         rows = rows.filter(search_entry__words__contains=models.fold(word))
     # PostgreSQL does not see that what bounds the requests bounds their texts.
     for key in ("pk", *(["search_entry__pk"] if words else [])):
-        rows = periods.bound_ids(rows=rows, key=key, above=above, below=below)
+        rows = bound_ids(rows=rows, key=key, above=above, below=below)
     return list(rows.order_by(part.order).values_list("pk", flat=True)[: part.limit])
 
 
@@ -53,15 +56,48 @@ def find_workstations(
     Those that have ended are looked for by their lengths: what ran for less than 100 s began 100 s before `since` at
     most. So about ten are read for each that is found, however many there are.
     """
-    find = partial(periods.find_bounds, model=models.Workstation, column="first_seen_at")
+    find = partial(find_bounds, model=models.Workstation, column="first_seen_at")
     rows = rows.filter(Q(first_seen_at__lt=until) | Q(created_at__lt=until)) if until else rows
     below = min(find(since=None, until=until)[1], part.below)
-    rows = periods.bound_ids(rows=rows, key="pk", above=part.above, below=below)
+    rows = bound_ids(rows=rows, key="pk", above=part.above, below=below)
     ways = [rows.running() if since else rows]
     if since:
         for digits in range(1, 10):
             above, _ = find(since=since - timedelta(seconds=10**digits), until=None)
             alike = rows.alias(digits=RUN_DIGITS).filter(digits=digits, ended_at__gte=since)
-            ways.append(periods.bound_ids(rows=alike, key="pk", above=above, below=periods.LARGEST))
+            ways.append(bound_ids(rows=alike, key="pk", above=above, below=models.MAX_ID))
     found = {pk for way in ways for pk in way.order_by(part.order).values_list("pk", flat=True)[: part.limit]}
     return sorted(found, reverse=part.newest_first)[: part.limit]
+
+
+def find_bounds(*, model: type[Model], column: str, since: datetime | None, until: datetime | None) -> tuple[int, int]:
+    """Two ids between which all rows of the period lie, and a few others near its ends."""
+    above = find_first(model=model, column=column, moment=since) - NEIGHBOURS if since else 0
+    below = find_first(model=model, column=column, moment=until) + NEIGHBOURS if until else models.MAX_ID
+    return above, below
+
+
+def bound_ids[Rows: QuerySet[Any]](*, rows: Rows, key: str, above: int, below: int) -> Rows:
+    return rows.filter(**{f"{key}__gt": above, f"{key}__lt": below})
+
+
+def find_first(*, model: type[Model], column: str, moment: datetime) -> int:
+    """The id of about the first row that is not before the moment; above all ids where there is none.
+
+    Rows up to NEIGHBOURS ids away may lie on the other side. One query, which halves the ids again and again: as
+    many looks at the primary key as the number of rows has binary digits.
+    """
+    table, time = model._meta.db_table, connection.ops.adapt_datetimefield_value(moment)
+    is_before = f"(SELECT r.{column} < %s FROM {table} r WHERE r.id >= (low + high) / 2 ORDER BY r.id LIMIT 1)"  # noqa: S608
+    statement = f"""
+        WITH RECURSIVE step (low, high) AS (
+            SELECT coalesce((SELECT min(id) FROM {table}), 1), coalesce((SELECT max(id) FROM {table}), 0) + 1
+            UNION ALL
+            SELECT CASE WHEN {is_before} THEN (low + high) / 2 + 1 ELSE low END,
+                CASE WHEN {is_before} THEN high ELSE (low + high) / 2 END
+            FROM step WHERE low < high
+        )
+        SELECT low FROM step WHERE low >= high"""  # noqa: S608 (our own names)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [time, time])
+        return int(cursor.fetchone()[0])
