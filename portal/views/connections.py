@@ -16,7 +16,7 @@ from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import forms, models
-from portal.services.connections import access, ending, hosts, offers, opening, shares
+from portal.services.connections import access, ending, hosts, opening, shares
 from portal.views import workstations
 from portal.views.components import paging
 from portal.views.http import SignedInRequest
@@ -132,7 +132,7 @@ def scripts(request: SignedInRequest, uid: str) -> HttpResponse:
     if not {*_FOR_SCRIPTS} <= {*allowed.kinds}:
         raise Http404
     form = forms.ConnectionForm(request.POST or None, needs_reason=allowed.needs_reason, kinds=_FOR_SCRIPTS)
-    offered = [offer for offer in offers.list_offers(workstation=workstation) if offer.kind in _FOR_SCRIPTS]
+    offered = [offer for offer in access.list_offers(workstation=workstation) if offer.kind in _FOR_SCRIPTS]
     shown = {"workstation": workstation, "form": form, "access": allowed, "offers": offered}
     if form.is_valid():
         try:

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal import failures, models
 from portal.models.event import Verb
-from portal.services.connections import offers
+from portal.services.connections import access
 from portal.services.people import people
 from portal.services.reports import usage
 from portal.services.requests import notes
@@ -42,9 +42,9 @@ class HomePage:
     requests: list[models.Request]
 
     @cached_property
-    def offers(self) -> Mapping[int, list[offers.Offer]]:
+    def offers(self) -> Mapping[int, list[access.Offer]]:
         """One query, for a page that shows it."""
-        return offers.list_all(workstations=[*self.workstations, *(share.workstation for share in self.shared)])
+        return access.list_all(workstations=[*self.workstations, *(share.workstation for share in self.shared)])
 
     @property
     def facts(self) -> tuple[object, ...]:

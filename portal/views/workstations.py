@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from portal import failures, forms, models
 from portal.models.event import Verb
 from portal.models.workstation import WorkstationQuerySet
-from portal.services.connections import ending, offers
+from portal.services.connections import access, ending
 from portal.services.mirrors import missing, releases, types
 from portal.services.search import finding
 from portal.views.components import live, paging
@@ -156,7 +156,7 @@ def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part
         "is_own": is_own,
         "is_left": is_left,
         "declaration": _find_declaration(workstation),
-        "offers": offers.list_offers(workstation=workstation)
+        "offers": access.list_offers(workstation=workstation)
         if _may_release(request, workstation) and not is_left
         else [],
         "connections": _list_connections(workstation),

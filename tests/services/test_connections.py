@@ -11,7 +11,7 @@ from django.db.models import F
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services.connections import access, ending, hosts, offers, opening, shares
+from portal.services.connections import access, ending, hosts, opening, shares
 from portal.services.key import circuit_breaker, credentials
 from portal.services.mirrors import releases
 from portal.services.runtime import clients
@@ -111,7 +111,7 @@ def test_what_the_provider_refuses_is_told_and_remembered_until_it_opens(sandbox
     refusal = refuse(alice, workstation)
     assert refusal.said == "This type has no terminal."
     workstation.refresh_from_db()
-    remembered = {offer.kind: offer.refusal for offer in offers.list_offers(workstation=workstation)}
+    remembered = {offer.kind: offer.refusal for offer in access.list_offers(workstation=workstation)}
     assert remembered[Kind.TERMINAL] == "This type has no terminal."
 
     script(sandbox, status=200, body={"url": SECRET})
@@ -170,13 +170,13 @@ def test_nothing_is_asked_of_a_workstation_that_ends_or_with_a_key_that_is_refus
     workstation.save()
     workstation.refresh_from_db()
     assert "ended" in refuse(alice, workstation).title
-    assert offers.list_offers(workstation=workstation) == []
+    assert access.list_offers(workstation=workstation) == []
 
 
 def test_what_a_type_lacks_is_not_offered(alice, workstation):
     row, _ = models.WorkstationType.objects.get_or_create(account=workstation.account, name=workstation.type)
     models.WorkstationType.objects.filter(pk=row.pk).update(software=["SSH", "python"])
-    offered = {offer.kind for offer in offers.list_offers(workstation=workstation)}
+    offered = {offer.kind for offer in access.list_offers(workstation=workstation)}
     assert offered == {Kind.TERMINAL, Kind.LOG}
     with pytest.raises(opening.NotOpened, match="Not available"):
         open_one(alice, workstation, Kind.DESKTOP)

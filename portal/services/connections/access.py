@@ -1,5 +1,7 @@
-"""Who may open what of a workstation: its owner, whom the owner lets in, and operators, who say why."""
+"""Who may open what of a workstation (its owner, whom the owner lets in, operators who say why), and what can be opened."""
 
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
@@ -13,7 +15,7 @@ Kind = models.Connection.Kind
 class Access:
     """What a person may open. `is_view_only` binds their browser alone: the address is the same as for work."""
 
-    kinds: tuple[models.Connection.Kind, ...]
+    kinds: tuple[Kind, ...]
     is_view_only: bool = False
     needs_reason: bool = False
 
@@ -47,3 +49,45 @@ def find_access(*, person: models.User, workstation: models.Workstation) -> Acce
         return None
     kinds = (kind for kind in models.Connection.HELD if kind.way.is_for_looking or not share.is_for_looking)
     return Access(kinds=tuple(kinds), is_view_only=share.is_for_looking)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """A kind of connection that a workstation may have. `refusal`: AgentStation has refused it, in these words."""
+
+    kind: Kind
+    refusal: str = ""
+
+
+def list_offers(*, workstation: models.Workstation) -> list[Offer]:
+    return list_all(workstations=[workstation])[workstation.pk]
+
+
+def list_all(*, workstations: Collection[models.Workstation]) -> dict[int, list[Offer]]:
+    """What may be opened now, by workstation. One query."""
+    software = _read_software({row.type for row in workstations if is_open(workstation=row)})
+    return {row.pk: _choose(row, software[row.account_id, row.type]) for row in workstations}
+
+
+def _read_software(types: Collection[str]) -> Mapping[tuple[int, str], set[str]]:
+    found: dict[tuple[int, str], set[str]] = defaultdict(set)
+    if types:
+        described = models.WorkstationType.objects.filter(name__in=types)
+        for account, name, words in described.values_list("account", "name", "software"):
+            found[account, name] |= {str(word).lower() for word in words}
+    return found
+
+
+def _choose(workstation: models.Workstation, software: set[str]) -> list[Offer]:
+    """Of some types AgentStation lists no software: these may have it all."""
+    if not is_open(workstation=workstation):
+        return []
+    return [
+        Offer(kind=kind, refusal=workstation.refused_connections.get(kind, ""))
+        for kind in Kind
+        if not software or not kind.way.software or software.intersection(kind.way.software)
+    ]
+
+
+def is_open(*, workstation: models.Workstation) -> bool:
+    return workstation.is_live and workstation.release_requested_at is None and not workstation.is_nameless

@@ -12,7 +12,7 @@ from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.connections import access, offers
+from portal.services.connections import access
 from portal.services.runtime import leases
 
 ALIVE_EVERY = 20.0  # seconds between two signs of life of a page
@@ -26,7 +26,7 @@ def note_alive(*, connection: models.Connection) -> bool:
     if connection.ended_at is not None:
         return False
     allowed = access.find_access(person=connection.person, workstation=connection.workstation)
-    if allowed is None or not allowed.allows(connection) or not offers.is_open(workstation=connection.workstation):
+    if allowed is None or not allowed.allows(connection) or not access.is_open(workstation=connection.workstation):
         end_connection(connection=connection, by=None)
         return False
     now = clock.read_clock()

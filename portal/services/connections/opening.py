@@ -15,7 +15,7 @@ from portal.db import clock, release_connection
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.connections import access, hosts, offers
+from portal.services.connections import access, hosts
 from portal.services.key import accounts, circuit_breaker, credentials, key_lock, pace
 from portal.services.people import refusals
 from portal.services.runtime import clients, hidden, limits
@@ -81,7 +81,7 @@ def open_connection(
 
 
 def _check(workstation: models.Workstation, kind: models.Connection.Kind) -> None:
-    if not offers.is_open(workstation=workstation):
+    if not access.is_open(workstation=workstation):
         raise Gone(_("The workstation has ended"), _("It was released, or AgentStation ended it."))
     key = circuit_breaker.get_key(account=workstation.account)
     if circuit_breaker.stops_all_calls(key=key) or not accounts.is_key_accepted(account=key.account):
@@ -89,7 +89,7 @@ def _check(workstation: models.Workstation, kind: models.Connection.Kind) -> Non
             _("The portal can't use its API key at the moment"),
             _("A portal operator has to act; the status page says why. Your workstation goes on running."),
         )
-    if kind not in {offer.kind for offer in offers.list_offers(workstation=workstation)}:
+    if kind not in {offer.kind for offer in access.list_offers(workstation=workstation)}:
         raise NotOpened(
             _("Not available for this type"), _("What AgentStation lists for this type doesn't include it.")
         )
@@ -172,7 +172,7 @@ def _open(opened: models.Connection, *, reason: str) -> models.Connection:
     rows = models.Workstation.objects.select_related("request__requester").select_for_update(of=("self",))
     stored, person = rows.get(pk=opened.workstation_id), models.User.objects.get(pk=opened.person_id)
     kind, allowed = opened.kind, access.find_access(person=person, workstation=stored)
-    if allowed is None or kind not in allowed.kinds or not offers.is_open(workstation=stored):
+    if allowed is None or kind not in allowed.kinds or not access.is_open(workstation=stored):
         raise Gone(_("You can't open this any more"), _("It was released, or isn't shared with you any more."))
     if kind in stored.refused_connections:
         others = {one: said for one, said in stored.refused_connections.items() if one != kind}

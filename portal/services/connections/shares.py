@@ -10,7 +10,7 @@ from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.connections import offers
+from portal.services.connections import access
 
 
 class NotShared(Exception):
@@ -33,7 +33,7 @@ def share_workstation(
     """Let the person in, for so long or while the workstation lives; a former share ends. Raises NotShared."""
     rows = models.Workstation.objects.filter(pk=workstation.pk, request__requester=owner)
     locked = rows.select_for_update(of=("self",)).first()  # two at once would be two shares
-    if locked is None or not offers.is_open(workstation=locked):
+    if locked is None or not access.is_open(workstation=locked):
         raise Ended(_("This workstation has ended, or is being released."))
     person = _find_person(name)
     if person is None:

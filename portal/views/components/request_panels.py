@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 import portal
 from portal import failures, models
-from portal.services.connections import offers
+from portal.services.connections import access
 from portal.services.people import people
 from portal.services.reports.timeline import RequestHistory
 from portal.views.http import SignedInRequest
@@ -28,7 +28,7 @@ def describe_page(
         "quote": past.attempts[-1].words if past.attempts else "",
         "cause": _describe_cause(past),
         "cancelled": _describe_cancelled(past),
-        "offers": offers.list_offers(workstation=workstation) if is_own and workstation is not None else [],
+        "offers": access.list_offers(workstation=workstation) if is_own and workstation is not None else [],
         "reloads": not past.portal_request.is_final and request.GET.get("reload") == "10",
     }
 
