@@ -11,7 +11,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal.db import open_connection
-from portal.services.runtime import notify
+from portal.services.runtime import workers
 from portal.worker import watchdog
 
 logger = logging.getLogger(__name__)
@@ -42,8 +42,8 @@ class Listener(watchdog.Part):
     def _listen(self) -> None:
         self._thread.advance()
         with open_connection(url=settings.PORTAL_LISTEN_URL) as opened:
-            opened.execute(f"LISTEN {notify.CHANNEL}")
-            self._wake(notify.Work.ANY)  # for what came before anybody listened
+            opened.execute(f"LISTEN {workers.CHANNEL}")
+            self._wake(workers.Work.ANY)  # for what came before anybody listened
             while not self._stopping.is_set():
                 self._thread.advance()
                 for notice in opened.notifies(timeout=_LISTEN_FOR, stop_after=1):
@@ -59,7 +59,7 @@ class Listener(watchdog.Part):
                 [version] = cursor.execute("PRAGMA data_version").fetchone()
                 if version != seen:
                     seen = version
-                    self._wake(notify.Work.ANY)
+                    self._wake(workers.Work.ANY)
                 time.sleep(_LOOK_EVERY)
         finally:
             connection.close()

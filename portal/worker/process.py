@@ -9,7 +9,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal.db import describe_failure, release_connection
-from portal.services.runtime import clients, notify, workers
+from portal.services.runtime import clients, workers
 from portal.worker import dispatcher, listener, releases, scheduler, watchdog
 
 logger = logging.getLogger(__name__)
@@ -33,9 +33,9 @@ class Process:
         self._watchdog = watchdog.Watchdog(threads=[thread for part in self._parts for thread in part.threads])
 
     def _wake(self, work: str) -> None:
-        if work != notify.Work.RELEASES:
-            self._dispatcher.wake(is_notified=work == notify.Work.REQUESTS)
-        if work != notify.Work.REQUESTS:
+        if work != workers.Work.RELEASES:
+            self._dispatcher.wake(is_notified=work == workers.Work.REQUESTS)
+        if work != workers.Work.REQUESTS:
             self._releases.wake()
 
     def stop(self) -> None:

@@ -8,7 +8,7 @@ from portal.db import open_connection
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker
 from portal.services.mirrors import releases
-from portal.services.runtime import notify
+from portal.services.runtime import workers
 from portal.worker import process
 from tests import factories
 
@@ -20,20 +20,20 @@ def test_a_notification_says_what_there_is_to_do(sandbox, alice):
     workstation = factories.create_workstation(alice)
     models.Key.objects.update(state="PAUSED", cause="401", paused_at=Now(), operator_only=True)
     with open_connection() as opened:
-        opened.execute(f"LISTEN {notify.CHANNEL}")
+        opened.execute(f"LISTEN {workers.CHANNEL}")
         factories.submit(alice)
         releases.request_release(actor=alice, workstation=workstation)
         circuit_breaker.resume_key(actor=alice, account=accounts.get_current_account())
         told = [notice.payload for notice in opened.notifies(timeout=10, stop_after=3)]
-    assert told == [notify.Work.REQUESTS, notify.Work.RELEASES, notify.Work.ANY]
+    assert told == [workers.Work.REQUESTS, workers.Work.RELEASES, workers.Work.ANY]
 
 
 @pytest.mark.parametrize(
     ("work", "woken"),
     [
-        (notify.Work.REQUESTS, (True, False)),
-        (notify.Work.RELEASES, (False, True)),
-        (notify.Work.ANY, (True, True)),
+        (workers.Work.REQUESTS, (True, False)),
+        (workers.Work.RELEASES, (False, True)),
+        (workers.Work.ANY, (True, True)),
         ("what a later version tells of", (True, True)),
     ],
 )

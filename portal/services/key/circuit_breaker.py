@@ -14,7 +14,7 @@ from portal.db import clock
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, key_lock, pace, steady_clock
-from portal.services.runtime import notify
+from portal.services.runtime import workers
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def note_success(*, key: models.Key, attempt: models.Attempt) -> None:
         key.save()
         audit.record(Verb.ACTIVATE, key, detail=detail)
         transaction.on_commit(partial(logger.info, "Sending goes on as usual."))
-        notify.wake_workers()
+        workers.wake_workers()
     elif key.consecutive_failures or key.consecutive_pauses:
         key.change(consecutive_failures=0, consecutive_pauses=0)
 
@@ -248,7 +248,7 @@ def resume_key(*, actor: models.User, account: models.Account) -> None:
             % {"end": key.describe_end()}
         )
     end_pause(key=key, actor=actor, now=clock.read_clock())
-    notify.wake_workers()
+    workers.wake_workers()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,7 +296,7 @@ def note_probe(*, account: models.Account, probe: Probe, failure: failures.Failu
         if key.is_paused:
             if failure is None:
                 end_pause(key=key, now=now, by_probe=True)
-                notify.wake_workers()
+                workers.wake_workers()
         elif failure is not None and failure.pause.is_lasting:
             _pause_for_operator(key=key, failure=failure, now=now, number=None, is_probe=True)
         elif failure is None and key.probes == probe.number:

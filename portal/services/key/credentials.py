@@ -12,7 +12,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, key_lock
-from portal.services.runtime import leases, notify
+from portal.services.runtime import leases, workers
 
 _SEEN_LATELY = timedelta(seconds=30)  # of a worker that lives: it shows itself each five
 _ASKED_LATELY = timedelta(hours=1)  # of a question: what no process has had for longer needs no answer
@@ -117,7 +117,7 @@ def _end_question(*, account: models.Account) -> None:
     key = key_lock.lock_key(account=account)
     if key.asks_for_account:
         circuit_breaker.end_pause(key=key, now=clock.read_clock())
-        notify.wake_workers()
+        workers.wake_workers()
 
 
 @transaction.atomic
@@ -143,7 +143,7 @@ def confirm_key(*, actor: models.User, credential: models.Credential, is_same_ac
         audit.record(Verb.CONFIRM_KEY, credential, by=actor, detail=detail)
         if key.asks_for_account or (key.is_paused and key.probe_at is not None):  # the former key was refused
             circuit_breaker.end_pause(key=key, actor=actor, now=clock.read_clock())
-    notify.wake_workers()
+    workers.wake_workers()
 
 
 def _is_open(*, credential: models.Credential) -> bool:

@@ -17,7 +17,7 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, credentials, key_lock, pace
 from portal.services.mirrors import contract_drift, missing
-from portal.services.runtime import calls, notify
+from portal.services.runtime import calls, workers
 
 _LONGEST_CALL = 10.0  # seconds: a release can be repeated, and others wait for this one
 
@@ -69,7 +69,7 @@ def mark_release_requested(
     """Let the workstation be released at once, in the caller's transaction. False where it is not among the rows."""
     if not workstation.update_where(rows, release_requested_at=Now(), release_requested_by=actor, release_due_at=Now()):
         return False
-    notify.wake_workers(work=notify.Work.RELEASES)
+    workers.wake_workers(work=workers.Work.RELEASES)
     return True
 
 

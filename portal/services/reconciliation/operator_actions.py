@@ -10,7 +10,7 @@ from portal.services.key import accounts, credentials, key_lock
 from portal.services.mirrors import mirror, releases
 from portal.services.reconciliation import completeness
 from portal.services.requests import lifecycle, notes, submissions
-from portal.services.runtime import notify
+from portal.services.runtime import workers
 
 _OPEN = (models.Request.Status.UNKNOWN, models.Request.Status.QUEUED)
 
@@ -74,7 +74,7 @@ def declare_not_created(*, actor: models.User, portal_request: models.Request, r
     next_status = states.QUEUED if is_sent_again(portal_request=locked) else states.CANCELLED
     change = lifecycle.move_request(portal_request=locked, status=next_status)
     audit.record(Verb.NOT_CREATED, locked, by=actor, reason=reason, detail=change)
-    notify.wake_workers()
+    workers.wake_workers()
 
 
 @transaction.atomic

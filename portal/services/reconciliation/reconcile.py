@@ -23,7 +23,7 @@ from portal.services.key import accounts, database_moved, key_lock, sharing, ste
 from portal.services.mirrors import mirror
 from portal.services.reconciliation import lag, matching, scans, unresolved
 from portal.services.requests import lifecycle, notes
-from portal.services.runtime import leases, notify
+from portal.services.runtime import leases, workers
 
 logger = logging.getLogger(__name__)
 
@@ -200,7 +200,7 @@ def _settle_not_created(portal_request: models.Request, *, evidence: dict[str, A
         change = lifecycle.move_request(portal_request=portal_request, status=states.FAILED, failure=failure)
     else:
         change = lifecycle.move_request(portal_request=portal_request, status=states.QUEUED)
-        notify.wake_workers()
+        workers.wake_workers()
     detail = {"decision": "not created", "workstation": None, **evidence, **change}
     audit.record(Verb.RECONCILE, portal_request, detail=detail)
 

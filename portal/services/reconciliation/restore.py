@@ -12,7 +12,7 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, database_moved, key_lock
 from portal.services.requests import lifecycle
-from portal.services.runtime import notify
+from portal.services.runtime import workers
 
 _UNSETTLED = (models.Request.Status.QUEUED, models.Request.Status.SENDING, models.Request.Status.UNKNOWN)
 WORKER = "restore"  # stands where an attempt names its worker: nobody knows which one sent it, if any did
@@ -42,7 +42,7 @@ def confirm_database(*, actor: models.User, account: models.Account, was_put_bac
     else:
         row = database_moved.accept_database(key=key)
     audit.record(Verb.CONFIRM_DATABASE, row, by=actor, detail=detail)
-    notify.wake_workers()
+    workers.wake_workers()
     return count
 
 

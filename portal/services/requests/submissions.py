@@ -13,7 +13,7 @@ from portal.services import audit
 from portal.services.key import accounts, key_lock
 from portal.services.people import refusals
 from portal.services.requests import lifecycle, notes, ownership
-from portal.services.runtime import limits, notify
+from portal.services.runtime import limits, workers
 from portal.services.search import text
 
 
@@ -81,7 +81,7 @@ def _create_request(portal_request: models.Request) -> models.Request:
     limits.count_one(kind=limits.SUBMISSION, person=portal_request.requester)
     detail = {"type": portal_request.type, "workspace": portal_request.workspace_uid}
     audit.record(Verb.SUBMIT, portal_request, by=portal_request.requester, detail=detail)
-    notify.wake_workers(work=notify.Work.REQUESTS)
+    workers.wake_workers(work=workers.Work.REQUESTS)
     return portal_request
 
 

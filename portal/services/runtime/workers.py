@@ -1,10 +1,13 @@
-"""What is known of the workers."""
+"""What is known of the workers, and waking those that wait where there may be work."""
 
 import os
 import socket
 import time
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
+
+from django.db import connection
 
 from portal import models
 from portal.models.clock import Now
@@ -72,3 +75,21 @@ def list_living() -> list[str]:
 
 def is_worker_alive() -> bool:
     return bool(list_living())
+
+
+CHANNEL = "portal_queue"
+
+
+class Work(StrEnum):
+    """What there may be to do."""
+
+    ANY = ""
+    REQUESTS = "requests"
+    RELEASES = "releases"
+
+
+def wake_workers(*, work: Work = Work.ANY) -> None:
+    """On PostgreSQL, notify the workers when the transaction commits; on SQLite they see the change by themselves."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"NOTIFY {CHANNEL}, '{work}'")
