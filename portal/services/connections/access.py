@@ -1,4 +1,4 @@
-"""Who may open what of a workstation (its owner, whom the owner lets in, operators who say why), and what can be opened."""
+"""Who may open what of a workstation (its owner, whom the owner lets in, operators who say why), and what it offers."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
