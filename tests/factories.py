@@ -16,7 +16,7 @@ from portal import agentstation, models
 from portal.models.clock import Now
 from portal.services.key import accounts, credentials, key_lock, steady_clock
 from portal.services.mirrors import releases
-from portal.services.people import invitations, sessions, setup
+from portal.services.people import invitations, links, sessions
 from portal.services.reconciliation import reconcile, timeouts
 from portal.services.requests import dispatch, results, submissions
 from portal.services.runtime import clients, leases
@@ -242,7 +242,7 @@ def claim_release() -> releases.Release:
 
 
 def create_setup_link() -> str:
-    token = setup.create_setup_link()
+    token = links.create_setup_link()
     assert token is not None, "there is an administrator already"
     return token
 

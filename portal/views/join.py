@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from portal import forms, models
-from portal.services.people import invitations, links, setup
+from portal.services.people import invitations, links
 from portal.views import account, cookies
 
 
@@ -20,11 +20,11 @@ from portal.views import account, cookies
 def set_up(request: HttpRequest, token: str) -> HttpResponse:
     """404, with what that means, unless the link is valid."""
     try:
-        setup.check_setup_link(token=token)
+        links.check_setup_link(token=token)
         form = forms.SetupForm(request.POST or None)
         if not form.is_valid():
             return render(request, "setup.html", {"form": form})
-        user = setup.create_administrator(
+        user = links.create_administrator(
             token=token, username=form.cleaned_data["username"], password=form.cleaned_data["password"]
         )
     except links.LinkNotValid:

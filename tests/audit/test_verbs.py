@@ -20,7 +20,7 @@ from portal.services import audit
 from portal.services.audit import nightly, seals, verify
 from portal.services.key import accounts, credentials, steady_clock
 from portal.services.mirrors import refreshing, types
-from portal.services.people import membership, setup
+from portal.services.people import links, membership
 from portal.services.reconciliation import timeouts
 from portal.services.reports import configuration
 from portal.services.requests import dispatch, results
@@ -366,7 +366,7 @@ def sign_in(stage: Stage, password: str = factories.PASSWORD) -> Browser:
 def set_up(stage: Stage) -> None:
     models.User.objects.update(is_superuser=False)
     values = {"username": "first", "password": factories.PASSWORD, "password_again": factories.PASSWORD}
-    response = stage.browse().post(f"/setup/{setup.create_setup_link()}/", values)
+    response = stage.browse().post(f"/setup/{links.create_setup_link()}/", values)
     assert response.status_code == 302, response.content.decode()
 
 

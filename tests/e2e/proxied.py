@@ -103,8 +103,8 @@ class Proxied:
     def fill(self) -> str:
         """Make an administrator with many requests; gives a session of theirs."""
         token = self.manage("setup_link").strip().rstrip("/").rpartition("/")[2]
-        made = f"setup.create_administrator(token={token!r}, username='ada', password='')"
-        self.manage("shell", "-v0", "-c", f"from portal.services.people import setup; {made}{_FILL}")
+        made = f"links.create_administrator(token={token!r}, username='ada', password='')"
+        self.manage("shell", "-v0", "-c", f"from portal.services.people import links; {made}{_FILL}")
         session = (
             "from django.test import Client; from portal import models; c = Client();"
             " c.force_login(models.User.objects.get()); print(c.cookies['__Host-sessionid'].value)"

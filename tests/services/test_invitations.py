@@ -8,7 +8,7 @@ from django.db.models import F
 
 from portal import models
 from portal.services.audit import verify
-from portal.services.people import invitations, links, membership, setup
+from portal.services.people import invitations, links, membership
 from tests import factories
 from tests.audit.conftest import find, tamper
 
@@ -91,7 +91,7 @@ def test_the_links_of_the_first_administrator_and_of_people_are_no_others(cast, 
     token = make_link(root, alice)
     models.User.objects.filter(pk=root.pk).update(is_active=False)
     with pytest.raises(links.LinkNotValid):
-        setup.check_setup_link(token=token)
+        links.check_setup_link(token=token)
     first = factories.create_setup_link()
     assert_not_valid(first)
     assert models.SignInLink.objects.count() == 2
@@ -182,20 +182,20 @@ def test_the_token_is_kept_only_as_a_hash():
 def test_only_the_newest_link_is_valid_and_for_an_hour():
     first, second = factories.create_setup_link(), factories.create_setup_link()
     with pytest.raises(links.LinkNotValid):
-        setup.check_setup_link(token=first)
-    setup.check_setup_link(token=second)
-    models.SignInLink.objects.update(valid_until=F("valid_until") - setup.LIFETIME)
+        links.check_setup_link(token=first)
+    links.check_setup_link(token=second)
+    models.SignInLink.objects.update(valid_until=F("valid_until") - links.SETUP_LIFETIME)
     with pytest.raises(links.LinkNotValid):
-        setup.check_setup_link(token=second)
+        links.check_setup_link(token=second)
 
 
 def test_a_link_makes_one_administrator(django_user_model):
     token = factories.create_setup_link()
-    user = setup.create_administrator(token=token, username="root", password="correct horse battery")
+    user = links.create_administrator(token=token, username="root", password="correct horse battery")
 
     assert user.is_superuser
     assert models.Event.objects.exclude(verb="first-key").get().verb == "set-up"
     with pytest.raises(links.LinkNotValid):
-        setup.create_administrator(token=token, username="again", password="correct horse battery")
-    assert setup.create_setup_link() is None
+        links.create_administrator(token=token, username="again", password="correct horse battery")
+    assert links.create_setup_link() is None
     assert django_user_model.objects.count() == 1

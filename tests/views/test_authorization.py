@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from portal import models, urls
-from portal.services.people import invitations, setup
+from portal.services.people import invitations, links
 from tests import factories
 from tests.services.reconciling import make_orphan, make_unknown
 
@@ -176,7 +176,7 @@ def values(sandbox, alice, bob, anna, olga, root) -> Mapping[str, object]:
         ),
         "workspace": factories.get_workspace(succeeded.workstation).uid,
         "key_confirm": models.Credential.objects.latest("pk").pk,
-        "setup": setup.create_setup_link() or "none",
+        "setup": links.create_setup_link() or "none",
         "join": invitations.make_link(actor=root, person=alice).link.token,
         "person": alice.pk,
         "app_label": "portal",

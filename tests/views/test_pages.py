@@ -6,7 +6,7 @@ from portal import failures, models
 from portal.models.clock import Now
 from portal.sandbox import names
 from portal.services.key import accounts
-from portal.services.people import setup
+from portal.services.people import links
 from portal.templatetags import ui
 from tests import factories
 
@@ -144,7 +144,7 @@ def test_the_guide_leads_to_every_failure_and_the_rehearsals(sign_in, alice, set
 
 
 def test_the_set_up_link_makes_the_administrator_and_signs_them_in(client, settings):
-    token = setup.create_setup_link()
+    token = links.create_setup_link()
     path = f"/setup/{token}/"
     assert client.get(path).status_code == 200
     good = {"username": "root", "password": factories.PASSWORD, "password_again": factories.PASSWORD}
@@ -156,7 +156,7 @@ def test_the_set_up_link_makes_the_administrator_and_signs_them_in(client, setti
 
 
 def test_a_taken_name_is_refused_at_set_up(client, alice):
-    path = f"/setup/{setup.create_setup_link()}/"
+    path = f"/setup/{links.create_setup_link()}/"
     values = {"username": "alice", "password": factories.PASSWORD, "password_again": factories.PASSWORD}
     assert "Somebody has this name already." in client.post(path, values).content.decode()
 

@@ -5,7 +5,7 @@ import pytest
 from portal import models
 from portal.sandbox import names
 from portal.services.key import accounts
-from portal.services.people import setup
+from portal.services.people import links
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +55,7 @@ def test_a_password_that_is_not_taken_says_why(sign_in, alice, old, new, again, 
 
 
 def test_the_first_administrator_s_form_says_what_is_wrong(client):
-    path = f"/setup/{setup.create_setup_link()}/"
+    path = f"/setup/{links.create_setup_link()}/"
     page = read(client.post(path, {"username": "a b", "password": "short", "password_again": ""}))
     for words in ("A username has letters, digits", "at least 10 characters", "Type the password again."):
         assert words in page

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from portal import environment
 from portal.local import launcher
-from portal.services.people import setup
+from portal.services.people import links
 
 
 class Command(BaseCommand):
@@ -66,7 +66,7 @@ class Command(BaseCommand):
             settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
             call_command("migrate", verbosity=0, interactive=False)
             call_command("collectstatic", verbosity=0, interactive=False)
-            token = setup.create_setup_link()
+            token = links.create_setup_link()
         except OSError as error:
             raise CommandError(f"The folder {settings.DATA_DIR} cannot be used: {error.strerror}.") from None
         except DatabaseError as error:

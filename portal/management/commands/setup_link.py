@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
-from portal.services.people import setup
+from portal.services.people import links
 
 
 class Command(BaseCommand):
@@ -14,7 +14,7 @@ class Command(BaseCommand):
     help = "Print a one-time link with which the first administrator is made."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        token = setup.create_setup_link()
+        token = links.create_setup_link()
         if token is None:
             raise CommandError("There is an administrator already; sign in as one and add people in /people/.")
         self.stdout.write(reverse("setup", args=[token]))

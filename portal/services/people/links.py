@@ -1,14 +1,20 @@
-"""One-time links, by which people come in who have no password yet, or none any more."""
+"""One-time links, by which people come in who have no password yet, or none any more, and the first administrator."""
 
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.contrib.auth.models import Group
+from django.db import transaction
 from django.utils.crypto import salted_hmac
 
 from portal import models
 from portal.db import clock
 from portal.models.clock import Now
+from portal.services.key import accounts, key_lock
+from portal.services.people import membership
+
+SETUP_LIFETIME = timedelta(hours=1)
 
 
 class LinkNotValid(Exception):
@@ -40,6 +46,35 @@ def find_link(*, token: str) -> models.SignInLink:
     if link is None or not token.startswith(_name(link.person_id)):
         raise LinkNotValid
     return link
+
+
+def has_administrator() -> bool:
+    return models.User.objects.filter(is_superuser=True, is_active=True).exists()
+
+
+@transaction.atomic
+def create_setup_link() -> str | None:
+    """A new token, which replaces any earlier one; None where there is an administrator already."""
+    return None if has_administrator() else create_link(person=None, lifetime=SETUP_LIFETIME).token
+
+
+def check_setup_link(*, token: str) -> None:
+    """Raise LinkNotValid unless the token may make an administrator now."""
+    if has_administrator() or find_link(token=token).person is not None:
+        raise LinkNotValid
+
+
+@transaction.atomic
+def create_administrator(*, token: str, username: str, password: str) -> models.User:
+    """Make the first administrator, in all groups, and use the link up. Raises LinkNotValid."""
+    # Two people with the same link: the second waits here, then finds it used.
+    key_lock.lock_key(account=accounts.get_current_account())
+    check_setup_link(token=token)
+    models.SignInLink.objects.filter(person=None).delete()
+    user = models.User.objects.create_superuser(username=username, password=password)
+    user.groups.set(Group.objects.filter(name__in=["Members", "Operators"]))
+    membership.record_set_up(person=user)
+    return user
 
 
 def _name(person_id: int | None) -> str:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from portal import models
 from portal.models.clock import Now
 from portal.services.key import accounts
-from portal.services.people import invitations, setup, throttle
+from portal.services.people import invitations, links, throttle
 from portal.services.reconciliation import completeness
 from portal.web.sessionstore import SessionStore
 
@@ -110,7 +110,7 @@ def _stop_worker(_: str) -> None:
 def _set_up(_: str) -> dict[str, str]:
     """No administrator yet: the set-up link works."""
     models.User.objects.filter(username="root").update(is_active=False)
-    return {"token": setup.create_setup_link() or ""}
+    return {"token": links.create_setup_link() or ""}
 
 
 def _invite(_: str) -> dict[str, str]:
