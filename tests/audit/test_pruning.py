@@ -14,9 +14,7 @@ from portal.services.people import people
 from portal.services.reconciliation import operator_actions
 from portal.services.reports import configuration, usage
 from portal.services.requests import submissions
-from portal.services.retention import events as pruneevents
 from portal.services.retention import prune
-from portal.services.retention import requests as prunerequests
 from portal.services.runtime import leases
 from portal.services.search import exporting, finding
 from tests import factories
@@ -113,10 +111,10 @@ def test_nothing_young_goes_and_nothing_unless_it_is_asked_for(old, settings):
 
 
 def test_rounds_are_short_and_go_on(old, monkeypatch):
-    monkeypatch.setattr(prunerequests, "BATCH", 2)
-    monkeypatch.setattr(prunerequests, "BATCHES", 1)
-    monkeypatch.setattr(pruneevents, "BATCHES", 1)
-    monkeypatch.setattr(pruneevents, "BATCH", 6)
+    monkeypatch.setattr(prune, "REQUESTS_AT_ONCE", 2)
+    monkeypatch.setattr(prune, "REQUEST_BATCHES", 1)
+    monkeypatch.setattr(prune, "EVENT_BATCHES", 1)
+    monkeypatch.setattr(prune, "EVENTS_AT_ONCE", 6)
     count_usage()
     left = []
     while factories.acquire_lease(name="prune").run(prune.prune_old):
@@ -329,7 +327,7 @@ def test_a_checkpoint_that_was_pruned_proves_nothing(old):
 def test_a_crash_leaves_nothing_half(old, monkeypatch):
     """After the tombstone and its event, before all has gone: the next round begins anew."""
     count_usage()
-    before, delete = count_rows(), prunerequests._delete
+    before, delete = count_rows(), prune._delete
 
     def crash(kind, ids):
         if kind == "workstation":
@@ -337,7 +335,7 @@ def test_a_crash_leaves_nothing_half(old, monkeypatch):
         delete(kind, ids)
 
     with monkeypatch.context() as patch:
-        patch.setattr(prunerequests, "_delete", crash)
+        patch.setattr(prune, "_delete", crash)
         with pytest.raises(ConnectionError), transaction.atomic():
             factories.acquire_lease(name="prune").run(prune.prune_old)
     assert count_rows() == before
