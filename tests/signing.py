@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from portal import models
 from portal.db import numbers
-from portal.services.audit import changes, events
+from portal.services.audit import events
 
 _AT_ONCE = 1000  # numbers: the database lets nobody take more
 
@@ -26,7 +26,7 @@ def store_events(told: Iterable[tuple[models.Event, Sequence[Model]]]) -> list[m
     """Write events that have their times, each with what it says of its rows, as the instances are."""
     stored, kept, listed = [], [], list(told)
     for number, (event, rows) in enumerate(listed, start=take_numbers(len(listed))):
-        described = changes.describe_changes(changed=rows, gone=(), lists={})
+        described = events.describe_changes(changed=rows, gone=(), lists={})
         event.id, event.http_request = number, ""
         events.sign_event(event=event, described=described)
         kept += described

@@ -1,6 +1,6 @@
-"""Writes the audit log."""
+"""Writes the audit log: events, and what they change about rows, as the audited columns before and after."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
@@ -10,9 +10,10 @@ from django.db.models import Model
 
 from portal import models
 from portal.db import numbers
+from portal.models.audited import Audited
 from portal.models.canonical_json import write_json
 from portal.models.event import Verb
-from portal.services.audit import canonical, changes, reading
+from portal.services.audit import canonical, reading, rows
 from portal.services.runtime import limits
 
 
@@ -69,7 +70,7 @@ def record(
         rows = [] if isinstance(target, str) else [target]
     if request_number is None:
         request_number = target.pk if isinstance(target, models.Request) else getattr(target, "request_id", None)
-    described = [*changes.describe_changes(changed=rows, gone=gone, lists=lists or {}), *more]
+    described = [*describe_changes(changed=rows, gone=gone, lists=lists or {}), *more]
     source = _ORIGIN.get()
     event = models.Event(
         actor_id=by.pk if by else None,
@@ -156,3 +157,51 @@ def describe_moment(*, row: Model, column: str) -> dict[str, object]:
     """The detail of an event that set a time which was not set: read back, for the database's clock wrote it."""
     row.refresh_from_db(fields=[column])
     return {"before": {column: None}, "after": {column: getattr(row, column).isoformat()}}
+
+
+def describe_changes(
+    *, changed: Iterable[Model], gone: Iterable[Model], lists: Mapping[str, tuple[object, object]]
+) -> list[models.Change]:
+    """What is to be said of rows that were changed, as the instances have them, and of rows that go.
+
+    `lists`: what changed in the lists of the first. Rows of other kinds are left out, and those without a change.
+    """
+    described = [_describe(row, lists=lists if place == 0 else {}) for place, row in enumerate(dict.fromkeys(changed))]
+    # Of what goes, nothing that it held is kept.
+    kinds = [(row, rows.find_kind(row=row)) for row in gone]
+    removed = [
+        models.Change(kind=kind.name, row_id=row.pk, act=models.Change.Act.REMOVED) for row, kind in kinds if kind
+    ]
+    return [change for change in described if change] + removed
+
+
+def _describe(row: Model, *, lists: Mapping[str, tuple[object, object]]) -> models.Change | None:
+    kind = rows.find_kind(row=row)
+    if kind is None:
+        return None
+    if isinstance(row, Audited):
+        is_new, columns = _compare(row, kind=kind)
+    else:
+        is_new, columns = all(before is None for before, _ in lists.values()), {}
+    columns |= {name: list(values) for name, values in lists.items()}
+    act = models.Change.Act.ADDED if is_new else models.Change.Act.CHANGED
+    return models.Change(kind=kind.name, row_id=row.pk, act=act, columns=columns) if columns else None
+
+
+def _compare(row: Audited, *, kind: rows.Kind) -> tuple[bool, dict[str, list[object]]]:
+    """Whether the row is new, and its columns before and after: those that changed, or all where no event has it."""
+    stored = row.stored
+    before = {} if stored is None else rows.describe(kind=kind, values=stored)
+    # What the database computed is not in the instance yet.
+    if computed := [name for name in kind.columns if hasattr(row.__dict__.get(name), "resolve_expression")]:
+        row.refresh_from_db(fields=computed)
+    after = rows.describe(kind=kind, values=row.__dict__)
+    row.note_recorded()
+    if stored is None:
+        return True, {name: [None, value] for name, value in after.items()}
+    if not kind.begins and not models.Change.objects.filter(kind=kind.name, row_id=row.pk).exists():
+        (found,) = rows.read_rows(kind=kind, ids=[row.pk]).values()
+        after = {name: rows.hide(kind=kind, column=name, value=value) for name, value in found.items()}
+        return False, {name: [before.get(name, value), value] for name, value in after.items()}
+    pairs = {name: [before.get(name), value] for name, value in after.items()}
+    return False, {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
