@@ -12,7 +12,8 @@ import pytest
 from django.core.management import call_command
 
 from portal import models
-from portal.services.audit import export, seals
+from portal.management.commands import export_audit
+from portal.services.audit import seals
 from tests.audit.conftest import find, prune_all
 
 pytestmark = pytest.mark.django_db
@@ -58,7 +59,7 @@ def test_what_is_left_after_pruning_is_well(record, seal, script, much_later):
     much_later()
     prune_all()
     assert models.Tombstone.objects.exists()
-    lines = list(export.walk_log())
+    lines = list(export_audit.walk_log())
     assert script.run(lines) == (0, [f"All is well; {models.Tombstone.objects.count()} events are not sealed yet"])
     assert find() == []
     kept = next(line for line in lines if is_event(line))
@@ -67,14 +68,14 @@ def test_what_is_left_after_pruning_is_well(record, seal, script, much_later):
 
 def test_an_event_that_was_edited_is_named(record, script):
     for name in ("reason", "at", "actor_name", "request_number", "changes"):
-        lines: list[dict[str, Any]] = list(export.walk_log())
+        lines: list[dict[str, Any]] = list(export_audit.walk_log())
         edited = [line for line in lines if is_event(line)][1]
         edited[name] = [] if name == "changes" else "2020-02-02 02:02:02.000001"
         assert script.run(lines) == (1, [f"event {edited['id']} was changed"]), name
 
 
 def test_events_that_were_removed_or_inserted_are_named(record, script):
-    lines = list(export.walk_log())
+    lines = list(export_audit.walk_log())
     gone, copied = lines[3], lines[8]
     damaged = [line for line in lines if line != gone]
     damaged.insert(1, copied | {"id": -5})
@@ -85,7 +86,7 @@ def test_events_that_were_removed_or_inserted_are_named(record, script):
 
 
 def test_seals_that_were_edited_or_removed_are_named(record, script):
-    lines = list(export.walk_log())
+    lines = list(export_audit.walk_log())
     second = next(line for line in lines if line.get("number") == 2)
     second["count"] = 1
     assert script.run(lines) == (1, ["seal 2 was changed"])
@@ -96,13 +97,13 @@ def test_seals_that_were_edited_or_removed_are_named(record, script):
 
 def test_an_end_that_was_cut_off_is_found_by_the_checkpoint(record, script):
     checkpoint = seals.describe_newest()
-    lines = list(export.walk_log())
+    lines = list(export_audit.walk_log())
     end = max(place for place, line in enumerate(lines[:-1]) if not is_event(line)) + 1
     assert script.run(lines[:end])[0] == 0
     assert script.run(lines[:end], checkpoint) == (1, [f"seal {checkpoint['number']} is not the checkpoint's"])
 
 
 def test_without_the_key_nothing_fits(record, tmp_path):
-    code, said = Script(tmp_path, "another key").run(list(export.walk_log()))
+    code, said = Script(tmp_path, "another key").run(list(export_audit.walk_log()))
     assert code == 1
     assert all("which was not given" in words for words in said)
