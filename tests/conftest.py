@@ -11,7 +11,8 @@ from django.test import TransactionTestCase
 from portal import models
 from portal.db import places
 from portal.services.key import accounts
-from portal.services.runtime.process import MEMORY
+from portal.services.key.databases import MEMORY
+from portal.web import streams
 from tests import beginning, dbclock, factories
 from tests.browser import Browser
 from tests.provider import server
@@ -59,6 +60,7 @@ def slow_fingerprints(monkeypatch) -> None:
 def _begin_as_a_new_process() -> None:
     """Between tests the database is emptied, which a worker would rightly take for a loss."""
     MEMORY.forget()
+    streams.HELD.clear()
     if places.has_file():
         places.remove_file()
 

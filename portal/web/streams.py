@@ -1,6 +1,7 @@
 """Answers that are written while they are sent: few at one time, for each holds a thread until its reader has it."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from typing import Any, cast
@@ -9,10 +10,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.template import loader
 
-from portal.services.runtime.process import MEMORY
-
 _TRY_AGAIN = "10"  # seconds
 _PLACES = min(settings.WEB_THREADS // 4, settings.WEB_CONNECTIONS // 2)  # of this process
+HELD = Counter[object]()  # of these, by the person
 
 
 def limit_streams[**P](view: Callable[P, HttpResponseBase]) -> Callable[P, HttpResponseBase]:
@@ -50,16 +50,16 @@ class _Place:
     @classmethod
     def take(cls, *, person: object) -> "_Place | None":
         with cls._lock:
-            if MEMORY.streams.total() >= _PLACES or MEMORY.streams[person] >= max(1, _PLACES // 2):
+            if HELD.total() >= _PLACES or HELD[person] >= max(1, _PLACES // 2):
                 return None
-            MEMORY.streams[person] += 1
+            HELD[person] += 1
             return cls(person)
 
     def close(self) -> None:
         with self._lock:
             if self._is_held:
                 self._is_held = False
-                MEMORY.streams[self._person] -= 1
+                HELD[self._person] -= 1
 
 
 class _Pieces:

@@ -20,10 +20,10 @@ from portal import models
 from portal.db import places
 from portal.services.audit import verify
 from portal.services.key import accounts, circuit_breaker, database_moved, key_lock
+from portal.services.key.databases import MEMORY
 from portal.services.reconciliation import restore
 from portal.services.requests import dispatch, results
 from portal.services.runtime import clients
-from portal.services.runtime.process import MEMORY
 from tests import factories, pool
 from tests.services.reconciling import statuses
 

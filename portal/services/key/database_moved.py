@@ -17,7 +17,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, databases, key_lock
-from portal.services.runtime.process import MEMORY
+from portal.services.key.databases import MEMORY
 
 logger = logging.getLogger(__name__)
 

@@ -1,10 +1,26 @@
-"""The database's own row: a random identity and a place, given to it once."""
+"""The database's own row: a random identity and a place, given to it once; and what this process remembers of it."""
 
 import secrets
+from dataclasses import dataclass, field
 
 from portal import models
 from portal.db import places
-from portal.services.runtime.process import MEMORY
+
+
+@dataclass(kw_only=True)
+class Memory:
+    """What this process remembers, for what is stored can be put back. Empty in one that has just started."""
+
+    identity: str = ""  # of the database, as it was seen last
+    timeline: int = 0
+    ticks: dict[str, int] = field(default_factory=dict)  # the highest of each key that was seen, by the key's id
+    given: set[str] = field(default_factory=set)  # identities of databases; one that was not committed is nobody's
+
+    def forget(self) -> None:
+        vars(self).update(vars(Memory()))
+
+
+MEMORY = Memory()
 
 
 def get_database() -> models.Database:
