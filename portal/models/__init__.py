@@ -4,7 +4,7 @@ from portal.models.account import DATABASE_MOVED, NEW_KEY, Account, Credential, 
 from portal.models.attempt import Attempt, LateResponse
 from portal.models.audit_log import LogCheck, Seal, StreamPosition, Tombstone
 from portal.models.beginning import Beginning
-from portal.models.connection import Connection, Way
+from portal.models.connection import Connection, Share, Way
 from portal.models.database import Database, LostResponse, Restore
 from portal.models.event import Change, Event, EventNumber, name_target
 from portal.models.ids import MAX_ID, parse_id
@@ -13,7 +13,6 @@ from portal.models.request import LONGEST_TYPE, TRANSITIONS, Request, check_tran
 from portal.models.runtime import Lease, Limit, Worker
 from portal.models.scan import Scan
 from portal.models.search import SearchEntry, UnreadableSearch, check_words, fold, read_number, read_words
-from portal.models.share import Share
 from portal.models.usage import DailyCount
 from portal.models.user import Session, SignInLink, User, list_time_zones
 from portal.models.workspace import File, Log, Workspace
