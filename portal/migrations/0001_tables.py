@@ -7,7 +7,7 @@ import django.db.models.functions.comparison
 import django.db.models.functions.text
 import django.utils.timezone
 import portal.models.account
-import portal.models.beginning
+import portal.models.workspace
 import portal.models.canonical_json
 import portal.models.clock
 import portal.models.connection
@@ -745,11 +745,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='workspace',
-            index=models.Index(portal.models.beginning.Beginning('status'), models.OrderBy(models.F('id'), descending=True), name='workspace_by_status'),
+            index=models.Index(portal.models.workspace.Beginning('status'), models.OrderBy(models.F('id'), descending=True), name='workspace_by_status'),
         ),
         migrations.AddIndex(
             model_name='workspace',
-            index=models.Index(models.F('owner'), portal.models.beginning.Beginning('status'), models.OrderBy(models.F('id'), descending=True), name='workspace_by_both'),
+            index=models.Index(models.F('owner'), portal.models.workspace.Beginning('status'), models.OrderBy(models.F('id'), descending=True), name='workspace_by_both'),
         ),
         migrations.AddConstraint(
             model_name='workspace',
@@ -761,11 +761,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='log',
-            index=models.Index(portal.models.beginning.Beginning('level'), models.OrderBy(models.F('id'), descending=True), name='log_by_level'),
+            index=models.Index(portal.models.workspace.Beginning('level'), models.OrderBy(models.F('id'), descending=True), name='log_by_level'),
         ),
         migrations.AddIndex(
             model_name='log',
-            index=models.Index(portal.models.beginning.Beginning('type'), models.OrderBy(models.F('id'), descending=True), name='log_by_type'),
+            index=models.Index(portal.models.workspace.Beginning('type'), models.OrderBy(models.F('id'), descending=True), name='log_by_type'),
         ),
         migrations.AddConstraint(
             model_name='log',
@@ -777,7 +777,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='file',
-            index=models.Index(portal.models.beginning.Beginning('name'), models.OrderBy(models.F('id'), descending=True), name='file_by_name'),
+            index=models.Index(portal.models.workspace.Beginning('name'), models.OrderBy(models.F('id'), descending=True), name='file_by_name'),
         ),
         migrations.AddConstraint(
             model_name='file',
@@ -789,15 +789,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='workstation',
-            index=models.Index(portal.models.beginning.Beginning('status'), models.OrderBy(models.F('id'), descending=True), name='workstation_by_status'),
+            index=models.Index(portal.models.workspace.Beginning('status'), models.OrderBy(models.F('id'), descending=True), name='workstation_by_status'),
         ),
         migrations.AddIndex(
             model_name='workstation',
-            index=models.Index(portal.models.beginning.Beginning('type'), models.OrderBy(models.F('id'), descending=True), name='workstation_by_type'),
+            index=models.Index(portal.models.workspace.Beginning('type'), models.OrderBy(models.F('id'), descending=True), name='workstation_by_type'),
         ),
         migrations.AddIndex(
             model_name='workstation',
-            index=models.Index(portal.models.beginning.Beginning('type'), portal.models.beginning.Beginning('status'), models.OrderBy(models.F('id'), descending=True), name='workstation_by_both'),
+            index=models.Index(portal.models.workspace.Beginning('type'), portal.models.workspace.Beginning('status'), models.OrderBy(models.F('id'), descending=True), name='workstation_by_both'),
         ),
         migrations.AddIndex(
             model_name='workstation',

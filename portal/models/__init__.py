@@ -3,7 +3,6 @@
 from portal.models.account import DATABASE_MOVED, NEW_KEY, Account, Credential, Key
 from portal.models.attempt import Attempt, LateResponse
 from portal.models.audit_log import LogCheck, Seal, StreamPosition, Tombstone
-from portal.models.beginning import Beginning
 from portal.models.connection import Connection, Share, Way
 from portal.models.database import Database, LostResponse, Restore
 from portal.models.event import Change, Event, EventNumber, name_target
@@ -15,6 +14,6 @@ from portal.models.scan import Scan
 from portal.models.search import SearchEntry, UnreadableSearch, check_words, fold, read_number, read_words
 from portal.models.usage import DailyCount
 from portal.models.user import Session, SignInLink, User, list_time_zones
-from portal.models.workspace import File, Log, Workspace
+from portal.models.workspace import Beginning, File, Log, Workspace
 from portal.models.workstation import RELEASES_WAIT, Workstation, list_calls_before_listing
 from portal.models.workstation_type import WorkstationType, label_type

@@ -2,13 +2,22 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F
+from django.db.models import CharField, F, Func
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.account import Account
 from portal.models.audited import Audited
-from portal.models.beginning import Beginning
 from portal.models.clock import Now
+
+
+class Beginning(Func):
+    """The first LENGTH characters, for indexes: PostgreSQL refuses a row whose indexed text is long. Contract values are
+    shorter."""
+
+    LENGTH = 40
+    # Written out, as in the index.
+    template = f"substr(%(expressions)s, 1, {LENGTH})"
+    output_field = CharField()
 
 
 class Mirror(Audited):

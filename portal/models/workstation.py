@@ -11,12 +11,11 @@ from django.utils.translation import gettext_lazy as _
 from portal import failures
 from portal.models.account import Account
 from portal.models.attempt import Attempt
-from portal.models.beginning import Beginning
 from portal.models.clock import Now, Seconds
 from portal.models.ids import MAX_ID
 from portal.models.request import Request
 from portal.models.user import User
-from portal.models.workspace import Mirror, Workspace
+from portal.models.workspace import Beginning, Mirror, Workspace
 
 RELEASES_WAIT = timedelta(minutes=1)  # for which a rate limit that one release met is obeyed by the others
 _LIMITS = [code for code, row in failures.CATALOGUE.items() if row.pause is failures.Pause.UNTIL_RETRY_AFTER]
