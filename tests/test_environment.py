@@ -26,63 +26,34 @@ def read(monkeypatch):
     return read
 
 
+EMPTY, NUMBER, DAYS = {"default": ""}, {"default": 1, "least": 0, "most": 2}, {"least": 7, "most": 9}
+PLAIN, TLS = {"may_be_plain": True}, {"may_be_plain": False}
+WRONG = [
+    ("read_text", {}, [f"{SECRET}\nsecond line"]),
+    ("read_secret", {}, [SECRET, f"{SECRET},{SECRET},{SECRET}", "x" * 50, f"django-insecure-{SECRET * 3}"]),
+    ("read_secret", {"least": 50}, [SECRET * 3]),
+    ("read_networks", EMPTY, [f"proxy-{SECRET}", "10.0.0.2/16", "fe80::1%eth0", "*"]),
+    ("read_flag", {"default": False}, [f"maybe-{SECRET}"]),
+    ("read_number", NUMBER, [SECRET, "3", "nan"]),
+    ("read_whole_number", NUMBER, ["1.5"]),
+    ("read_days", DAYS, ["6", "10", "7.5"]),
+    ("read_url", EMPTY, [f"ftp://{SECRET}", f"https://user:{SECRET}@host/", "http://provider.example/v1"]),
+    ("read_url", EMPTY, ["https://host:port/", "https://[/"]),
+    ("read_stream", TLS, [SECRET, "stdout:x", "file:log", "file://host/log", "syslog://127.0.0.1:514"]),
+    ("read_stream", TLS, ["syslog+unix:///dev/log?x", "syslog+tls://host", "syslog+tls://host:6514/x"]),
+    ("read_stream", TLS, ["http://127.0.0.1/", "https:///events", f"https://user:{SECRET}@host/"]),
+    ("read_stream", TLS, ["https://host/a b", "https://host/#x", "https://host:port/"]),
+    ("read_stream", PLAIN, ["http://host/"]),
+    ("read_address", EMPTY, [SECRET, "localhost", "127.0.0.1:8000", "[::1]:8000", "[127.0.0.1", "10.0.0.0/8"]),
+    ("read_hosts", EMPTY, ["*.com", "*.com:8443", "*"]),
+    ("read_time_zone", {"default": "UTC"}, [f"Mars/{SECRET}"]),
+    ("read_database", EMPTY, [f"rubbish {SECRET}", f"mysql://user:{SECRET}@host/name", "sqlite://:memory:"]),
+    ("read_database", EMPTY, [f"postgres://user:{SECRET}@host:port/name"]),
+]
+
+
 @pytest.mark.parametrize(
-    ("reader", "value", "options"),
-    [
-        ("read_text", f"{SECRET}\nsecond line", {}),
-        ("read_secret", SECRET, {}),
-        ("read_secret", f"{SECRET},{SECRET},{SECRET}", {}),
-        ("read_secret", "x" * 50, {}),
-        ("read_secret", f"django-insecure-{SECRET * 3}", {}),
-        ("read_secret", f"{SECRET * 3}", {"least": 50}),
-        ("read_networks", f"proxy-{SECRET}", {"default": ""}),
-        ("read_networks", "10.0.0.2/16", {"default": ""}),
-        ("read_networks", "fe80::1%eth0", {"default": ""}),
-        ("read_networks", "*", {"default": ""}),
-        ("read_flag", f"maybe-{SECRET}", {"default": False}),
-        ("read_number", SECRET, {"default": 1, "least": 0, "most": 2}),
-        ("read_number", "3", {"default": 1, "least": 0, "most": 2}),
-        ("read_number", "nan", {"default": 1, "least": 0, "most": 2}),
-        ("read_whole_number", "1.5", {"default": 1, "least": 0, "most": 2}),
-        ("read_days", "6", {"least": 7, "most": 9}),
-        ("read_days", "10", {"least": 7, "most": 9}),
-        ("read_days", "7.5", {"least": 7, "most": 9}),
-        ("read_url", f"ftp://{SECRET}", {"default": ""}),
-        ("read_url", f"https://user:{SECRET}@host/", {"default": ""}),
-        ("read_url", "http://provider.example/v1", {"default": ""}),
-        ("read_url", "https://host:port/", {"default": ""}),
-        ("read_url", "https://[/", {"default": ""}),
-        *(
-            ("read_stream", value, {"may_be_plain": False})
-            for value in (
-                *(
-                    SECRET,
-                    "stdout:x",
-                    "file:log",
-                    "file://host/log",
-                    "syslog+unix:///dev/log?x",
-                    "syslog://127.0.0.1:514",
-                ),
-                *("syslog+tls://host", "syslog+tls://host:6514/x", "http://127.0.0.1/", "https:///events"),
-                *(f"https://user:{SECRET}@host/", "https://host/a b", "https://host/#x", "https://host:port/"),
-            )
-        ),
-        ("read_stream", "http://host/", {"may_be_plain": True}),
-        ("read_address", SECRET, {"default": ""}),
-        ("read_address", "localhost", {"default": ""}),
-        ("read_address", "127.0.0.1:8000", {"default": ""}),
-        ("read_address", "[::1]:8000", {"default": ""}),
-        ("read_address", "[127.0.0.1", {"default": ""}),
-        ("read_address", "10.0.0.0/8", {"default": ""}),
-        ("read_hosts", "*.com", {"default": ""}),
-        ("read_hosts", "*.com:8443", {"default": ""}),
-        ("read_hosts", "*", {"default": ""}),
-        ("read_time_zone", f"Mars/{SECRET}", {"default": "UTC"}),
-        ("read_database", f"rubbish {SECRET}", {"default": ""}),
-        ("read_database", f"mysql://user:{SECRET}@host/name", {"default": ""}),
-        ("read_database", "sqlite://:memory:", {"default": ""}),
-        ("read_database", f"postgres://user:{SECRET}@host:port/name", {"default": ""}),
-    ],
+    ("reader", "options", "value"), [(reader, options, value) for reader, options, values in WRONG for value in values]
 )
 def test_a_wrong_value_stops_with_one_line_that_does_not_show_it(read, reader, value, options):
     with pytest.raises(SystemExit) as stop:
@@ -93,42 +64,32 @@ def test_a_wrong_value_stops_with_one_line_that_does_not_show_it(read, reader, v
     assert SECRET not in line
 
 
+STREAMS = ["", "stdout:", "file:///var/log/portal", "syslog+unix:///dev/log", "syslog+tls://[::1]:6514"]
+STREAMS += ["https://host:8443/events?from=portal", "https://host", "http://127.0.0.1:8088/"]
+NETWORKS = ["10.0.0.2", "10.1.0.0/16", "::1"]
+GOOD: list[tuple[str, dict, dict[str, object]]] = [
+    ("read_text", {}, {"  $x \n": "$x"}),
+    ("read_text", {"default": "d"}, {"": "d"}),
+    ("read_secret", {}, {"": "", "0123456789abcdef" * 2: "0123456789abcdef" * 2}),
+    ("read_networks", EMPTY, {"10.0.0.2, 10.1.0.0/16,::1": [ip_network(network) for network in NETWORKS]}),
+    ("read_stream", PLAIN, {value: value for value in STREAMS}),
+    ("read_flag", {"default": True}, {"": True, "OFF": False}),
+    ("read_number", NUMBER, {"0.5": 0.5}),
+    ("read_whole_number", NUMBER, {"2": 2}),
+    ("read_days", DAYS, {"": None, " 7 ": 7}),
+    ("read_list", {}, {" a, ,b ": ["a", "b"]}),
+    ("read_hosts", EMPTY, {"*.a.example:*, b": ["*.a.example:*", "b"]}),
+    ("read_address", {"default": "127.0.0.1"}, {"": "127.0.0.1"}),
+    ("read_address", EMPTY, {"10.0.0.3": "10.0.0.3", "::1": "[::1]", "[2001:DB8::1]": "[2001:db8::1]"}),
+    ("read_time_zone", {"default": "UTC"}, {"Europe/Rome": "Europe/Rome"}),
+    ("read_url", EMPTY, {"https://api.example/v1/": "https://api.example/v1"}),
+    ("read_url", EMPTY, {"http://127.0.0.1:8001/v1": "http://127.0.0.1:8001/v1"}),
+]
+
+
 @pytest.mark.parametrize(
-    ("reader", "value", "options", "result"),
-    [
-        ("read_text", "  $x \n", {}, "$x"),
-        ("read_secret", "", {}, ""),
-        ("read_secret", "0123456789abcdef" * 2, {}, "0123456789abcdef" * 2),
-        (
-            "read_networks",
-            "10.0.0.2, 10.1.0.0/16,::1",
-            {"default": ""},
-            [ip_network("10.0.0.2"), ip_network("10.1.0.0/16"), ip_network("::1")],
-        ),
-        *(
-            ("read_stream", value, {"may_be_plain": True}, value)
-            for value in (
-                *("", "stdout:", "file:///var/log/portal", "syslog+unix:///dev/log", "syslog+tls://[::1]:6514"),
-                *("https://host:8443/events?from=portal", "https://host", "http://127.0.0.1:8088/"),
-            )
-        ),
-        ("read_text", "", {"default": "d"}, "d"),
-        ("read_flag", "", {"default": True}, True),
-        ("read_flag", "OFF", {"default": True}, False),
-        ("read_number", "0.5", {"default": 1, "least": 0, "most": 2}, 0.5),
-        ("read_whole_number", "2", {"default": 1, "least": 0, "most": 2}, 2),
-        ("read_days", "", {"least": 7, "most": 9}, None),
-        ("read_days", " 7 ", {"least": 7, "most": 9}, 7),
-        ("read_list", " a, ,b ", {}, ["a", "b"]),
-        ("read_hosts", "*.a.example:*, b", {"default": ""}, ["*.a.example:*", "b"]),
-        ("read_address", "", {"default": "127.0.0.1"}, "127.0.0.1"),
-        ("read_address", "10.0.0.3", {"default": ""}, "10.0.0.3"),
-        ("read_address", "::1", {"default": ""}, "[::1]"),
-        ("read_address", "[2001:DB8::1]", {"default": ""}, "[2001:db8::1]"),
-        ("read_time_zone", "Europe/Rome", {"default": "UTC"}, "Europe/Rome"),
-        ("read_url", "https://api.example/v1/", {"default": ""}, "https://api.example/v1"),
-        ("read_url", "http://127.0.0.1:8001/v1", {"default": ""}, "http://127.0.0.1:8001/v1"),
-    ],
+    ("reader", "options", "value", "result"),
+    [(reader, options, *pair) for reader, options, results in GOOD for pair in results.items()],
 )
 def test_a_good_value_is_read(read, reader, value, options, result):
     assert read(reader, value, **options) == result
