@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from portal.agentstation import AgentStationError, Client, Reply, Workstation
+from portal.agentstation.errors import NoConnection
 from tests.agentstation.server import Handler, Server, answering, make_certificate, over_tls
 
 KEY = "sk-live-0123456789abcdef"
@@ -60,6 +61,18 @@ def fail() -> Fail:
         assert KEY not in shown
         assert "urllib3" not in str(error)
         assert "Connection(" not in str(error)
+        return error
+
+    return catch
+
+
+@pytest.fixture
+def fail_to_connect(client_of: Callable[..., Client], fail: Fail) -> Callable[..., AgentStationError]:
+    """The error of a POST to an address, of which nothing was sent."""
+
+    def catch(url: str, **options: float) -> AgentStationError:
+        error = fail(lambda: client_of(url, **options).request_workstation(type="python"))
+        assert (type(error), error.response) == (NoConnection, None)
         return error
 
     return catch

@@ -2,6 +2,7 @@
 
 import contextlib
 import queue
+import re
 import socket
 import ssl
 import struct
@@ -29,8 +30,8 @@ class Connection:
 
     def _is_complete(self) -> bool:
         head, end, body = self.received.partition(b"\r\n\r\n")
-        length = next((line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b":0")
-        return bool(end) and len(body) >= int(length.split(b":")[1])
+        length = re.search(rb"(?i)content-length: *(\d+)", head)
+        return bool(end) and len(body) >= int(length[1] if length else 0)
 
     def read_to_end(self) -> None:
         while some := self.sock.recv(65536):
@@ -104,7 +105,6 @@ class Server:
 
 
 def http(status: int, body: bytes = b"", *headers: str) -> bytes:
-    """A complete response."""
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode("latin-1") + body
 
@@ -132,17 +132,11 @@ def dripping(start: bytes, drop: bytes) -> Handler:
 
 
 def over_tls(context: ssl.SSLContext, handler: Handler) -> Handler:
-    """The same handler behind a TLS handshake."""
-
     def handle(connection: Connection) -> None:
         connection.start_tls(context)
         handler(connection)
 
     return handle
-
-
-def read_to_end(connection: Connection) -> None:
-    connection.read_to_end()
 
 
 def reset_after_request(connection: Connection) -> None:
@@ -156,6 +150,5 @@ def make_certificate(folder: Path) -> Path:
     command += ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "keyUsage=critical,digitalSignature,keyCertSign"]
     command += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")]
     subprocess.run(command, check=True, capture_output=True)
-    both = folder / "both.pem"
-    both.write_text((folder / "key.pem").read_text() + (folder / "certificate.pem").read_text())
-    return both
+    (folder / "both.pem").write_text((folder / "key.pem").read_text() + (folder / "certificate.pem").read_text())
+    return folder / "both.pem"

@@ -4,117 +4,97 @@ import errno
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from portal.agentstation import SendTooLate, boottime
-from portal.agentstation.errors import GatewayResponse, NoAnswer, NoConnection, UnreadableResponse
-from tests.agentstation.server import Connection, answering, dripping, http, over_tls, read_to_end, reset_after_request
+from portal.agentstation.errors import GatewayResponse, NoAnswer, UnreadableResponse
+from tests import ports
+from tests.agentstation.server import Connection, answering, dripping, http, over_tls, reset_after_request
 
 WORKSTATION = b'{"id": "Il4lMTpQUC3L", "type": "python", "status": "active"}'
 MEBIBYTE = 1024 * 1024
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 # Nothing was sent.
 
 
-def test_a_refused_connection_is_no_connection(client_of, fail):
-    client = client_of(f"http://127.0.0.1:{free_port()}/v1")
-    error = fail(lambda: client.request_workstation(type="python"))
-    assert type(error) is NoConnection
-    assert "Connection refused" in str(error)
-    assert error.response is None
+def test_a_refused_connection_is_no_connection(fail_to_connect):
+    assert "Connection refused" in str(fail_to_connect(f"http://127.0.0.1:{ports.find_port()}/v1"))
 
 
-def test_a_name_that_is_not_found_is_no_connection(client_of, fail):
-    client = client_of("https://provider.invalid/v1")
-    assert type(fail(lambda: client.request_workstation(type="python"))) is NoConnection
+def test_a_name_that_is_not_found_is_no_connection(fail_to_connect):
+    fail_to_connect("https://provider.invalid/v1")
 
 
-def test_a_missing_ca_bundle_is_no_connection(client_of, fail, monkeypatch):
+def test_a_missing_ca_bundle_is_no_connection(fail_to_connect, monkeypatch):
     monkeypatch.setenv("CURL_CA_BUNDLE", "missing.pem")
-    error = fail(lambda: client_of("https://127.0.0.1:9/v1").request_workstation(type="python"))
-    assert type(error) is NoConnection
-    assert "CA bundle" in str(error)
+    assert "CA bundle" in str(fail_to_connect("https://127.0.0.1:9/v1"))
 
 
-def test_a_name_without_an_address_is_no_connection(client_of, fail, monkeypatch):
+def test_a_name_without_an_address_is_no_connection(fail_to_connect, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: [])
-    error = fail(lambda: client_of("http://provider.test/v1").list_page(limit=20))
-    assert type(error) is NoConnection
+    fail_to_connect("http://provider.test/v1")
 
 
-def test_a_reset_while_connecting_is_no_connection(client_of, fail, monkeypatch):
+def test_a_reset_while_connecting_is_no_connection(fail_to_connect, monkeypatch):
     def reset(self, address):
         raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
 
     monkeypatch.setattr(socket.socket, "connect", reset)
-    assert type(fail(lambda: client_of("http://127.0.0.1:1/v1").list_page(limit=20))) is NoConnection
+    fail_to_connect("http://127.0.0.1:1/v1")
 
 
 def test_the_second_address_is_tried_where_the_first_refuses(client_of, serve, monkeypatch):
     server = serve(answering(http(200, WORKSTATION)))
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in (free_port(), server.port)]
+    addresses = [("127.0.0.1", ports.find_port()), ("127.0.0.1", server.port)]
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
     assert client_of(server.url).retrieve_workstation(uid="Il4lMTpQUC3L").uid == "Il4lMTpQUC3L"
 
 
-def test_a_stalled_tcp_handshake_is_no_connection(client_of, fail):
+def test_a_stalled_tcp_handshake_is_no_connection(fail_to_connect):
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
         for filler in (first, second):
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
-        client = client_of(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", connect_timeout=0.3)
-        assert type(fail(lambda: client.request_workstation(type="python"))) is NoConnection
+        fail_to_connect(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", connect_timeout=0.3)
 
 
-def test_a_stalled_tls_handshake_is_no_connection(client_of, fail, serve):
-    server = serve(read_to_end)
-    client = client_of(server.tls_url, connect_timeout=0.3)
-    assert type(fail(lambda: client.request_workstation(type="python"))) is NoConnection
+@pytest.mark.parametrize("options", [{"connect_timeout": 0.3}, {"connect_timeout": 3600, "total_timeout": 0.3}])
+def test_a_stalled_tls_handshake_is_no_connection(fail_to_connect, serve, options):
+    server = serve(Connection.read_to_end)
+    fail_to_connect(server.tls_url, **options)
     assert b"POST" not in server.received()
 
 
-def test_the_total_time_bounds_connecting_too(client_of, fail, serve):
-    server = serve(read_to_end)
-    client = client_of(server.tls_url, connect_timeout=3600, total_timeout=0.3)
-    assert type(fail(lambda: client.request_workstation(type="python"))) is NoConnection
-
-
-def test_an_untrusted_certificate_is_no_connection(client_of, fail, serve, tls):
-    server = serve(over_tls(tls, read_to_end))
-    error = fail(lambda: client_of(server.tls_url).request_workstation(type="python"))
-    assert type(error) is NoConnection
-    assert "certificate verify failed" in str(error)
+def test_an_untrusted_certificate_is_no_connection(fail_to_connect, serve, tls):
+    server = serve(over_tls(tls, Connection.read_to_end))
+    assert "certificate verify failed" in str(fail_to_connect(server.tls_url))
     assert server.received() == b""
 
 
-def test_a_plain_server_on_https_is_no_connection(client_of, fail, serve):
+def test_a_plain_server_on_https_is_no_connection(fail_to_connect, serve):
     def handle(connection):
         connection.sock.recv(1)
         connection.send(http(400, b"{}"))
         connection.read_to_end()
 
-    server = serve(handle)
-    assert type(fail(lambda: client_of(server.tls_url).request_workstation(type="python"))) is NoConnection
+    fail_to_connect(serve(handle).tls_url)
 
 
 def test_past_send_before_not_a_byte_goes_out(fail, reach):
-    server, client = reach(read_to_end)
+    server, client = reach(Connection.read_to_end)
     error = fail(lambda: client.request_workstation(type="python", send_before=boottime() - 1))
     assert (type(error), error.response) == (SendTooLate, None)
     assert server.received() == b""
 
 
 def test_who_may_not_send_any_more_sends_not_a_byte(fail, reach):
-    server, client = reach(read_to_end, total_timeout=30.0)
+    server, client = reach(Connection.read_to_end, total_timeout=30.0)
     asked: list[float] = []
     assert type(fail(lambda: client.request_workstation(type="python", may_send=asked.append))) is SendTooLate
     assert server.received() == b""
@@ -136,7 +116,7 @@ def test_it_is_asked_once_and_when_the_connection_stands(reach):
 
 
 def test_where_the_response_comes_after_the_call_s_time_nothing_goes_out(client_of, fail, serve):
-    server = serve(read_to_end)
+    server = serve(Connection.read_to_end)
     waiting = threading.Event()
     client = client_of(server.url, total_timeout=0.2)
     error = fail(lambda: client.request_workstation(type="python", may_send=lambda left: not waiting.wait(left + 0.1)))
@@ -145,7 +125,7 @@ def test_where_the_response_comes_after_the_call_s_time_nothing_goes_out(client_
 
 
 def test_where_send_before_passes_between_headers_and_body_no_body_goes_out(client_of, fail, serve, monkeypatch):
-    server = serve(read_to_end)
+    server = serve(Connection.read_to_end)
     times = iter([99.0, 101.0])
     monkeypatch.setattr(time, "clock_gettime", lambda clock: next(times))
     client = client_of(server.url)
@@ -202,16 +182,19 @@ def test_an_incomplete_response_is_no_answer(fail, reach, handler):
     assert type(fail(lambda: client.request_workstation(type="python"))) is NoAnswer
 
 
-def test_garbage_inside_tls_is_no_response(client_of, fail, serve, tls, trusted):
+@pytest.mark.parametrize("is_endless", [True, False], ids=["a record that drips", "garbage"])
+def test_what_comes_inside_tls_and_is_no_record_is_no_answer(client_of, fail, serve, tls, trusted, is_endless):
     def handle(connection):
         plain = socket.socket(fileno=socket.dup(connection.sock.fileno()))
         connection.start_tls(tls)
         connection.read_request()
         with plain:
-            plain.sendall(b"this is no TLS record")
+            plain.sendall(b"\x17\x03\x03\x40\x00" if is_endless else b"this is no TLS record")
+            while is_endless and not connection.stopping.wait(0.02):
+                plain.sendall(b"x")
 
-    server = serve(handle)
-    assert type(fail(lambda: client_of(server.tls_url).request_workstation(type="python"))) is NoAnswer
+    client = client_of(serve(handle).tls_url, total_timeout=0.6)
+    assert type(fail(lambda: client.request_workstation(type="python"))) is NoAnswer
 
 
 def flooding(data):
@@ -227,7 +210,7 @@ def flooding(data):
 
 # Each of these would go on for ever: that the test ends is what it asserts.
 ENDLESS = {
-    "says nothing": read_to_end,
+    "says nothing": Connection.read_to_end,
     "drips headers": dripping(b"HTTP/1.1 200 OK\r\nX: ", b"x"),
     "drips header lines": dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "floods with interim answers": flooding(b"HTTP/1.1 100 Continue\r\n\r\n"),
@@ -245,20 +228,6 @@ def test_the_total_time_bounds_the_response(fail, reach, handler):
     error = fail(lambda: client.request_workstation(type="python"))
     assert type(error) is NoAnswer
     assert "in time" in str(error)
-
-
-def test_the_total_time_bounds_a_tls_record_that_drips(client_of, fail, serve, tls, trusted):
-    def handle(connection):
-        plain = socket.socket(fileno=socket.dup(connection.sock.fileno()))
-        connection.start_tls(tls)
-        connection.read_request()
-        with plain:
-            plain.sendall(b"\x17\x03\x03\x40\x00")
-            while not connection.stopping.wait(0.02):
-                plain.sendall(b"x")
-
-    client = client_of(serve(handle).tls_url, total_timeout=0.6)
-    assert type(fail(lambda: client.request_workstation(type="python"))) is NoAnswer
 
 
 # Answers.
@@ -307,7 +276,7 @@ def test_every_call_has_a_connection_of_its_own(client_of, serve):
 
 
 def test_no_redirect_is_followed(client_of, fail, serve):
-    elsewhere = serve(read_to_end)
+    elsewhere = serve(Connection.read_to_end)
     server = serve(answering(http(307, b"", f"Location: {elsewhere.url}")))
     error = fail(lambda: client_of(server.url).request_workstation(type="python"))
     assert type(error) is GatewayResponse
@@ -367,24 +336,21 @@ def test_an_https_proxy_of_the_environment_is_used_and_sees_no_key(client_of, se
     assert proxy.received().startswith(b"POST /v1/workstations ")
 
 
-def test_a_proxy_that_refuses_the_tunnel_is_no_connection(client_of, fail, serve, monkeypatch):
+def test_a_proxy_that_refuses_the_tunnel_is_no_connection(fail_to_connect, serve, monkeypatch):
     proxy = serve(answering(http(407)))
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
-    error = fail(lambda: client_of("https://127.0.0.1:9/v1").request_workstation(type="python"))
-    assert type(error) is NoConnection
-    assert "407" in str(error)
+    assert "407" in str(fail_to_connect("https://127.0.0.1:9/v1"))
     assert b"POST" not in proxy.received()
 
 
-def test_a_proxy_that_drips_is_no_connection(client_of, fail, serve, monkeypatch):
+def test_a_proxy_that_drips_is_no_connection(fail_to_connect, serve, monkeypatch):
     proxy = serve(dripping(b"HTTP/1.1 200 OK\r\nX: ", b"x"))
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
-    client = client_of("https://127.0.0.1:9/v1", total_timeout=0.4)
-    assert type(fail(lambda: client.request_workstation(type="python"))) is NoConnection
+    fail_to_connect("https://127.0.0.1:9/v1", total_timeout=0.4)
 
 
 def test_past_send_before_a_proxy_is_not_even_asked(client_of, fail, serve, monkeypatch):
-    proxy = serve(read_to_end)
+    proxy = serve(Connection.read_to_end)
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
     client = client_of("https://127.0.0.1:9/v1")
     assert type(fail(lambda: client.request_workstation(type="python", send_before=boottime() - 1))) is SendTooLate
@@ -392,11 +358,9 @@ def test_past_send_before_a_proxy_is_not_even_asked(client_of, fail, serve, monk
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "https://127.0.0.1:9", "http://"])
-def test_a_proxy_of_another_kind_is_no_connection(client_of, fail, monkeypatch, proxy):
+def test_a_proxy_of_another_kind_is_no_connection(fail_to_connect, monkeypatch, proxy):
     monkeypatch.setenv("https_proxy", proxy)
-    error = fail(lambda: client_of("https://127.0.0.1:9/v1").request_workstation(type="python"))
-    assert type(error) is NoConnection
-    assert "proxy" in str(error)
+    assert "proxy" in str(fail_to_connect("https://127.0.0.1:9/v1"))
 
 
 def test_plain_http_goes_past_every_proxy(client_of, serve, monkeypatch):
@@ -408,13 +372,6 @@ def test_plain_http_goes_past_every_proxy(client_of, serve, monkeypatch):
 
 def test_a_client_is_shared_by_threads(client_of, serve):
     client = client_of(serve(answering(http(200, WORKSTATION))).url)
-    uids = []
-    threads = [
-        threading.Thread(target=lambda: uids.append(client.request_workstation(type="python").value.uid))
-        for _ in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert uids == ["Il4lMTpQUC3L"] * 8
+    with ThreadPoolExecutor(max_workers=8) as threads:
+        replies = list(threads.map(lambda _: client.request_workstation(type="python"), range(8)))
+    assert [reply.value.uid for reply in replies] == ["Il4lMTpQUC3L"] * 8

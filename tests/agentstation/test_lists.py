@@ -18,6 +18,11 @@ def page(*uids, **more):
     return answering(http(200, json.dumps(document).encode()))
 
 
+@pytest.fixture
+def read(client_of, serve):
+    return lambda handler: client_of(serve(handler).url).list_page(limit=20)
+
+
 def query(server):
     """The path and the query of the next request."""
     line = server.received().split(b"\r\n")[0].decode().split(" ")[1]
@@ -36,69 +41,52 @@ def test_a_page_is_one_call(client_of, serve, history, path, cursor):
 
 
 @pytest.mark.parametrize("more", [{}, {"next_cursor": None}, {"next_cursor": ""}])
-def test_a_page_without_a_cursor_is_the_last(client_of, serve, more):
-    assert client_of(serve(page("a", **more)).url).list_page(limit=20).next_cursor == ""
+def test_a_page_without_a_cursor_is_the_last(read, more):
+    assert read(page("a", **more)).next_cursor == ""
 
 
-def test_an_empty_page_is_no_error(client_of, serve):
-    assert client_of(serve(page()).url).list_page(limit=20).entries == ()
+def test_an_empty_page_is_no_error(read):
+    assert read(page()).entries == ()
 
 
-def test_a_page_says_when_it_was_answered(client_of, serve):
-    body = b'{"data": [{"id": "a"}]}'
-    server = serve(answering(http(200, body, "Date: Wed, 21 Oct 2015 07:28:00 GMT")))
-    got = client_of(server.url).list_page(limit=20)
+def test_a_page_says_when_it_was_answered(read):
+    got = read(answering(http(200, b'{"data": [{"id": "a"}]}', "Date: Wed, 21 Oct 2015 07:28:00 GMT")))
     assert ([entry.uid for entry in got.entries], got.deviations) == (["a"], ())
     assert got.date == datetime(2015, 10, 21, 7, 28, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("entry", [{}, {"type": "max"}, {"id": ""}, {"id": 7}, {"id": None}, "b", None, 5, ["c"]])
-def test_an_entry_without_a_usable_id_does_not_hide_the_others(client_of, serve, entry):
-    body = json.dumps({"data": [{"id": "a"}, entry, {"id": "z"}]}).encode()
-    entries = client_of(serve(answering(http(200, body))).url).list_page(limit=20).entries
+def test_an_entry_without_a_usable_id_does_not_hide_the_others(read, entry):
+    entries = read(page(data=[{"id": "a"}, entry, {"id": "z"}])).entries
     assert [one.uid for one in entries] == ["a", "", "z"]
     assert entries[1].raw == (entry if isinstance(entry, dict) else {"entry": entry})
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
-        {},
-        {"data": None},
-        {"data": {}},
-        {"data": "abc"},
-        {"data": [{"id": "a"}], "next_cursor": 7},
-        {"data": [{"id": "a"}], "next_cursor": 0},
-        {"data": [{"id": "a"}], "next_cursor": False},
-        {"data": [{"id": "a"}], "next_cursor": ["b"]},
-    ],
-)
-def test_what_is_no_page_is_unreadable(client_of, fail, serve, document):
-    server = serve(answering(http(200, json.dumps(document).encode())))
-    assert type(fail(lambda: client_of(server.url).list_page(limit=20))) is UnreadableResponse
+ODD_CURSORS = [{"data": [{"id": "a"}], "next_cursor": odd} for odd in (7, 0, False, ["b"])]
+
+
+@pytest.mark.parametrize("document", [{}, {"data": None}, {"data": {}}, {"data": "abc"}, *ODD_CURSORS])
+def test_what_is_no_page_is_unreadable(read, fail, document):
+    response = answering(http(200, json.dumps(document).encode()))
+    assert type(fail(lambda: read(response))) is UnreadableResponse
 
 
 @pytest.mark.parametrize(("response", "kind"), [(answering(http(500)), InternalError), (reset_after_request, NoAnswer)])
-def test_a_failed_page_is_an_error(client_of, fail, serve, response, kind):
-    assert type(fail(lambda: client_of(serve(response).url).list_page(limit=20))) is kind
+def test_a_failed_page_is_an_error(read, fail, response, kind):
+    assert type(fail(lambda: read(response))) is kind
 
 
-def test_a_page_of_ten_mebibytes_is_read(client_of, serve):
-    server = serve(page("a", padding="x" * 10 * MIB))
-    assert [entry.uid for entry in client_of(server.url).list_page(limit=20).entries] == ["a"]
+def test_a_page_of_ten_mebibytes_is_read(read):
+    assert [entry.uid for entry in read(page("a", padding="x" * 10 * MIB)).entries] == ["a"]
 
 
-def test_a_page_beyond_the_bound_is_too_large_and_not_kept(client_of, fail, serve):
-    server = serve(page("a", padding="x" * 16 * MIB))
-    error = fail(lambda: client_of(server.url).list_page(limit=20))
+def test_a_page_beyond_the_bound_is_too_large_and_not_kept(read, fail):
+    error = fail(lambda: read(page("a", padding="x" * 16 * MIB)))
     assert type(error) is PageTooLarge
-    assert error.response is not None
     assert (len(error.response.body), error.response.truncated) == (MIB, True)
 
 
 @pytest.mark.parametrize("status", [200, 500])
-def test_of_a_response_that_is_no_page_a_mebibyte_is_kept(client_of, fail, serve, status):
-    server = serve(answering(http(status, b"<" * 3 * MIB)))
-    error = fail(lambda: client_of(server.url).list_page(limit=20))
-    assert error.response is not None
+def test_of_a_response_that_is_no_page_a_mebibyte_is_kept(read, fail, status):
+    error = fail(lambda: read(answering(http(status, b"<" * 3 * MIB))))
     assert (len(error.response.body), error.response.truncated) == (MIB, True)
