@@ -54,18 +54,5 @@ def alice(sandbox: Sandbox) -> Iterator[Caller]:
 
 
 @pytest.fixture
-def talk(alice: Caller) -> Callable[[bytes], bytes]:
-    """Send bytes, close our side, and read all that comes back."""
-
-    def send(text: bytes) -> bytes:
-        with alice.connect() as connection:
-            connection.sendall(text)
-            connection.shutdown(socket.SHUT_WR)
-            return b"".join(iter(lambda: connection.recv(65536), b""))
-
-    return send
-
-
-@pytest.fixture
 def post_raw(alice: Caller) -> Callable[..., socket.socket]:
     return alice.post_raw

@@ -130,8 +130,8 @@ def test_nothing_more_is_opened_once_it_stops(alice, sandbox):
 
 
 def test_the_port_can_be_chosen_and_a_taken_one_leaves_nothing_open(clock):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
         with pytest.raises(OSError, match="in use"):
             server.Sandbox(clock=clock, connections_port=port)
     with server.Sandbox(clock=clock, connections_port=port) as sandbox, Caller(sandbox.base_url) as alice:

@@ -85,7 +85,5 @@ def test_a_client_of_another_kind_is_left(alice, uid, words):
 
 
 def test_keys_are_letters_only_where_they_are():
-    assert [screen.read_letter(key) for key in (0x61, 0xE9, 0x01000416, 0xFFE1, 0x0100D800, 0xFFFFFFFF)] == [
-        *("a", "é", "Ж"),
-        *("", "", ""),
-    ]
+    keys = (0x61, 0xE9, 0x01000416, 0xFFE1, 0x0100D800, 0xFFFFFFFF)
+    assert [screen.read_letter(key) for key in keys] == ["a", "é", "Ж", "", "", ""]

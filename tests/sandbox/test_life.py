@@ -79,25 +79,21 @@ def test_a_released_one_gathers_no_more_files(alice, clock):
 
 
 def test_a_lifetime_of_nothing_and_files_at_once(clock):
-    with server.Sandbox(lifetime=0, file_every=0, clock=clock) as sandbox:
-        alice = Caller(sandbox.base_url)
-        with alice.session:
-            made = alice.ask().json()
+    with server.Sandbox(lifetime=0, file_every=0, clock=clock) as sandbox, Caller(sandbox.base_url) as alice:
+        made = alice.ask().json()
 
-            assert made["status"] == "active"
-            assert len(made["workspace"]["files"]["data"]) == 5
-            assert alice.uids("/workstations/history") == [made["id"]]
+        assert made["status"] == "active"
+        assert len(made["workspace"]["files"]["data"]) == 5
+        assert alice.uids("/workstations/history") == [made["id"]]
 
 
 def test_one_that_ends_before_its_first_file_leaves_none(clock):
-    with server.Sandbox(lifetime=5, file_every=10, clock=clock) as sandbox:
-        alice = Caller(sandbox.base_url)
-        with alice.session:
-            alice.ask()
-            clock.move(100)
+    with server.Sandbox(lifetime=5, file_every=10, clock=clock) as sandbox, Caller(sandbox.base_url) as alice:
+        alice.ask()
+        clock.move(100)
 
-            (ended,) = alice.page("/workstations/history")["data"]
-            assert ended["workspace"]["files"]["data"] == []
+        (ended,) = alice.page("/workstations/history")["data"]
+        assert ended["workspace"]["files"]["data"] == []
 
 
 def test_times_are_whole_seconds_or_microseconds(alice, clock):

@@ -7,20 +7,16 @@ import requests
 
 from portal.sandbox import items
 
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
-
 
 @pytest.mark.parametrize("type", items.TYPES)
 def test_a_workstation_of_each_type_starts_active_in_a_new_workspace(alice, type):
     made = alice.ask(type).json()
 
-    assert made["type"] == type
-    assert made["status"] == "active"
-    assert re.fullmatch("[0-9A-Za-z]{12}", made["id"])
-    assert re.fullmatch("[0-9A-Za-z]{12}", made["workspace"]["id"])
+    assert (made["type"], made["status"]) == (type, "active")
     assert made["workspace"]["files"] == made["workspace"]["logs"] == {"object": "list", "data": []}
-    assert TIME.fullmatch(made["startedAt"])
-    assert TIME.fullmatch(made["workspace"]["createdAt"])
+    for uid, time in ((made["id"], made["startedAt"]), (made["workspace"]["id"], made["workspace"]["createdAt"])):
+        assert re.fullmatch("[0-9A-Za-z]{12}", uid)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", time)
 
 
 def test_a_workspace_is_used_again_and_gathers_files_on(alice, clock):
@@ -47,19 +43,11 @@ def test_a_workspace_shows_its_newest_files_only(alice, clock, sandbox):
 
 
 @pytest.mark.parametrize("key", ["", "Bearer", "Bearer wrong", "Basic sandbox", "bearer sandbox", "Bearer s\xe9"])
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "/workstations"),
-        ("GET", "/workstations"),
-        ("GET", "/workstations/history"),
-        ("GET", "/workstations/x"),
-        ("DELETE", "/workstations/x/release"),
-    ],
-)
-def test_without_the_key_every_operation_is_refused(alice, sandbox, method, path, key):
-    headers = {"Authorization": key.encode("latin-1")}
-    answer = requests.request(method, sandbox.base_url + path, headers=headers, json={"type": "max"}, timeout=30)
+@pytest.mark.parametrize("operation", ["POST ", "GET ", "GET /history", "GET /x", "DELETE /x/release"])
+def test_without_the_key_every_operation_is_refused(alice, sandbox, operation, key):
+    method, _, path = operation.partition(" ")
+    headers, address = {"Authorization": key.encode("latin-1")}, f"{sandbox.base_url}/workstations{path}"
+    answer = requests.request(method, address, headers=headers, json={"type": "max"}, timeout=30)
 
     assert answer.status_code == 401
     assert answer.json()["message"] == "Unauthorized - missing or invalid API key."
@@ -69,15 +57,8 @@ def test_without_the_key_every_operation_is_refused(alice, sandbox, method, path
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
-        b"type=python",
-        b"\xff",
-        b"[" * 100_000,
-        b'["python"]',
-        b"{}",
-        b'{"type": "Python"}',
-        b'{"type": ["python"]}',
-        b'{"type": null}',
+        *(b"", b"type=python", b"\xff", b"[" * 100_000, b'["python"]', b"{}"),
+        *(b'{"type": "Python"}', b'{"type": ["python"]}', b'{"type": null}'),
         b'{"type": "python", "workspace_id": null}',
         b'{"type": "python", "workspace_id": 5}',
     ],
@@ -124,8 +105,7 @@ def test_retrieve_and_release(alice):
 def test_an_unknown_address(sandbox, path):
     answer = requests.get(sandbox.url + path, timeout=30)
 
-    assert answer.status_code == 404
-    assert answer.json()["error"] == "Not Found"
+    assert (answer.status_code, answer.json()["error"]) == (404, "Not Found")
 
 
 @pytest.mark.parametrize(
@@ -142,8 +122,7 @@ def test_an_unknown_address(sandbox, path):
 def test_a_wrong_method(alice, sandbox, method, path, allowed):
     answer = alice.session.request(method, sandbox.url + path, timeout=30)
 
-    assert answer.status_code == 405
-    assert answer.headers["Allow"] == allowed
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
     assert answer.json()["error"] == "Method Not Allowed"
 
 

@@ -9,21 +9,10 @@ import requests
 from portal.sandbox import handler, names, responses
 from tests.sandbox.caller import list_threads
 
-REFUSED = {
-    "fail-400": 400,
-    "fail-401": 401,
-    "fail-402": 402,
-    "fail-418": 418,
-    "fail-422": 422,
-    "fail-429": 429,
-    "fail-429-retry-3": 429,
-    "fail-500": 500,
-    "fail-500-made": 500,
-    "fail-503": 503,
-}
-MADE = {"fail-500-made", "hang-made", "reset-made", "slow-5", "unknown-status", "new-fields"} | {
-    *("no-workspace", "long-id", "late-list-30", "late-read-30")
-}
+REFUSED = {f"fail-{status}": status for status in (400, 401, 402, 418, 422, 429, 500, 503)}
+REFUSED |= {"fail-429-retry-3": 429, "fail-500-made": 500}
+MADE = {"fail-500-made", "hang-made", "reset-made", "slow-5", "unknown-status", "new-fields"}
+MADE |= {"no-workspace", "long-id", "late-list-30", "late-read-30"}
 
 
 def check_what_was_made(alice, workspace):
@@ -47,8 +36,7 @@ def test_every_name_is_reserved_described_and_played():
 def test_a_refusal_in_the_providers_words(alice, workspace, status):
     answer = alice.ask("python", workspace)
 
-    assert answer.status_code == status
-    assert answer.headers["Content-Type"] == "application/json"
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
     assert answer.json().keys() == {"error", "message"}
     assert answer.json()["message"] == responses.SENTENCES[status]
     assert answer.headers.get("Retry-After") == ("3" if workspace == "fail-429-retry-3" else None)
@@ -176,14 +164,8 @@ def test_fields_that_the_contract_does_not_know(alice, clock):
     shown = alice.call("GET", f"/workstations/{made['id']}").json()
 
     workspace = shown["workspace"]
-    for part in (
-        made,
-        shown,
-        workspace,
-        workspace["files"],
-        workspace["files"]["data"][0],
-        workspace["logs"]["data"][0],
-    ):
+    files, logs = workspace["files"], workspace["logs"]
+    for part in (made, shown, workspace, files, files["data"][0], logs["data"][0]):
         assert part["region"] == "eu-moon-1"
         assert part["labels"] == {"tier": 3, "tags": ["new", None]}
 
@@ -196,11 +178,8 @@ def test_a_reserved_workspace_is_the_same_at_its_next_use(alice):
 
 
 def test_the_key_is_checked_before_the_reserved_name(sandbox):
-    answer = requests.post(
-        f"{sandbox.base_url}/workstations", json={"type": "python", "workspace_id": "hang"}, timeout=30
-    )
-
-    assert answer.status_code == 401
+    wish = {"type": "python", "workspace_id": "hang"}
+    assert requests.post(f"{sandbox.base_url}/workstations", json=wish, timeout=30).status_code == 401
 
 
 @pytest.mark.parametrize(("name", "shown", "readable"), [("late-list-30", False, True), ("late-read-30", True, False)])

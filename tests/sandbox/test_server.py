@@ -12,6 +12,7 @@ import threading
 import pytest
 
 from portal.sandbox import names, responses, server
+from tests import ports
 from tests.sandbox.caller import Caller
 
 UNAUTHORIZED = responses.reply_error(401).body
@@ -37,17 +38,14 @@ def test_what_was_made_survives_kill_9_also_before_it_was_answered(tmp_path, wor
 
 def test_files_that_had_appeared_are_there_after_a_restart_with_other_settings(tmp_path, clock):
     path = tmp_path / "sandbox.sqlite3"
-    with server.Sandbox(path=path, clock=clock, file_every=1) as sandbox:
-        alice = Caller(sandbox.base_url)
-        with alice.session:
-            made = alice.ask().json()
+    with server.Sandbox(path=path, clock=clock, file_every=1) as sandbox, Caller(sandbox.base_url) as alice:
+        made = alice.ask().json()
     clock.move(3)
 
-    with server.Sandbox(path=path, clock=clock, file_every=1000, lifetime=1) as sandbox:
-        alice = Caller(sandbox.base_url)
-        with alice.session:
-            files = alice.call("GET", f"/workstations/{made['id']}").json()["workspace"]["files"]["data"]
-            assert alice.ask("max", made["workspace"]["id"]).status_code == 200
+    later = server.Sandbox(path=path, clock=clock, file_every=1000, lifetime=1)
+    with later as sandbox, Caller(sandbox.base_url) as alice:
+        files = alice.read(made["id"]).json()["workspace"]["files"]["data"]
+        assert alice.ask("max", made["workspace"]["id"]).status_code == 200
     assert len(files) == 3
     assert files[0]["url"].startswith(sandbox.url)
 
@@ -55,10 +53,7 @@ def test_files_that_had_appeared_are_there_after_a_restart_with_other_settings(t
 def test_a_store_that_is_none_gives_the_port_back(tmp_path):
     path = tmp_path / "sandbox.sqlite3"
     path.write_text("This is no database. " * 100)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-
+    port = ports.find_port()
     with pytest.raises(sqlite3.DatabaseError):
         server.Sandbox(port=port, path=path)
 
@@ -77,10 +72,8 @@ def test_it_listens_on_loopback_only(host):
 
 
 def test_it_listens_on_localhost_too(clock):
-    with server.Sandbox(host="localhost", api_key="other") as sandbox:
-        alice = Caller(sandbox.base_url, key="other")
-        with alice.session:
-            assert alice.uids() == []
+    with server.Sandbox(host="localhost", api_key="other") as sandbox, Caller(sandbox.base_url, "other") as alice:
+        assert alice.uids() == []
         assert sandbox.url.startswith("http://localhost:")
 
 
@@ -141,10 +134,12 @@ def test_one_line_a_request_and_never_the_key(alice, caplog, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_fault_of_the_sandbox_goes_to_the_log(alice, sandbox, caplog, capfd, monkeypatch, talk):
+def test_a_fault_of_the_sandbox_goes_to_the_log(alice, sandbox, caplog, capfd, monkeypatch):
     monkeypatch.setattr(sandbox.provider, "begin", lambda call: 1 / 0)
 
-    assert talk(b"GET / HTTP/1.1\r\n\r\n") == b""
+    with alice.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert connection.recv(1) == b""
 
     monkeypatch.undo()
     assert alice.uids() == []
@@ -184,8 +179,7 @@ def run_command(way, tmp_path, *arguments):
 @pytest.mark.parametrize("way", ["CommandError", "portal"])
 def test_the_command_stops_cleanly_and_finishes_the_answers_begun(tmp_path, way, number):
     with run_command(way, tmp_path, "--port", "0") as process:
-        line = process.stdout.readline()
-        address = line.removeprefix("The sandbox answers at ").strip()
+        address = process.stdout.readline().removeprefix("The sandbox answers at ").strip()
         with Caller(address) as alice, alice.post_raw("slow-600") as connection:
             wait_until_made(alice)
             process.send_signal(number)
@@ -205,10 +199,7 @@ def wait_until_made(alice: Caller) -> None:
     [
         (["--host", "0.0.0.0"], "The sandbox listens on loopback only, not on 0.0.0.0."),
         (["--port", "99999"], "99999 is no port: choose one from 0 to 65535."),
-        (
-            ["--port", "{taken}"],
-            "The sandbox cannot use 127.0.0.1:{taken} with {folder}/sandbox.sqlite3: Address already",
-        ),
+        (["--port", "{taken}"], "The sandbox cannot use 127.0.0.1:{taken} with {folder}/sandbox.sqlite3: Address al"),
         (["--port", "0", "--data", "{folder}"], "The sandbox cannot use its data in {folder}: unable to open"),
     ],
 )
@@ -218,8 +209,7 @@ def test_the_command_says_in_one_line_why_it_cannot_start(sandbox, tmp_path, way
     with run_command(way, tmp_path, *(argument.format(**words) for argument in arguments)) as process:
         output, errors = process.communicate(timeout=30)
 
-    assert process.returncode == 1
-    assert output == ""
+    assert (process.returncode, output) == (1, "")
     assert errors.startswith(f"{way}: {line.format(**words)}")
     assert errors.count("\n") == 1
 
