@@ -2,6 +2,8 @@
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.management import CommandError, call_command
+from django.db import connection
 
 from portal import checks
 
@@ -62,3 +64,12 @@ def test_a_portal_that_takes_any_host_is_warned_of(settings, hosts, is_warned):
 def test_sqlite_needs_no_sslmode(monkeypatch):
     connect_to(monkeypatch, ENGINE="django.db.backends.sqlite3")
     assert checks.check_encryption(None) == []
+
+
+@pytest.mark.django_db
+def test_sqlite_has_no_roles():
+    if connection.vendor == "postgresql":
+        pytest.skip("PostgreSQL has roles")
+    with pytest.raises(CommandError, match="SQLite has no roles"):
+        call_command("grants", "portal")
+    assert checks.check_role(None) == []

@@ -21,9 +21,8 @@ from portal.worker import process
 from tests import factories, roles
 from tests.audit.conftest import count_rows, end_workstations, find, prune_all, respond
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
 on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no roles")
+pytestmark = [pytest.mark.django_db(transaction=True), on_postgresql]
 
 
 @pytest.fixture
@@ -44,7 +43,6 @@ def as_role(role, alice, olga, root) -> Iterator[str]:
 # --- What it can do ---
 
 
-@on_postgresql
 def test_a_worker_starts_sends_and_stops(sandbox, as_role, alice, monkeypatch):
     """By its command, with all its jobs and what is checked before."""
     started = []
@@ -65,7 +63,6 @@ def test_a_worker_starts_sends_and_stops(sandbox, as_role, alice, monkeypatch):
     assert find() == []
 
 
-@on_postgresql
 def test_pages_serve_and_change_what_they_may(sandbox, as_role, alice, olga, root, sign_in, client):
     for person, paths in {
         alice: ["/", "/requests/", "/requests/?q=python", "/workstations/", "/usage/", "/key/"],
@@ -87,7 +84,6 @@ def test_pages_serve_and_change_what_they_may(sandbox, as_role, alice, olga, roo
     assert set(find()) == {("row inserted", f"person {person.pk}") for person in (alice, olga)}
 
 
-@on_postgresql
 def test_the_record_is_sealed_pruned_and_verified(as_role, record, seal, grow_old):
     """The sealer's lock on the events among it, and the triggers, which are the owner's."""
     assert protection.find_faults() == []
@@ -100,7 +96,6 @@ def test_the_record_is_sealed_pruned_and_verified(as_role, record, seal, grow_ol
     assert verify.verify_log().pruned
 
 
-@on_postgresql
 def test_a_backup_is_put_back(sandbox, as_role, alice):
     portal_request = factories.submit(alice)
     first = models.Event.objects.latest("id").pk
@@ -111,7 +106,6 @@ def test_a_backup_is_put_back(sandbox, as_role, alice):
     assert models.Event.objects.filter(id__gt=first).earliest("id").pk == first + 1001
 
 
-@on_postgresql
 def test_the_database_has_the_same_name_for_both(transactional_db, role):
     """Else the change from one role to two would look like a database that was moved."""
     places.choose_sql.cache_clear()
@@ -159,7 +153,6 @@ REFUSED = [
 ]
 
 
-@on_postgresql
 def test_what_gets_round_the_record_is_refused(role):
     with roles.connect(user=role, password="test") as opened:
         assert [statement for statement in REFUSED if not is_refused(opened, statement)] == []
@@ -175,15 +168,12 @@ def is_refused(opened: psycopg.Connection, statement: str) -> bool:
     return False
 
 
-@on_postgresql
 def test_what_is_granted_the_triggers_still_hold(role, alice):
     respond(factories.submit(alice), uid="w1")
     factories.acquire_lease(name="seal").run(seals.seal_events)
     with roles.connect(user=role, password="test") as opened:
         for statement in (
-            "DELETE FROM portal_event",
-            "DELETE FROM portal_seal",
-            "DELETE FROM portal_request",
+            *(f"DELETE FROM portal_{table}" for table in ("event", "seal", "request")),
             "UPDATE portal_request SET note = 'x'",
             "UPDATE portal_attempt SET message = 'x'",
         ):
@@ -194,26 +184,9 @@ def test_what_is_granted_the_triggers_still_hold(role, alice):
 # --- What is granted ---
 
 
-def test_no_act_is_granted_that_a_trigger_always_refuses():
-    granted = protection.list_privileges()
-    for table in ("event", "change", "seal", "lateresponse"):
-        assert granted[f"portal_{table}"] == ("SELECT", "INSERT", "DELETE")
-    for table in ("tombstone", "lostresponse", "restore"):
-        assert granted[f"portal_{table}"] == ("SELECT", "INSERT")
-    assert granted["portal_user"] == ("SELECT", "INSERT", "UPDATE")
-    assert granted["django_migrations"] == ("SELECT",)
-    for table in ("portal_session", "portal_searchentry", "portal_request", "auth_group_permissions"):
-        assert granted[table] == ("SELECT", "INSERT", "UPDATE", "DELETE")
-    # So that no table is forgotten which only a migration names.
-    assert set(connection.introspection.table_names()) - {"sqlite_sequence"} == set(granted)
-
-
-@on_postgresql
 def test_once_more_takes_what_was_given_meanwhile(role, capsys):
-    name = sql.Identifier(role)
-    run = roles.run
-    run(sql.SQL("GRANT ALL ON portal_event, portal_seal TO {}").format(name))
-    run(sql.SQL("GRANT UPDATE (verb) ON portal_event TO {}").format(name))
+    for grant in ("GRANT ALL ON portal_event, portal_seal TO {}", "GRANT UPDATE (verb) ON portal_event TO {}"):
+        roles.run(sql.SQL(grant).format(sql.Identifier(role)))
     roles.grant(role, capsys)
     with roles.connect(user=role, password="test") as opened:
         for statement in ("UPDATE portal_event SET verb = 'x'", "TRUNCATE portal_seal"):
@@ -221,7 +194,6 @@ def test_once_more_takes_what_was_given_meanwhile(role, capsys):
                 opened.execute(statement)
 
 
-@on_postgresql
 def test_a_role_that_nothing_binds_is_refused(role):
     own = connection.settings_dict["USER"]
     for name, words in ((own, "nothing can be kept from it"), ("no_such_role", "There is no role")):
@@ -232,34 +204,24 @@ def test_a_role_that_nothing_binds_is_refused(role):
         call_command("grants", role)
 
 
-@on_postgresql
 def test_before_the_tables_are_there_nothing_is_printed(role, monkeypatch):
     monkeypatch.setattr(connection.introspection, "table_names", lambda: ["portal_event"])
     with pytest.raises(CommandError, match="is not there yet: run"):
         call_command("grants", role)
 
 
-@pytest.mark.skipif("connection.vendor == 'postgresql'", reason="PostgreSQL has roles")
-def test_sqlite_has_no_roles():
-    with pytest.raises(CommandError, match="SQLite has no roles"):
-        call_command("grants", "portal")
-    assert portal_checks.check_role(None) == []
-
-
 # --- What `check --deploy` says ---
 
 
-@on_postgresql
 def test_whoever_may_change_triggers_is_a_warning(role):
     assert [warning.id for warning in portal_checks.check_role(None)] == ["portal.W004"]
     with roles.working_as(role):
-        assert portal_checks.check_role(None) == []
+        assert [warning.id for warning in portal_checks.check_role(None)] == []
     roles.run(sql.SQL("GRANT TRIGGER ON portal_attempt TO {}").format(sql.Identifier(role)))
     with roles.working_as(role):
         assert [warning.id for warning in portal_checks.check_role(None)] == ["portal.W004"]
 
 
-@on_postgresql
 def test_without_the_database_the_check_warns_of_nothing(monkeypatch):
     monkeypatch.setitem(connection.settings_dict, "USER", "no_such_role")
     (message,) = portal_checks.check_role(None)

@@ -275,3 +275,17 @@ def test_migrate_puts_back_what_rebuilding_a_table_dropped(history):
     call_command("migrate", verbosity=0)
     assert protection.find_faults() == []
     refuse("UPDATE portal_restore SET lost_since_tick = 0")
+
+
+def test_no_act_is_granted_that_a_trigger_always_refuses():
+    granted = protection.list_privileges()
+    for table in ("event", "change", "seal", "lateresponse"):
+        assert granted[f"portal_{table}"] == ("SELECT", "INSERT", "DELETE")
+    for table in ("tombstone", "lostresponse", "restore"):
+        assert granted[f"portal_{table}"] == ("SELECT", "INSERT")
+    assert granted["portal_user"] == ("SELECT", "INSERT", "UPDATE")
+    assert granted["django_migrations"] == ("SELECT",)
+    for table in ("portal_session", "portal_searchentry", "portal_request", "auth_group_permissions"):
+        assert granted[table] == ("SELECT", "INSERT", "UPDATE", "DELETE")
+    # So that no table is forgotten which only a migration names.
+    assert set(connection.introspection.table_names()) - {"sqlite_sequence"} == set(granted)
