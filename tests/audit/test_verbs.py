@@ -97,24 +97,13 @@ def send(stage: Stage) -> models.Request:
 def answer_late(stage: Stage) -> None:
     factories.submit(stage.alice)
     call = factories.claim()
-    pass_deadline()
+    models.Attempt.objects.filter(outcome="SENDING").update(deadline_at=Now() - timedelta(seconds=1))
+    assert factories.expire_overdue(lease=factories.acquire_lease(name="recover")) == 1
     results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
 
 
-def pass_deadline() -> None:
-    models.Attempt.objects.filter(outcome="SENDING").update(deadline_at=Now() - timedelta(seconds=1))
-    assert factories.expire_overdue(lease=factories.acquire_lease(name="recover")) == 1
-
-
-def let_deadline_pass(stage: Stage) -> None:
-    factories.submit(stage.alice)
-    factories.claim()
-    pass_deadline()
-
-
 def let_worker_die(stage: Stage) -> None:
-    place = workers.make_name().rsplit(":", 2)[0]
-    dead = f"{place}:999999999:1"  # no process has such a number
+    dead = f"{workers.make_name().rsplit(':', 2)[0]}:999999999:1"  # no process has such a number
     workers.note_worker(name=dead)
     factories.submit(stage.alice)
     assert factories.claim_next(worker=dead)
@@ -235,13 +224,9 @@ def end_connection(stage: Stage) -> None:
     assert browser.post(f"/connections/{number}/end/").status_code == 204
 
 
-def share(stage: Stage) -> None:
+def share_for_a_while(stage: Stage) -> None:
     factories.create_user("bob", "Members")
     stage.post(stage.alice, f"/workstations/{send(stage).workstation.uid}/shares/", person="bob", level="look")
-
-
-def end_share(stage: Stage) -> None:
-    share(stage)
     stage.post(stage.alice, f"/shares/{models.Share.objects.get().pk}/end/")
 
 
@@ -353,10 +338,6 @@ def raise_notice(stage: Stage) -> None:
     factories.send_once()
 
 
-def start(stage: Stage) -> None:
-    assert configuration.note_settings()
-
-
 def sign_in(stage: Stage, password: str = factories.PASSWORD) -> Browser:
     browser = stage.browse()
     browser.post("/accounts/login/", {"username": "alice", "password": password})
@@ -391,12 +372,8 @@ def use_link(stage: Stage) -> None:
 
 
 def edit_group(page: str, **values: object) -> Callable[[Stage], None]:
-    url = f"/admin/auth/group/{{}}/{page}/"
+    url = f"/admin/auth/group{page}"
     return lambda stage: stage.post(stage.root, url.format(Group.objects.get(name="Members").pk), **values)
-
-
-def add_group(stage: Stage) -> None:
-    stage.post(stage.root, "/admin/auth/group/add/", name="Guests")
 
 
 def rename_person(stage: Stage) -> None:
@@ -447,8 +424,7 @@ def download(stage: Stage) -> None:
 ACTS = [
     Act(verbs=(Verb.SUBMIT,), do=submit, by="alice"),
     Act(verbs=(Verb.CLAIM, Verb.RESPONSE), do=send, has_change=True),
-    Act(verbs=(Verb.LATE_RESPONSE,), do=answer_late, has_change=True, staged=("deadline_at",)),
-    Act(verbs=(Verb.DEADLINE_PASSED,), do=let_deadline_pass, has_change=True, staged=("deadline_at",)),
+    Act(verbs=(Verb.DEADLINE_PASSED, Verb.LATE_RESPONSE), do=answer_late, has_change=True, staged=("deadline_at",)),
     Act(verbs=(Verb.WORKER_DIED,), do=let_worker_die, has_change=True),
     Act(verbs=(Verb.GIVE_UP,), do=wait_too_long, has_change=True),
     Act(verbs=(Verb.CANCEL,), do=cancel, by="alice", has_change=True),
@@ -456,9 +432,8 @@ ACTS = [
     Act(verbs=(Verb.CLOSE,), do=decide("give-up"), by="olga", has_change=True, has_reason=True, staged=NOTE),
     Act(verbs=(Verb.ADOPT,), do=decide("adopt"), by="olga", has_change=True, has_reason=True, staged=NOTE),
     Act(verbs=(Verb.NOT_CREATED,), do=decide("not-created"), by="olga", has_change=True, has_reason=True, staged=NOTE),
-    Act(verbs=(Verb.PAUSE,), do=Stage.pause_key, has_change=True),
     Act(verbs=(Verb.RESUME,), do=resume, by="olga", has_change=True),
-    Act(verbs=(Verb.ACTIVATE,), do=open_key, has_change=True),
+    Act(verbs=(Verb.PAUSE, Verb.ACTIVATE), do=open_key, has_change=True),
     Act(verbs=(Verb.PROBE,), do=probe_key),
     Act(verbs=(Verb.FIRST_KEY,), do=lambda stage: accounts.get_current_account()),
     Act(verbs=(Verb.ASK_ACCOUNT,), do=ask_account, staged=("is_sandbox",)),
@@ -476,8 +451,7 @@ ACTS = [
     Act(verbs=(Verb.REQUEST_RELEASE,), do=request_release, by="olga", has_change=True, has_reason=True),
     Act(verbs=(Verb.RELEASED,), do=release, has_change=True),
     Act(verbs=(Verb.ENDED,), do=end, has_change=True),
-    Act(verbs=(Verb.MISSING,), do=miss, has_change=True),
-    Act(verbs=(Verb.FOUND_AGAIN,), do=miss_and_find, has_change=True),
+    Act(verbs=(Verb.MISSING, Verb.FOUND_AGAIN), do=miss_and_find, has_change=True),
     Act(verbs=(Verb.ENDED,), do=declare_ended, by="olga", has_change=True, has_reason=True),
     Act(verbs=(Verb.REOPEN,), do=reopen, has_change=True, staged=("ended_at",)),
     Act(verbs=(Verb.REQUEST_RELEASE,), do=end_orphan("release"), by="olga", has_change=True, has_reason=True),
@@ -489,11 +463,10 @@ ACTS = [
     Act(verbs=(Verb.NOTICE,), do=raise_notice),
     Act(verbs=(Verb.REFUSED,), do=lambda stage: stage.browse(stage.alice).post("/key/resume/"), by="alice"),
     Act(verbs=(Verb.CHECKED,), do=lambda stage: factories.acquire_lease(name="check").run(nightly.check_log)),
-    Act(verbs=(Verb.SETTINGS,), do=start),
+    Act(verbs=(Verb.SETTINGS,), do=lambda stage: configuration.note_settings()),
     Act(verbs=(Verb.CLOCK_STEP,), do=step_clock),
     Act(verbs=(Verb.SIGN_IN,), do=sign_in, by="alice"),
-    Act(verbs=(Verb.SIGN_IN_FAILED,), do=lambda stage: sign_in(stage, "wrong")),
-    Act(verbs=(Verb.SIGN_IN_BLOCKED,), do=guess),
+    Act(verbs=(Verb.SIGN_IN_FAILED, Verb.SIGN_IN_BLOCKED), do=guess),
     Act(verbs=(Verb.END_SESSIONS,), do=sign_out_elsewhere, by="alice"),
     Act(verbs=(Verb.SIGN_OUT,), do=lambda stage: stage.post(stage.alice, "/accounts/logout/"), by="alice"),
     Act(verbs=(Verb.SET_UP,), do=set_up, by="first"),
@@ -503,14 +476,13 @@ ACTS = [
     Act(verbs=(Verb.NAME_WORKSPACE,), do=name_workspace, by="alice"),
     Act(verbs=(Verb.OPEN_CONNECTION,), do=open_connection, by="olga", has_reason=True),
     Act(verbs=(Verb.END_CONNECTION,), do=end_connection, by="alice"),
-    Act(verbs=(Verb.SHARE,), do=share, by="alice"),
-    Act(verbs=(Verb.END_SHARE,), do=end_share, by="alice"),
+    Act(verbs=(Verb.SHARE, Verb.END_SHARE), do=share_for_a_while, by="alice"),
     Act(verbs=(Verb.MAKE_LINK, Verb.ADD_PERSON), do=add_by_link, by="root"),
     Act(verbs=(Verb.USE_LINK,), do=use_link, by="carol"),
     Act(verbs=(Verb.CHANGE_PERSON,), do=rename_person, by="root", has_change=True),
-    Act(verbs=(Verb.ADD_GROUP,), do=add_group, by="root"),
-    Act(verbs=(Verb.CHANGE_GROUP,), do=edit_group("change", name="Users"), by="root", has_change=True),
-    Act(verbs=(Verb.DELETE_GROUP,), do=edit_group("delete", post="yes"), by="root"),
+    Act(verbs=(Verb.ADD_GROUP,), do=edit_group("/add/", name="Guests"), by="root"),
+    Act(verbs=(Verb.CHANGE_GROUP,), do=edit_group("/{}/change/", name="Users"), by="root", has_change=True),
+    Act(verbs=(Verb.DELETE_GROUP,), do=edit_group("/{}/delete/", post="yes"), by="root"),
     Act(verbs=(Verb.EVIDENCE,), do=take_evidence, by="olga"),
     Act(verbs=(Verb.EXPORT,), do=download, by="alice"),
 ]
