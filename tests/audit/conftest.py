@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from portal import agentstation, failures, models
@@ -24,17 +25,12 @@ from tests import factories
 @pytest.fixture(name="seal")
 def make_seal() -> Callable[[], int]:
     """Seals all there is, as a worker's duty does."""
-
-    def seal() -> int:
-        return factories.acquire_lease(name="seal").run(seals.seal_events)
-
-    return seal
+    return lambda: factories.acquire_lease(name="seal").run(seals.seal_events)
 
 
 @pytest.fixture
 def small_batches(monkeypatch) -> None:
-    """Seals of five events, so that a test has several."""
-    monkeypatch.setattr(seals, "BATCH", 5)
+    monkeypatch.setattr(seals, "BATCH", 5)  # events in a seal, so that a test has several
 
 
 @pytest.fixture
@@ -88,27 +84,23 @@ def add_event(target: str = "x") -> None:
         audit.record(Verb.PROBE, target)
 
 
-def respond(portal_request: models.Request, *, uid: str = "", failure: str = "") -> models.Request:
-    """Claim the request and record a response, as if the provider had given it."""
-    record_response(factories.claim(), portal_request, uid=uid, failure=failure)
-    portal_request.refresh_from_db()
-    return portal_request
-
-
-def record_response(call: dispatch.Call, portal_request: models.Request, *, uid: str = "", failure: str = "") -> None:
-    """As if the provider had answered this call."""
+def respond(
+    portal_request: models.Request, *, uid: str = "", failure: str = "", call: dispatch.Call | None = None
+) -> models.Request:
+    """Record what the provider would have said to this call, or else to one that claims the request now."""
+    call = call or factories.claim()
     told = {"id": uid, "type": portal_request.type, "status": "active", "startedAt": "2026-11-25T08:00:00Z"}
     data = told | {"workspace": {"id": f"space-{uid}", "status": "active", "createdAt": "2026-11-25T08:00:00Z"}}
     body = json.dumps(data if uid else {"error": "refused", "message": "in the provider's words"}).encode()
-    given = agentstation.Response(
-        status=int(failure or 200), body=body, truncated=False, retry_after=None, error="", message=""
-    )
-    result = dispatch.Result(
-        value=agentstation.Workstation.from_dict(data) if uid else None,
-        failure=failures.CATALOGUE[failure] if failure else None,
-        response=given,
-    )
-    results.record_result(call=call, result=result)
+    status = int(failure or 200)
+    given = agentstation.Response(status=status, body=body, truncated=False, retry_after=None, error="", message="")
+    value = agentstation.Workstation.from_dict(data) if uid else None
+    told_failure = failures.CATALOGUE[failure] if failure else None
+    results.record_result(call=call, result=dispatch.Result(value=value, failure=told_failure, response=given))
+    portal_request.refresh_from_db()
+    return portal_request
+    portal_request.refresh_from_db()
+    return portal_request
 
 
 def find(checkpoint: seals.Checkpoint | None = None) -> list[tuple[str, str]]:
@@ -126,6 +118,13 @@ def tamper(sql: str, *values: Any) -> None:
     with factories.unprotected(), connection.cursor() as cursor:
         cursor.execute(sql, values)
         assert cursor.rowcount > 0
+
+
+def fail_to_verify(words: str, **options: Any) -> int:
+    """What `verify_audit` ends with where it says this."""
+    with pytest.raises(CommandError, match=words) as raised:
+        call_command("verify_audit", **options)
+    return raised.value.returncode
 
 
 def count_usage() -> None:

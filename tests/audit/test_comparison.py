@@ -1,30 +1,27 @@
 """`verify_audit --against`: the log compared with what was sent of it."""
 
-import io
 import json
 import random
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 
 from portal import models
 from portal.services.audit import comparison, stream
 from portal.services.audit.report import Report
 from portal.services.key import accounts, database_moved
 from tests import factories
-from tests.audit.conftest import end_workstations, prune_all, tamper
+from tests.audit.conftest import end_workstations, fail_to_verify, prune_all, tamper
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def sent(record, tmp_path) -> Path:
-    """What was sent of the record."""
-    file = tmp_path / "sent"
-    write(file)
-    return file
+    write(tmp_path / "sent")
+    return tmp_path / "sent"
 
 
 def write(file: Path) -> None:
@@ -69,13 +66,13 @@ def test_lines_of_syslog_may_come_in_any_order_and_twice(record, sent):
 
 
 def test_each_event_that_was_changed_or_removed_or_added_is_named(record, sent):
-    changed, removed, added = record[3].pk, record[5].pk, record[7].pk
-    tamper("UPDATE portal_change SET row_id = row_id + 1 WHERE event_id = %s", record[1].pk)
+    moved, changed, removed, added = (record[place].pk for place in (1, 3, 5, 7))
+    tamper("UPDATE portal_change SET row_id = row_id + 1 WHERE event_id = %s", moved)
     tamper("UPDATE portal_event SET reason = 'other' WHERE id = %s", changed)
     tamper("DELETE FROM portal_event WHERE id = %s", removed)
     sent.write_text("\n".join(line for line in read(sent) if json.loads(line)["id"] != str(added)))
     assert compare(sent)[0] == [
-        f"Event {record[1].pk} is not as it was sent.",
+        f"Event {moved} is not as it was sent.",
         f"Event {changed} is not as it was sent.",
         f"Event {removed} was sent, and is not in the log.",
         f"Event {added} was not sent, though others before and after it were.",
@@ -88,19 +85,13 @@ def test_an_end_that_was_cut_off_with_its_seals_is_found(record, sent):
     tamper("DELETE FROM portal_change WHERE event_id > %s", last)
     tamper("DELETE FROM portal_seal WHERE last_id > %s", last)
     assert compare(sent)[0] == [f"Event {event.pk} was sent, and is not in the log." for event in record[-3:]]
-    with pytest.raises(CommandError) as raised:
-        call_command("verify_audit", against=sent, stdout=io.StringIO())
-    assert raised.value.returncode == 1
+    assert fail_to_verify("was sent, and is not in the log", against=sent) == 1
 
 
 def restore(since: models.Event, until: models.Event) -> None:
-    models.Restore.objects.create(
-        account=accounts.get_current_account(),
-        lost_since=since.at,
-        lost_since_tick=1,
-        restored_at=until.at,
-        restored_tick=2,
-    )
+    ticks = {"lost_since_tick": 1, "restored_tick": 2}
+    account = accounts.get_current_account()
+    models.Restore.objects.create(account=account, lost_since=since.at, restored_at=until.at, **ticks)
 
 
 def test_what_a_restore_lost_is_explained_and_nothing_else(record, sent):
@@ -138,6 +129,4 @@ def test_what_was_pruned_since_is_no_finding(record, sent, seal, much_later):
 def test_a_file_without_an_event_of_this_portal_says_nothing(record, sent):
     sent.write_text(rewrite(sent, record[0].pk, source="workstation-portal/another"))
     for file in (sent, sent.with_name("missing")):
-        with pytest.raises(CommandError, match="What was sent cannot be compared") as raised:
-            call_command("verify_audit", against=file, stdout=io.StringIO())
-        assert raised.value.returncode == 2
+        assert fail_to_verify("What was sent cannot be compared", against=file) == 2

@@ -18,16 +18,7 @@ from portal.services.retention import prune
 from portal.services.runtime import leases
 from portal.services.search import exporting, finding
 from tests import factories
-from tests.audit.conftest import (
-    count_rows,
-    count_usage,
-    end_workstations,
-    find,
-    prune_all,
-    record_response,
-    respond,
-    tamper,
-)
+from tests.audit.conftest import count_rows, count_usage, end_workstations, find, prune_all, respond, tamper
 from tests.audit.damage import change_columns
 
 pytestmark = pytest.mark.django_db
@@ -167,10 +158,9 @@ def test_what_stayed_goes_when_it_need_not_stay_any_more(record, grow_old, much_
 
 
 def test_what_is_open_stays_and_keeps_its_day_of_usage(record, seal, much_later, alice):
-    unknown = factories.submit(alice)
-    models.Attempt.objects.filter(pk=factories.claim().attempt_id).update(
-        outcome="UNKNOWN", failure="no-answer", ended_at=Now()
-    )
+    unknown, attempt_id = factories.submit(alice), factories.claim().attempt_id
+    ended = {"outcome": "UNKNOWN", "failure": "no-answer", "ended_at": Now()}
+    models.Attempt.objects.filter(pk=attempt_id).update(**ended)
     models.Request.objects.filter(pk=unknown.pk).update(status="UNKNOWN", failure="no-answer", was_unknown=True)
     end_workstations()
     seal()
@@ -236,7 +226,7 @@ def test_a_request_with_a_late_workstation_goes_when_all_of_it_is_old(record, se
     call = factories.claim()
     factories.expire_overdue(lease=factories.acquire_lease(name="recover"))
     submissions.close_request(actor=olga, portal_request=late, reason="nobody waits for it")
-    record_response(call, late, uid="late")
+    respond(late, call=call, uid="late")
     orphan = models.Workstation.objects.get(made_for=late)
     operator_actions.release_orphan(actor=olga, workstation=orphan, reason="nobody needs it")
     end_workstations()
