@@ -187,5 +187,4 @@ def test_what_somebody_wrote_past_the_portal_breaks_no_history(alice, read):
 def test_an_event_shows_what_it_changed_in_the_same_words(alice, browser):
     factories.submit(alice)
     factories.claim()
-    page = browser.get(url(models.Event.objects.get(verb="claim"), "change")).text
-    assert "status: queued → sending" in page
+    assert "status: queued → sending" in browser.get(url(models.Event.objects.get(verb="claim"), "change")).text

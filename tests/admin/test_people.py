@@ -28,7 +28,6 @@ def test_people_are_added_on_the_portals_own_page_where_nobody_types_their_passw
 
 def test_all_that_a_superuser_may_change_about_a_person_is_an_event(root, alice, sign_in):
     browser, group = sign_in(root), Group.objects.create(name="Guests")
-    permission = Permission.objects.get(codename="view_event")
     changes = {
         "username": "alicia",
         "first_name": "Alice",
@@ -37,10 +36,9 @@ def test_all_that_a_superuser_may_change_about_a_person_is_an_event(root, alice,
         "is_active": None,
         "is_superuser": "on",
         "groups": [group.pk],
-        "user_permissions": [permission.pk],
+        "user_permissions": [Permission.objects.get(codename="view_event").pk],
     }
-    form = browser.get(page_of(alice)).context["adminform"].form
-    assert set(form.fields) == {*changes, "password"}
+    assert set(browser.get(page_of(alice)).context["adminform"].form.fields) == {*changes, "password"}
     groups = list(alice.groups.values_list("pk", flat=True))
     assert browser.post(page_of(alice), form_of(alice, groups=groups)).status_code == 302
     assert not models.Event.objects.filter(verb="change-person").exists(), "nothing was changed"
@@ -77,8 +75,7 @@ def test_a_person_is_never_deleted_and_the_page_says_so(root, alice, sign_in):
 
     assert browser.get(page_of(alice, "delete")).status_code == 403
     assert browser.post(page_of(alice, "delete"), {"post": "yes"}).status_code == 403
-    data = {"action": "delete_selected", "_selected_action": [alice.pk], "post": "yes"}
-    browser.post("/admin/portal/user/", data)
+    browser.post("/admin/portal/user/", {"action": "delete_selected", "_selected_action": [alice.pk], "post": "yes"})
     assert models.User.objects.filter(pk=alice.pk).exists()
     assert "never deleted" in browser.get(page_of(alice)).text
     assert "is_staff" not in browser.get(page_of(alice)).text

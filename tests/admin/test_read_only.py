@@ -97,8 +97,7 @@ def test_events_are_of_just_that_object(record, alice, browser):
     }
 
     for name, (row, events) in expected.items():
-        found = browser.get(find_events_url(browser, name, row)).context["cl"].result_list
-        assert list(found) == events, name
+        assert list(browser.get(find_events_url(browser, name, row)).context["cl"].result_list) == events, name
 
 
 def test_no_page_reads_the_ids_in_a_seal(record, browser):
@@ -112,8 +111,7 @@ def test_no_page_reads_the_ids_in_a_seal(record, browser):
 
 def test_an_event_leads_to_its_seal(record, alice, browser):
     later = rows.create_event(alice)
-    page = browser.get(url("event", "change", record["event"].pk)).text
-    assert url("seal", "change", record["seal"].pk) in page
+    assert url("seal", "change", record["seal"].pk) in browser.get(url("event", "change", record["event"].pk)).text
     assert "/admin/portal/seal/" not in browser.get(url("event", "change", later.pk)).text
 
 

@@ -178,8 +178,7 @@ def test_which_requests_used_a_key(alice, browse, browser):
     assert browse("attempt", key="3f9a77c0d1e2", outcome__exact="SUCCEEDED") == []
     known = models.Credential.objects.create(account=rows.create_account(), fingerprint="3f9a77c0d1e2")
     for page in (f"attempt/{leaked[0].pk}", f"credential/{known.pk}"):
-        shown = browser.get(f"/admin/portal/{page}/change/").text
-        assert 'href="/admin/portal/attempt/?key=3f9a77c0d1e2"' in shown
+        assert 'href="/admin/portal/attempt/?key=3f9a77c0d1e2"' in browser.get(f"/admin/portal/{page}/change/").text
 
 
 # --- What it costs ---

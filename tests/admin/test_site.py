@@ -34,8 +34,7 @@ def test_auditors_operators_and_superusers_enter_and_nobody_else(alice, anna, ol
     alice.save(update_fields=["is_staff"])
     for address in ("/admin/", "/admin/portal/request/"):
         assert sign_in(alice).get(address).status_code == 403, "not sent in circles"
-        response = Client().get(address, follow=True)
-        assert response.redirect_chain[-1][0] == f"/accounts/login/?next={address}"
+        assert Client().get(address, follow=True).redirect_chain[-1][0] == f"/accounts/login/?next={address}"
 
 
 def test_whoever_was_deactivated_is_signed_out(anna, sign_in):
@@ -100,8 +99,7 @@ def test_the_days_of_the_presets_are_those_of_the_persons_zone(alice, anna, sign
     anna.time_zone = "Pacific/Kiritimati"  # 14 hours ahead
     anna.save(update_fields=["time_zone"])
     monkeypatch.setattr(timezone, "now", lambda: datetime(2026, 3, 10, 11, tzinfo=UTC))
-    links = re.findall(r'href="/admin/portal/event/\?([^"]*)"', sign_in(anna).get("/admin/").text)
-    assert links[:3] == [
+    assert re.findall(r'href="/admin/portal/event/\?([^"]*)"', sign_in(anna).get("/admin/").text)[:3] == [
         "since=2026-03-11&amp;until=2026-03-11",
         "since=2026-03-10&amp;until=2026-03-10",
         "since=2026-03-05&amp;until=2026-03-11",
@@ -137,8 +135,7 @@ def test_it_costs_the_same_however_much_there_is(alice, browser):
 
 
 def test_every_kind_of_row_has_the_name_of_the_glossary(root, sign_in):
-    page = sign_in(root).get("/admin/").text
-    names = re.findall(r'<dt>\s*<a href="/admin/\w+/\w+/">([^<]*)</a>', page)
+    names = re.findall(r'<dt>\s*<a href="/admin/\w+/\w+/">([^<]*)</a>', sign_in(root).get("/admin/").text)
     assert names == [
         *("Requests", "Attempts", "Late responses", "Lost responses", "Scans"),
         *("Workstations", "Connections", "Shares", "Workspaces", "Files", "Logs", "Workstation types"),
@@ -156,8 +153,7 @@ def read(browser):
     """The words of the page's section."""
 
     def read(address: str = "/admin/") -> str:
-        page = browser.get(address).text
-        section = page.split("audit-log-state")[1].split("</section>")[0]
+        section = browser.get(address).text.split("audit-log-state")[1].split("</section>")[0]
         return " ".join(re.sub("<[^>]*>", " ", section).split())
 
     return read

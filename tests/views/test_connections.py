@@ -39,7 +39,7 @@ def test_a_page_may_reach_workstations_and_no_other_page_may(sandbox, sign_in, a
     browser = sign_in(alice)
     response = browser.get(f"/workstations/{uid}/{page}/")
     assert response.status_code == 200
-    assert 'data-connection="connecting"' in response.content.decode()
+    assert 'data-connection="connecting"' in response.text
     assert "no-store" in response.headers["Cache-Control"]
     assert response.headers["Referrer-Policy"] == "no-referrer"
     assert f"clipboard-read={'()' if page == 'log' else '(self)'}" in response.headers["Permissions-Policy"]
@@ -55,7 +55,7 @@ def test_a_page_may_reach_workstations_and_no_other_page_may(sandbox, sign_in, a
 def test_the_terminal_says_its_nonce(sign_in, alice, uid):
     response = sign_in(alice).get(f"/workstations/{uid}/terminal/")
     (nonce,) = [source for source in read_policy(response)["style-src"] if source.startswith("'nonce-")]
-    assert f'content="{nonce[7:-1]}"' in response.content.decode()
+    assert f'content="{nonce[7:-1]}"' in response.text
 
 
 def test_an_address_is_told_once_and_kept_in_no_cache(sandbox, sign_in, alice, uid):
@@ -80,7 +80,7 @@ def test_a_refusal_is_told_in_words(sandbox, sign_in, alice, uid):
     opened = response.json()
     assert response.status_code == 409
     assert (opened["state"], opened["said"]) == ("refused", "This type has no terminal.")
-    assert "This type has no terminal." in browser.get(f"/workstations/{uid}/").content.decode()
+    assert "This type has no terminal." in browser.get(f"/workstations/{uid}/").text
 
 
 @pytest.mark.parametrize("kind", ["", "vnc", "nonsense", "\x00"])
@@ -91,11 +91,11 @@ def test_what_no_page_holds_is_not_opened(sign_in, alice, uid, kind):
 
 def test_an_operator_says_why_and_the_owner_reads_it(sandbox, sign_in, alice, olga, uid):
     operator = sign_in(olga)
-    assert 'data-waits="true"' in operator.get(f"/workstations/{uid}/terminal/").content.decode()
+    assert 'data-waits="true"' in operator.get(f"/workstations/{uid}/terminal/").text
     assert "Say why" in open_one(operator, uid).json()["text"]
     script(sandbox, status=200, body={"url": SECRET})
     assert open_one(operator, uid, reason="She asked me to.").status_code == 200
-    shown = sign_in(alice).get(f"/workstations/{uid}/").content.decode()
+    shown = sign_in(alice).get(f"/workstations/{uid}/").text
     assert "She asked me to." in shown
     assert "olga" in shown
 
@@ -108,7 +108,7 @@ def test_a_page_says_that_it_lives_and_that_it_ends(sandbox, sign_in, alice, uid
     assert browser.post(opened["end"]).status_code == 204
     ended = browser.post(opened["alive"]).json()["ended"]
     assert (ended["text"], ended["is_gone"]) == ("The portal heard nothing of this page for some time.", False)
-    assert "less than 1 s" in browser.get(f"/workstations/{uid}/").content.decode()
+    assert "less than 1 s" in browser.get(f"/workstations/{uid}/").text
 
 
 def test_a_page_is_told_when_the_workstation_is_released(sandbox, sign_in, alice, uid):
@@ -125,17 +125,17 @@ def test_an_address_for_scripts_is_shown_once(sandbox, sign_in, alice, uid, kind
     address = "127.0.0.1:5999" if kind == "vnc" else "http://127.0.0.1:9222"
     script(sandbox, path, status=200, body={"url": address})
     browser, page = sign_in(alice), f"/workstations/{uid}/scripts/"
-    shown = browser.post(page, {"kind": kind}).content.decode()
+    shown = browser.post(page, {"kind": kind}).text
     assert address in shown
     assert ("connect_over_cdp" in shown) is (kind == "cdp")
     assert "the sandbox has nothing behind this address" in shown
-    assert address not in browser.get(page).content.decode()
+    assert address not in browser.get(page).text
 
 
 def test_who_shares_lets_somebody_look_and_takes_it_back(sandbox, sign_in, alice, bob, uid):
     owner, guest = sign_in(alice), sign_in(bob)
     owner.post(f"/workstations/{uid}/shares/", {"person": "bob", "level": "look", "hours": "1"})
-    home = guest.get("/").content.decode()
+    home = guest.get("/").text
     assert "Shared with you by" in home
     assert f"/workstations/{uid}/desktop/" in home
     assert f"/workstations/{uid}/terminal/" not in home
@@ -146,12 +146,12 @@ def test_who_shares_lets_somebody_look_and_takes_it_back(sandbox, sign_in, alice
     script(sandbox, "vncwss", status=200, body={"url": SECRET})
     opened = open_one(guest, uid, kind="desktop").json()
     assert opened["view_only"] is True
-    assert "bob" in owner.get(f"/workstations/{uid}/").content.decode()
+    assert "bob" in owner.get(f"/workstations/{uid}/").text
 
     owner.post(f"/shares/{models.Share.objects.get().pk}/end/")
     assert guest.post(opened["alive"]).json()["ended"]
     assert guest.get(f"/workstations/{uid}/desktop/").status_code == 404
-    assert "Shared with you by" not in guest.get("/").content.decode()
+    assert "Shared with you by" not in guest.get("/").text
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,7 @@ def test_who_shares_lets_somebody_look_and_takes_it_back(sandbox, sign_in, alice
     ],
 )
 def test_a_share_that_cannot_be_says_why(sign_in, alice, bob, uid, wish, words):
-    browser = sign_in(alice)
-    response = browser.post(f"/workstations/{uid}/shares/", wish, follow=True)
-    shown = response.content.decode()
+    shown = sign_in(alice).post(f"/workstations/{uid}/shares/", wish, follow=True).text
     assert words in shown
     assert 'id="share" open' in shown
     if wish["person"] == "nobody":
@@ -177,14 +175,14 @@ def test_a_share_that_cannot_be_says_why(sign_in, alice, bob, uid, wish, words):
 def test_what_has_ended_meanwhile_is_not_shared_and_says_so(sign_in, alice, bob, uid):
     sign_in(alice).post(f"/workstations/{uid}/release/")
     response = sign_in(alice).post(f"/workstations/{uid}/shares/", {"person": "bob", "level": "look"}, follow=True)
-    assert "has ended, or is being released" in response.content.decode()
+    assert "has ended, or is being released" in response.text
     assert not models.Share.objects.exists()
 
 
 def test_a_guest_is_led_home_and_others_to_the_workstation(sign_in, alice, bob, uid):
     sign_in(alice).post(f"/workstations/{uid}/shares/", {"person": "bob", "level": "look"})
-    assert f'href="/workstations/{uid}/"' not in sign_in(bob).get(f"/workstations/{uid}/desktop/").content.decode()
-    assert f'href="/workstations/{uid}/"' in sign_in(alice).get(f"/workstations/{uid}/desktop/").content.decode()
+    assert f'href="/workstations/{uid}/"' not in sign_in(bob).get(f"/workstations/{uid}/desktop/").text
+    assert f'href="/workstations/{uid}/"' in sign_in(alice).get(f"/workstations/{uid}/desktop/").text
 
 
 def test_who_else_opened_it_is_never_left_out(sign_in, alice, bob, uid):
@@ -192,7 +190,7 @@ def test_who_else_opened_it_is_never_left_out(sign_in, alice, bob, uid):
     models.Connection.objects.create(workstation=workstation, person=bob, kind="desktop")
     for _ in range(20):
         models.Connection.objects.create(workstation=workstation, person=alice, kind="terminal")
-    assert "<bdi>bob</bdi>" in sign_in(alice).get(f"/workstations/{uid}/").content.decode()
+    assert "<bdi>bob</bdi>" in sign_in(alice).get(f"/workstations/{uid}/").text
 
 
 # --- Who worked in it is told why it is gone ---
@@ -212,7 +210,7 @@ def read_ends(guest, uid: str) -> list[str]:
     browser, alive = guest
     again = browser.get(f"/workstations/{uid}/terminal/")
     assert (open_one(browser, uid).status_code, again.status_code) == (404, 404)
-    texts = [browser.post(alive).json()["ended"]["text"], again.content.decode()]
+    texts = [browser.post(alive).json()["ended"]["text"], again.text]
     return [" ".join(text.replace("&#x27;", "'").split()) for text in texts]
 
 
@@ -260,7 +258,7 @@ def test_a_release_asks_with_the_names_of_those_whose_pages_are_open(sign_in, al
     def read_questions(person: models.User) -> list[str]:
         browser = sign_in(person)
         one, several = browser.get(f"/workstations/{uid}/"), browser.post("/workstations/", {"workstation": number})
-        return [" ".join(page.content.decode().split()) for page in (one, several)]
+        return [" ".join(page.text.split()) for page in (one, several)]
 
     assert all(page.count(open_there) == 1 for page in read_questions(alice))
     assert not any("<bdi>alice</bdi> has" in page for page in read_questions(alice))

@@ -36,7 +36,7 @@ def shared(sandbox, alice, bob) -> models.Workspace:
 def read(browser, path: str) -> str:
     response = browser.post(path) if path.endswith(".json") else browser.get(path)
     assert response.status_code == 200, path
-    return response.content.decode()
+    return response.text
 
 
 def test_the_owner_sees_names_and_addresses(shared, alice, sign_in):

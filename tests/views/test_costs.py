@@ -87,8 +87,7 @@ def test_the_page_of_a_request_looks_at_the_data_once(sign_in, alice, anna, port
 
 @pytest.mark.parametrize(("workspace", "more"), [("", 0), ("space", 2), ("nobody-s", 2)])
 def test_asking_for_a_workstation_costs_the_session_the_choices_and_the_rows(sign_in, alice, workspace, more):
-    account = accounts.get_current_account()
-    models.Workspace.objects.create(account=account, owner=alice, uid="space")
+    models.Workspace.objects.create(account=accounts.get_current_account(), owner=alice, uid="space")
     browser = sign_in(alice)
     values = factories.fill_form(workspace_id=workspace)
     wake = connection.vendor == "postgresql"  # where the workers are told

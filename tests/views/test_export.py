@@ -99,7 +99,7 @@ def test_exactly_what_the_filters_find_in_its_order(download, alice, bob, anna, 
 
 def test_the_links_of_the_history_take_its_filters_along(sign_in, alice):
     rows.create_request(alice, note="demo & more")
-    page = sign_in(alice).get("/requests/?q=demo&status=SUCCEEDED&sort=oldest").content.decode()
+    page = sign_in(alice).get("/requests/?q=demo&status=SUCCEEDED&sort=oldest").text
     for form in ("csv", "jsonl"):
         assert f'action="/requests/export.{form}?q=demo&amp;status=SUCCEEDED&amp;sort=oldest"' in page
 

@@ -13,9 +13,8 @@ pytestmark = pytest.mark.django_db
 
 def meet(person, *, ago=timedelta(0), code="402") -> None:
     ended = timezone.now() - ago
-    portal_request = factories.submit(person)
     models.Attempt.objects.create(
-        request=portal_request,
+        request=factories.submit(person),
         number=1,
         worker="w",
         claimed_at=ended,
@@ -48,7 +47,7 @@ def test_who_met_it_hears_how_many_others_did_but_no_names(sign_in, noon, alice,
     meet(bob, ago=timedelta(hours=3))
     browser = sign_in(alice)
     assert read(browser) == "It is not just you: 3 people in the last hour, 4 times today."
-    page = browser.get("/failures/402/").content.decode()
+    page = browser.get("/failures/402/").text
     assert "bob" not in page
     assert "anna" not in page
 
@@ -74,18 +73,17 @@ def test_what_was_met_before_midnight_within_the_hour_is_said(sign_in, alice, bo
 
 
 def test_waiting_too_long_is_counted_though_it_has_no_attempt(sign_in, noon, alice, bob):
-    portal_request = factories.submit(bob)
-    models.Request.objects.filter(pk=portal_request.pk).update(
+    models.Request.objects.filter(pk=factories.submit(bob).pk).update(
         status="FAILED", failure="waited-too-long", ended_at=timezone.now(), took=1
     )
     assert read(sign_in(alice), "waited-too-long") == "How often lately: 1 person in the last hour, once today."
 
 
 def test_each_failure_leads_to_its_requests_and_back_to_its_place_in_the_list(sign_in, alice, anna):
-    listed = sign_in(alice).get("/failures/").content.decode()
+    listed = sign_in(alice).get("/failures/").text
     for code in failures.CATALOGUE:
-        page = " ".join(sign_in(alice).get(f"/failures/{code}/").content.decode().split())
+        page = " ".join(sign_in(alice).get(f"/failures/{code}/").text.split())
         assert f'href="/requests/?failure={code}"> Your requests that ended like this' in page
         assert f'href="/failures/#failure-{code}"' in page
         assert f'id="failure-{code}"' in listed
-    assert "Requests that ended like this" in sign_in(anna).get("/failures/402/").content.decode()
+    assert "Requests that ended like this" in sign_in(anna).get("/failures/402/").text

@@ -74,8 +74,7 @@ def test_long_calls_of_the_whole_team_are_no_stall_but_calls_past_their_deadline
 
 def test_a_call_that_was_never_sent_is_silence(client, alice):
     submit_long_ago(alice)
-    call = factories.claim()
-    results.record_result(call=call, result=dispatch.Result())
+    results.record_result(call=factories.claim(), result=dispatch.Result())
     models.Request.objects.update(next_attempt_at=None)
     assert ask(client) == (503, [STALLED], [])
 

@@ -71,8 +71,7 @@ def test_a_refused_filter_is_named_and_linked(sign_in, alice):
 
 @pytest.mark.parametrize("status", ["QUEUED", "UNKNOWN"])
 def test_a_request_that_was_not_closed_says_so_first(sign_in, alice, olga, status):
-    failure = "no-answer" if status == "UNKNOWN" else ""
-    portal_request = rows.create_request(alice, status=status, failure=failure)
+    portal_request = rows.create_request(alice, status=status, failure="no-answer" if status == "UNKNOWN" else "")
     page = sign_in(olga).post(f"/requests/{portal_request.pk}/close/", {"reason": ""}).text
     assert read_title(page).startswith("Error: ")
     assert 'role="alert"' in page

@@ -134,9 +134,8 @@ def test_a_day_that_is_named_is_one_of_the_reader_s_zone(browse, bob):
 
 
 def test_a_name_that_nobody_has_leads_to_those_that_are_like_it(browse, sign_in, alice, anna):
-    page = sign_in(anna).get("/requests/?person=alise").content.decode()
-    assert "Nobody has this name. Did you mean alice" in page
-    assert "Nobody has this name.<" in sign_in(anna).get("/requests/?person=zzzzzz").content.decode()
+    assert "Nobody has this name. Did you mean alice" in sign_in(anna).get("/requests/?person=alise").text
+    assert "Nobody has this name.<" in sign_in(anna).get("/requests/?person=zzzzzz").text
 
 
 def test_whether_it_was_ever_unknown_and_how_long_it_took(browse, alice):
@@ -197,9 +196,8 @@ def test_days_that_usage_links_to_are_days_of_the_portal_s_zone(sign_in, alice, 
     people.set_time_zone(person=alice, time_zone="Asia/Kolkata")
     late = rows.create_request(alice, created_at=timezone.now().replace(hour=2, minute=0) - timedelta(days=3))
     day = (late.created_at - timedelta(hours=7)).date()  # in New York still the evening before
-    usage = sign_in(alice).get("/usage/").content.decode()
 
-    links = re.findall(rf'href="/requests/\?(since={day}&amp;until={day}[^"]*)"', usage)
+    links = re.findall(rf'href="/requests/\?(since={day}&amp;until={day}[^"]*)"', sign_in(alice).get("/usage/").text)
     assert links, day
     query = links[0].replace("&amp;", "&")
     assert browse(alice, query) == [late.pk]
@@ -214,7 +212,7 @@ def test_a_row_leads_to_its_request_and_tells_whose_it_is_to_whoever_sees_others
     numbers = [rows.create_request(person, type="max").pk for person in (alice, bob)]
     for person, shown, names in ((alice, numbers[:1], []), (anna, numbers, ["alice", "bob"])):
         for path in ("/requests/", f"/requests/live/?numbers={numbers[0]},{numbers[1]}"):
-            page = sign_in(person).get(path).content.decode()
+            page = sign_in(person).get(path).text
             links = re.findall(r'href="(/requests/[0-9]+/)"', page)
             assert sorted(links) == [reverse("request_detail", args=[number]) for number in shown]
             assert sorted(set(re.findall(r"<td class=\"wide uid\"><bdi>(\w+)</bdi>", page))) == names
@@ -279,7 +277,7 @@ def test_what_cannot_be_read_is_said_and_lists_nothing(sign_in, alice, query, fi
     assert words in str(page.form.errors[field])
     assert page.requests == []
     said = "This page or order doesn't exist" if page.form.fields[field].widget.is_hidden else "can't be used"
-    assert said in response.content.decode()
+    assert said in response.text
 
 
 @pytest.mark.parametrize("query", ["since=1970-01-01", "until=2199-12-31", "since=1970-01-01&until=2199-12-31"])

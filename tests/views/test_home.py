@@ -37,7 +37,7 @@ def test_a_refused_workspace_is_answered_with_a_new_one(sign_in, alice):
     urgent = read_section(sign_in(alice))
     assert f'href="/requests/new/?again={failed.pk}"' in urgent
     assert "Try again with a new workspace" in urgent
-    page = sign_in(alice).get(f"/requests/new/?again={failed.pk}").content.decode()
+    page = sign_in(alice).get(f"/requests/new/?again={failed.pk}").text
     assert "find the workspace" in page
     assert re.search(r'value="\+new"[^>]*checked', page)
 
@@ -74,21 +74,18 @@ def test_an_unknown_request_that_its_requester_may_settle_asks_for_attention(sig
 
 
 def test_what_waits_can_be_cancelled_from_there(sign_in, alice):
-    waiting = factories.submit(alice)
-    assert f'action="/requests/{waiting.pk}/cancel/"' in read(sign_in(alice).get("/"))
+    assert f'action="/requests/{factories.submit(alice).pk}/cancel/"' in read(sign_in(alice).get("/"))
 
 
 def test_what_worked_before_is_one_press_away_each_once(sign_in, alice):
     for _ in range(2):
         rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now())
-    page = read(sign_in(alice).get("/"))
-    assert len(re.findall(r'class="btn slim" href="/requests/new/\?again=', page)) == 1
+    assert len(re.findall(r'class="btn slim" href="/requests/new/\?again=', read(sign_in(alice).get("/")))) == 1
 
 
 def test_nothing_of_anybody_elses_is_there(sign_in, alice, bob):
     failed, waiting = fail(bob), factories.submit(bob)
-    theirs = rows.create_request(bob, status="SUCCEEDED", ended_at=timezone.now())
-    running = rows.create_workstation(theirs)
+    running = rows.create_workstation(rows.create_request(bob, status="SUCCEEDED", ended_at=timezone.now()))
     page = read(sign_in(alice).get("/"))
     for found in (failed.label, waiting.label, running.uid):
         assert found not in page

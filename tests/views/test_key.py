@@ -57,7 +57,7 @@ def test_a_pause_that_ends_by_itself_says_when_and_nothing_of_a_request(sign_in,
     accounts.get_current_account()
     until = Now() + timedelta(minutes=2) if ends_by_itself else None
     models.Key.objects.update(state="PAUSED", cause=cause, paused_at=Now(), paused_until=until)
-    page = sign_in(alice).get("/key/").content.decode()
+    page = sign_in(alice).get("/key/").text
     assert ("Sending resumes by itself at" in page) is ends_by_itself
     assert ("Is it safe to try again?" in page) is not ends_by_itself
 
@@ -112,6 +112,5 @@ def test_no_answer_and_a_second_response_change_nothing(waiting, olga, sign_in):
     assert "Say whether" in browser.post("/key/database/", {"database": "perhaps"}, follow=True).text
     assert models.Key.objects.get().is_paused
     browser.post("/key/database/", {"database": "moved"})
-    again = browser.post("/key/database/", {"database": "put-back"}, follow=True).text
-    assert "Somebody has already" in again
+    assert "Somebody has already" in browser.post("/key/database/", {"database": "put-back"}, follow=True).text
     assert models.Request.objects.get(pk=waiting.pk).status == "QUEUED"

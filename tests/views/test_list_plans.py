@@ -129,7 +129,7 @@ def check_cost(browser, address: str) -> str:
         response = browser.get(address)
     assert response.status_code == 200
     check_queries(queries, address)
-    return response.content.decode()
+    return response.text
 
 
 def check_queries(queries: CaptureQueriesContext, what: str) -> None:

@@ -32,8 +32,7 @@ def workstation(alice) -> models.Workstation:
 
 def read_line(response) -> str:
     """The answer on one line, whatever the lines of its templates, with nothing between a title and its tags."""
-    line = " ".join(response.content.decode().split())
-    return line.replace("<title> ", "<title>").replace(" </title>", "</title>")
+    return " ".join(response.text.split()).replace("<title> ", "<title>").replace(" </title>", "</title>")
 
 
 def read_poll(response, *, place: str = "live") -> str:
@@ -79,8 +78,8 @@ def test_a_poll_without_news_is_empty_and_one_with_news_brings_the_part(sign_in,
     change()
     news = browser.get(poll, headers=POLL)
     assert news.status_code == 200
-    assert f'id="{place}"' in news.content.decode()
-    assert "<html" not in news.content.decode()
+    assert f'id="{place}"' in news.text
+    assert "<html" not in news.text
     again = read_poll(news, place=place)
     assert not again or browser.get(again, headers=POLL).status_code == 204
 
@@ -98,7 +97,7 @@ def test_a_workstation_s_poll_brings_news_until_it_has_ended(sign_in, alice, wor
     models.Workstation.objects.update(ended_at=Now())
     ended = browser.get(read_poll(news), headers=POLL)
     assert read_poll(ended) == ""
-    assert "icons/off" in ended.content.decode()
+    assert "icons/off" in ended.text
 
 
 def test_what_has_ended_asks_no_more_and_leaves_the_notice_of_a_pause_to_ask(sign_in, alice):
@@ -118,7 +117,7 @@ def test_news_bring_the_title_and_the_icon(sign_in, alice):
     browser = sign_in(alice)
     page = browser.get(f"/requests/{number}/")
     assert f"<title>Queued: Python, R-{number} – Workstations</title>" in read_line(page)
-    assert '<link rel="icon" id="icon" href="/static/icons/wait.svg" type="image/svg+xml">' in page.content.decode()
+    assert '<link rel="icon" id="icon" href="/static/icons/wait.svg" type="image/svg+xml">' in page.text
     change_request()
     news = read_line(browser.get(read_poll(page), headers=POLL))
     assert f"<head> <title>Cancelled: Python, R-{number} – Workstations</title> </head>" in news
@@ -133,25 +132,25 @@ def test_a_pause_comes_with_the_part_that_the_page_has_and_its_end_is_said(sign_
     models.Worker.objects.create(name="one", seen_at=timezone.now() + timedelta(days=1))
     browser = sign_in(alice)
     page = browser.get(path.format(number=number))
-    assert "data-late" in page.content.decode()
+    assert "data-late" in page.text
 
     pause_key()
     held = browser.get(read_poll(page), headers=POLL)
-    assert "Requests are paused for the whole team" in held.content.decode()
+    assert "Requests are paused for the whole team" in held.text
     assert 'id="pause" aria-live="polite" data-hx-swap-oob="outerMorph"' in read_line(held)
 
     models.Key.objects.update(cause="401")
     other_cause = browser.get(read_poll(held), headers=POLL)
-    assert "API key rejected" in other_cause.content.decode()
+    assert "API key rejected" in other_cause.text
 
     resume_key()
     resuming = browser.get(read_poll(other_cause), headers=POLL)
-    assert "Resuming: the next request tests" in resuming.content.decode()
+    assert "Resuming: the next request tests" in resuming.text
     models.Key.objects.update(state="ACTIVE", cause="")
     over = browser.get(read_poll(resuming), headers=POLL)
-    assert "Requests are being sent again" in over.content.decode()
+    assert "Requests are being sent again" in over.text
     assert browser.get(read_poll(over), headers=POLL).status_code == 204
-    assert "Requests are being sent again" not in browser.get(path.format(number=number)).content.decode()
+    assert "Requests are being sent again" not in browser.get(path.format(number=number)).text
 
 
 @pytest.mark.parametrize("path", ["/", "/requests/", "/requests/new/", "/key/"])
@@ -159,12 +158,12 @@ def test_nobody_is_told_to_send_as_usual_while_no_worker_sends(sign_in, alice, p
     factories.submit(alice)
     pause_key()
     resume_key()
-    page = " ".join(sign_in(alice).get(path).content.decode().split())
+    page = " ".join(sign_in(alice).get(path).text.split())
     assert "The background worker is offline" in page
     assert "as usual" not in page
     assert "one at a time" not in page
     models.Worker.objects.create(name="one", seen_at=timezone.now() + timedelta(days=1))
-    assert "as usual" in sign_in(alice).get(path).content.decode()
+    assert "as usual" in sign_in(alice).get(path).text
 
 
 def test_the_history_keeps_the_rows_that_it_shows(sign_in, alice, bob):
@@ -177,7 +176,7 @@ def test_the_history_keeps_the_rows_that_it_shows(sign_in, alice, bob):
     submissions.cancel_request(actor=alice, portal_request=first)
     rows = browser.get(poll, headers=POLL)
     assert [row.pk for row in rows.context["rows"]] == [first.pk]
-    assert "Cancelled" in rows.content.decode()
+    assert "Cancelled" in rows.text
     odd = browser.get("/requests/live/", {"numbers": f"x,{of_bob.pk},\u0663,{'9' * 30},-1,"}, headers=POLL)
     assert list(odd.context["rows"]) == []
 
@@ -193,7 +192,7 @@ def test_whoever_waits_at_the_end_of_the_queue_asks_seldom_and_so_does_home_with
 
 def read_soon(browser, number: int) -> float:
     """Seconds between a page's first polls; 0 where they come no sooner than the others."""
-    text = browser.get(f"/requests/{number}/").content.decode()
+    text = browser.get(f"/requests/{number}/").text
     found = re.search(r' id="live"[^>]* data-soon="([0-9.]+)"', text)
     assert found or " data-soon" not in text
     return float(found[1]) if found else 0
@@ -213,7 +212,7 @@ def test_what_is_about_to_change_asks_soon(sign_in, alice, settings):
     assert read_soon(browser, first) == 0.3
     models.Request.objects.filter(pk=first).update(status="UNKNOWN", failure="no-answer", was_unknown=True)
     assert [read_soon(browser, number) for number in (first, second)] == [0, 0.3]
-    assert all(" data-soon" not in browser.get(path).content.decode() for path in ("/", "/requests/", "/key/"))
+    assert all(" data-soon" not in browser.get(path).text for path in ("/", "/requests/", "/key/"))
 
 
 def move_claims(to: timedelta) -> None:
@@ -286,8 +285,7 @@ def test_a_poll_without_news_costs_few_queries(
     if "sending" in path:
         models.Request.objects.filter(pk=portal_request.pk).update(status="SENDING")
     browser = sign_in(alice)
-    page = browser.get(path.replace("sending", "{number}").format(number=portal_request.pk))
-    poll = read_poll(page, place=place)
+    poll = read_poll(browser.get(path.replace("sending", "{number}").format(number=portal_request.pk)), place=place)
     with django_assert_num_queries(queries):
         assert browser.get(poll, headers=POLL).status_code == 204
 
@@ -295,5 +293,4 @@ def test_a_poll_without_news_costs_few_queries(
 def test_a_page_on_which_a_form_is_being_filled_in_asks_for_nothing(sign_in, alice, olga):
     number = factories.submit(alice).pk
     models.Request.objects.update(status="UNKNOWN", failure="no-answer", was_unknown=True)
-    refused = sign_in(olga).post(f"/requests/{number}/close/", {"reason": ""})
-    assert read_poll(refused) == ""
+    assert read_poll(sign_in(olga).post(f"/requests/{number}/close/", {"reason": ""})) == ""

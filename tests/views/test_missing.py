@@ -29,7 +29,7 @@ def miss(age: timedelta) -> None:
 
 
 def read(browser) -> str:
-    return browser.get(PAGE).content.decode()
+    return browser.get(PAGE).text
 
 
 def test_a_missing_workstation_is_shown_as_possibly_running(sign_in, workstation, alice, anna):
@@ -40,7 +40,7 @@ def test_a_missing_workstation_is_shown_as_possibly_running(sign_in, workstation
     assert ENDED not in page
     miss(timedelta(hours=25))
     assert ENDED not in read(sign_in(anna))
-    assert "Not found" in sign_in(alice).get("/workstations/").content.decode()
+    assert "Not found" in sign_in(alice).get("/workstations/").text
 
 
 @pytest.mark.parametrize("page", [PAGE, "/"])
@@ -70,14 +70,14 @@ def test_an_operator_says_it_with_a_reason(sign_in, workstation, olga, is_orphan
 
 def test_after_a_day_its_owner_may_say_that_it_has_ended(sign_in, workstation, alice):
     browser = sign_in(alice)
-    assert "has been missing for under a day" in browser.post(ENDED, follow=True).content.decode()
+    assert "has been missing for under a day" in browser.post(ENDED, follow=True).text
     miss(timedelta(hours=25))
     assert ENDED in read(browser)
     assert browser.get(ENDED).status_code == 405
 
-    assert "Noted: this workstation has ended" in browser.post(ENDED, follow=True).content.decode()
+    assert "Noted: this workstation has ended" in browser.post(ENDED, follow=True).text
     assert not models.Workstation.objects.get().is_live
-    assert "has already ended" in browser.post(ENDED, follow=True).content.decode()
+    assert "has already ended" in browser.post(ENDED, follow=True).text
     assert ENDED not in read(browser)
 
 

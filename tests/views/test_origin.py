@@ -32,14 +32,12 @@ from tests import factories
 def test_a_proxy_is_believed_only_where_it_is_named(settings, peer, header, found):
     settings.PORTAL_TRUSTED_PROXY = [ip_network("10.0.0.2/31"), ip_network("2001:db8:5::/48")]
     headers = {"X-Forwarded-For": header} if header else {}
-    request = RequestFactory().get("/", REMOTE_ADDR=peer, headers=headers)
-    assert client_address.find_address(request) == found
+    assert client_address.find_address(RequestFactory().get("/", REMOTE_ADDR=peer, headers=headers)) == found
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_act_is_recorded_with_its_address_and_what_the_portal_does_without(sandbox, alice, sign_in):
-    portal_request = factories.submit(alice)
-    sign_in(alice).post(f"/requests/{portal_request.pk}/cancel/", REMOTE_ADDR="203.0.113.9")
+    sign_in(alice).post(f"/requests/{factories.submit(alice).pk}/cancel/", REMOTE_ADDR="203.0.113.9")
     addresses = dict(models.Event.objects.values_list("verb", "address"))
     assert (addresses["submit"], addresses["cancel"]) == ("", "203.0.113.9")
     assert events._ORIGIN.get() == events.Origin()
@@ -68,8 +66,7 @@ def test_the_id_of_an_http_request_comes_from_a_named_proxy_or_is_new(settings, 
 def test_all_that_one_click_did_has_one_id_and_is_found_by_it(root, alice, sign_in):
     browser = sign_in(root)
     group = Group.objects.get(name="Members")
-    response = browser.post(f"/admin/auth/group/{group.pk}/delete/", {"post": "yes"})
-    number = response.headers["X-Request-ID"]
+    number = browser.post(f"/admin/auth/group/{group.pk}/delete/", {"post": "yes"}).headers["X-Request-ID"]
     events = models.Event.objects.filter(http_request=number).order_by("id")
     assert [event.verb for event in events] == ["change-person", "delete-group"]
     found = browser.get("/admin/portal/event/", {"q": number})

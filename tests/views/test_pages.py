@@ -57,7 +57,7 @@ def test_an_address_that_may_mislead_is_no_link(url, is_link):
 
 @pytest.mark.parametrize("path", ["/workstations/machine/", "/workstations/machine/live/", "/workspaces/space/"])
 def test_what_the_provider_says_is_shown_as_it_came_and_never_runs(sign_in, workstation, alice, path):
-    page = sign_in(alice).get(path).content.decode()
+    page = sign_in(alice).get(path).text
     assert "&lt;b&gt;a&lt;/b&gt;" in page
     assert 'href="javascript:' not in page
     assert 'href="data:' not in page
@@ -71,30 +71,30 @@ def test_what_the_provider_says_is_shown_as_it_came_and_never_runs(sign_in, work
 
 def test_its_requester_gives_back_only_once(sign_in, workstation, alice):
     release = "/workstations/machine/release/"
-    assert "releasing" in sign_in(alice).post(release, follow=True).content.decode().lower()
-    assert "has ended, or is already being released" in sign_in(alice).post(release, follow=True).content.decode()
+    assert "releasing" in sign_in(alice).post(release, follow=True).text.lower()
+    assert "has ended, or is already being released" in sign_in(alice).post(release, follow=True).text
     assert models.Workstation.objects.get().release_requested_by == alice
 
 
 def test_an_operator_gives_back_what_is_somebody_else_s_and_says_why(sign_in, workstation, alice, olga):
     page, release = "/workstations/machine/", "/workstations/machine/release/"
-    assert 'name="reason"' in sign_in(olga).get(page).content.decode()
-    assert 'name="reason"' not in sign_in(alice).get(page).content.decode()
-    assert "Say why" in sign_in(olga).post(release, follow=True).content.decode()
+    assert 'name="reason"' in sign_in(olga).get(page).text
+    assert 'name="reason"' not in sign_in(alice).get(page).text
+    assert "Say why" in sign_in(olga).post(release, follow=True).text
     assert models.Workstation.objects.get().release_requested_at is None
 
     sign_in(olga).post(release, {"reason": "Alice has left."})
     event = models.Event.objects.get(verb="request-release")
     assert (event.actor_name, event.reason) == ("olga", "Alice has left.")
-    shown = sign_in(alice).get(page).content.decode()
+    shown = sign_in(alice).get(page).text
     assert all(words in shown for words in ("requested by olga", "olga</bdi> released it", "Alice has left."))
 
 
 def test_the_menu_tells_operators_what_waits_for_them(sign_in, workstation, anna, olga):
-    assert "to decide" not in sign_in(olga).get("/usage/").content.decode()
+    assert "to decide" not in sign_in(olga).get("/usage/").text
     models.Workstation.objects.create(account=accounts.get_current_account(), uid="orphan", type="python")
-    assert '<b class="count">1<' in sign_in(olga).get("/usage/").content.decode()
-    assert "to decide" not in sign_in(anna).get("/usage/").content.decode()
+    assert '<b class="count">1<' in sign_in(olga).get("/usage/").text
+    assert "to decide" not in sign_in(anna).get("/usage/").text
 
 
 def test_lists_go_on_to_older_pages_and_forgive_an_odd_one(sign_in, alice):
@@ -119,38 +119,37 @@ def test_lists_go_on_to_older_pages_and_forgive_an_odd_one(sign_in, alice):
 )
 def test_a_workstation_s_state_is_said(sign_in, workstation, alice, status, values, label):
     models.Workstation.objects.update(status=status, **values)
-    assert label in sign_in(alice).get("/workstations/?show=all").content.decode()
+    assert label in sign_in(alice).get("/workstations/?show=all").text
 
 
 def test_the_key_is_resumed_once(sign_in, alice, olga):
     accounts.get_current_account()
     models.Key.objects.update(state="PAUSED", cause="401", paused_at=Now())
-    assert "API key rejected" in sign_in(alice).get("/").content.decode()
-    assert "You have resumed sending" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
+    assert "API key rejected" in sign_in(alice).get("/").text
+    assert "You have resumed sending" in sign_in(olga).post("/key/resume/", follow=True).text
     assert models.Key.objects.get().state == "RESUMING"
-    assert "somebody has already resumed sending" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
+    assert "somebody has already resumed sending" in sign_in(olga).post("/key/resume/", follow=True).text
 
 
 def test_the_guide_leads_to_every_failure_and_the_rehearsals(sign_in, alice, settings):
     browser = sign_in(alice)
-    page = browser.get("/failures/").content.decode()
+    page = browser.get("/failures/").text
     assert all(f"/failures/{code}/" in page for code in failures.CATALOGUE)
     assert all(name.uid in page for name in names.RESERVED)
     assert browser.get("/failures/999/").status_code == 404
     settings.USING_SANDBOX = False
-    page = browser.get("/failures/").content.decode()
+    page = browser.get("/failures/").text
     assert "hang-made" not in page
     assert "sandbox" not in page
 
 
 def test_the_set_up_link_makes_the_administrator_and_signs_them_in(client, settings):
-    token = links.create_setup_link()
-    path = f"/setup/{token}/"
+    path = f"/setup/{links.create_setup_link()}/"
     assert client.get(path).status_code == 200
     good = {"username": "root", "password": factories.PASSWORD, "password_again": factories.PASSWORD}
     assert client.post(path, good).url == "/"
     assert settings.BROWSER_COOKIE in client.cookies
-    assert "signed in as the administrator" in client.get("/").content.decode()
+    assert "signed in as the administrator" in client.get("/").text
     assert client.get(path).status_code == 404
     assert client.get("/setup/nonsense/").status_code == 404
 
@@ -158,7 +157,7 @@ def test_the_set_up_link_makes_the_administrator_and_signs_them_in(client, setti
 def test_a_taken_name_is_refused_at_set_up(client, alice):
     path = f"/setup/{links.create_setup_link()}/"
     values = {"username": "alice", "password": factories.PASSWORD, "password_again": factories.PASSWORD}
-    assert "Somebody has this name already." in client.post(path, values).content.decode()
+    assert "Somebody has this name already." in client.post(path, values).text
 
 
 def test_signing_in_and_out(client, alice):
@@ -182,15 +181,14 @@ def test_the_theme_is_kept(client, chosen, kept):
     ["https://evil.example/", "//evil.example", "/\\evil.example", "home", "nowhere", "a\x00b", "\x00", "", "/\x00/"],
 )
 def test_after_the_theme_comes_a_page_of_ours(client, target):
-    url = client.post("/theme/", {"theme": "dark", "next": target}).url
-    assert url == ("/%00/" if target == "/\x00/" else "/")
+    assert client.post("/theme/", {"theme": "dark", "next": target}).url == ("/%00/" if target == "/\x00/" else "/")
 
 
 @pytest.mark.parametrize("path", ["/nowhere/", "/requests/0/", "/requests/99999999999999999999/", "/requests/x/"])
 def test_what_is_not_there_is_said(sign_in, alice, path):
     response = sign_in(alice).get(path)
     assert response.status_code == 404
-    assert "<h1" in response.content.decode()
+    assert "<h1" in response.text
 
 
 def test_pages_carry_the_policy_and_are_not_kept_by_caches(sign_in, alice):

@@ -28,9 +28,7 @@ def _sign_in_root(root, sign_in) -> Browser:
 
 def find_link(response) -> str:
     assert response.status_code == 200
-    found = re.search(
-        r'<pre id="sign-in-link" tabindex="0">http://testserver(/join/\S+/)</pre>', response.content.decode()
-    )
+    found = re.search(r'<pre id="sign-in-link" tabindex="0">http://testserver(/join/\S+/)</pre>', response.text)
     assert found is not None
     return found[1]
 
@@ -45,17 +43,16 @@ def invite(root: models.User, person: models.User) -> str:
 
 
 def test_an_administrator_adds_somebody_who_chooses_a_password_and_is_in(admin, client):
-    form = admin.get("/people/new/").content.decode()
+    form = admin.get("/people/new/").text
     assert [label in form for label in ("Member<", "Operator<", "Auditor<", "Administrator<")] == [True] * 4
     link = add(admin)
 
     page = client.get(link)
     assert page.status_code == 200
-    assert "<bdi>carol</bdi>" in page.content.decode()
+    assert "<bdi>carol</bdi>" in page.text
     assert (page["Referrer-Policy"], "no-store" in page["Cache-Control"]) == ("strict-origin", True)
-    response = client.post(link, CHOSEN)
-    assert response.url == "/"
-    assert "you are signed in" in client.get("/").content.decode()
+    assert client.post(link, CHOSEN).url == "/"
+    assert "you are signed in" in client.get("/").text
     assert client.get("/requests/new/").status_code == 200  # as a member
     assert client.get(link).status_code == 404
     assert models.Session.objects.get(user__username="carol").address == "127.0.0.1"
@@ -66,15 +63,15 @@ def test_the_page_with_the_link_is_not_kept_and_shows_it_once(admin, root):
     response = admin.post("/people/new/", {"username": "carol", "role": "administrator"})
     link = find_link(response)
     assert "no-store" in response["Cache-Control"]
-    assert 'data-copy="sign-in-link"' in response.content.decode()
+    assert 'data-copy="sign-in-link"' in response.text
     for path in ("/people/", f"/people/{models.User.objects.get(username='carol').pk}/"):
-        assert link.split("/")[2] not in admin.get(path).content.decode()
+        assert link.split("/")[2] not in admin.get(path).text
 
 
 def test_a_group_of_the_team_s_own_is_a_role_and_one_that_went_is_not(admin):
     group = Group.objects.create(name="Guests")
     Group.objects.get(name="Auditors").delete()
-    page = admin.get("/people/new/").content.decode()
+    page = admin.get("/people/new/").text
     assert ("Guests" in page, "Auditor" in page) == (True, False)
     assert "A group that an administrator" in page
     add(admin, role="Guests")
@@ -90,14 +87,14 @@ def test_a_group_of_the_team_s_own_is_a_role_and_one_that_went_is_not(admin):
     ],
 )
 def test_a_refused_addition_says_why(admin, values, words):
-    page = admin.post("/people/new/", values).content.decode()
+    page = admin.post("/people/new/", values).text
     assert all(text in page for text in ["Nobody was added yet", *words])
     assert models.User.objects.count() == 1
 
 
 def test_a_name_that_was_taken_meanwhile_is_refused(admin, monkeypatch, alice):
     monkeypatch.setattr("portal.forms.accounts.UsernameForm.clean_username", lambda form: "alice")
-    page = admin.post("/people/new/", {"username": "alice", "role": "administrator"}).content.decode()
+    page = admin.post("/people/new/", {"username": "alice", "role": "administrator"}).text
     assert "Somebody has this name already." in page
 
 
@@ -126,7 +123,7 @@ def test_the_list_says_who_is_who(admin, root, alice, anna):
     add(admin, "dora", "")
     models.SignInLink.objects.filter(person__username="dora").update(valid_until="2020-01-01T00:00:00Z")
     models.User.objects.filter(pk=anna.pk).update(is_active=False)
-    page = admin.get("/people/").content.decode()
+    page = admin.get("/people/").text
     rows = {name: row for row in page.split("<tr>")[2:] for name in re.findall(r"<bdi\s*>(\w+)</bdi>", row)[:1]}
     assert list(rows) == ["dora", "carol", "anna", "alice", "root"]
     said = {"dora": "Needs a link", "carol": "Invited", "anna": "Deactivated", "alice": "Active", "root": "Active"}
@@ -143,18 +140,18 @@ def test_the_list_is_searched_and_goes_on(admin, django_assert_max_num_queries):
         first = admin.get("/people/?name=guest").context["page"]
     assert [person.username for person in first.rows] == [f"Guest{number:03}" for number in range(119, 69, -1)]
     second = admin.get(f"/people/{first.older}")
-    assert 'href="?name=guest"' in second.content.decode()
+    assert 'href="?name=guest"' in second.text
     third = admin.get(f"/people/{second.context['page'].older}").context["page"]
     assert [person.username for person in third.rows] == [f"Guest{number:03}" for number in range(19, -1, -1)]
     assert third.older == ""
-    assert "No names match" in admin.get("/people/?name=nobody").content.decode()
-    assert "This has 151 characters" in admin.get(f"/people/?name={'n' * 151}").content.decode()
+    assert "No names match" in admin.get("/people/?name=nobody").text
+    assert "This has 151 characters" in admin.get(f"/people/?name={'n' * 151}").text
 
 
 def test_a_lost_link_is_replaced_and_a_forgotten_password_too(admin, alice, sign_in, client):
     browser = sign_in(alice)
     first, second = (find_link(admin.post(f"/people/{alice.pk}/link/")) for _ in range(2))
-    assert "Link valid until" in admin.get(f"/people/{alice.pk}/").content.decode()
+    assert "Link valid until" in admin.get(f"/people/{alice.pk}/").text
     assert client.get(first).status_code == 404
     assert browser.get("/").status_code == 200
     assert client.post(second, CHOSEN).status_code == 302
@@ -181,7 +178,7 @@ def test_a_refused_password_says_why(root, alice, client):
         ({"password": "alice1234", "password_again": "alice1234"}, "too much like the username"),
     ]:
         page = client.post(link, values)
-        assert (page.status_code, words in page.content.decode()) == (200, True)
+        assert (page.status_code, words in page.text) == (200, True)
     assert client.post(link, CHOSEN).status_code == 302
 
 
@@ -190,22 +187,22 @@ def test_a_link_that_does_not_work_says_what_to_do(root, alice, client, admin):
     admin.post(f"/people/{alice.pk}/deactivate/")
     for path in (link, "/join/nonsense/", "/join/0.x/"):
         for response in (client.get(path), client.post(path, CHOSEN)):
-            page = response.content.decode()
+            page = response.text
             assert response.status_code == 404
             assert "ask an administrator" in page
 
 
 def test_somebody_is_deactivated_and_activated_again(admin, root, alice):
     page = f"/people/{alice.pk}/"
-    assert "signed out everywhere" in admin.post(f"{page}deactivate/", follow=True).content.decode()
-    assert "Activate again" in admin.get(page).content.decode()
-    assert "Activate it first" in admin.post(f"{page}link/", follow=True).content.decode()
-    assert "is active again" in admin.post(f"{page}activate/", follow=True).content.decode()
-    assert "Deactivate" in admin.get(page).content.decode()
+    assert "signed out everywhere" in admin.post(f"{page}deactivate/", follow=True).text
+    assert "Activate again" in admin.get(page).text
+    assert "Activate it first" in admin.post(f"{page}link/", follow=True).text
+    assert "is active again" in admin.post(f"{page}activate/", follow=True).text
+    assert "Deactivate" in admin.get(page).text
 
     own = f"/people/{root.pk}/"
-    assert "Deactivate" not in admin.get(own).content.decode()
-    assert "your own account" in admin.post(f"{own}deactivate/", follow=True).content.decode()
+    assert "Deactivate" not in admin.get(own).text
+    assert "your own account" in admin.post(f"{own}deactivate/", follow=True).text
     assert admin.get(own).status_code == 200
 
 
@@ -237,14 +234,14 @@ def test_an_open_browser_alone_lets_nobody_in(admin, alice):
         path = f"/people/{alice.pk}/{act}"
         response = admin.post(path) if act else admin.get(path)
         assert response.url == f"/accounts/confirm/?next=%2Fpeople%2F{alice.pk}%2F"
-    assert "Nothing was saved" in admin.get("/accounts/confirm/").content.decode()
+    assert "Nothing was saved" in admin.get("/accounts/confirm/").text
     assert models.User.objects.count() == 2
     assert not models.SignInLink.objects.exists()
 
 
 def test_the_menu_leads_administrators_there_and_nobody_else(admin, olga, sign_in):
-    assert 'href="/people/"' in admin.get("/").content.decode()
-    assert 'href="/people/"' not in sign_in(olga).get("/").content.decode()
+    assert 'href="/people/"' in admin.get("/").text
+    assert 'href="/people/"' not in sign_in(olga).get("/").text
 
 
 def test_the_token_is_in_no_row_and_no_log(admin, alice, sign_in, client, caplog):
@@ -257,8 +254,7 @@ def test_the_token_is_in_no_row_and_no_log(admin, alice, sign_in, client, caplog
         assert client.post(link, CHOSEN).status_code == 302
         for browser in (client, admin):  # one that is used, where somebody is signed in: a refusal is an event
             assert browser.get(link).status_code == 404
-    refused = models.Event.objects.filter(verb="refused")
-    assert set(refused.values_list("target", flat=True)) == {"GET /join/.../"}
+    assert set(models.Event.objects.filter(verb="refused").values_list("target", flat=True)) == {"GET /join/.../"}
     for model in apps.get_models():
         for row in model._default_manager.values_list():
             assert not [token for token in tokens if token.split(".")[1] in str(row)], model

@@ -60,5 +60,4 @@ def test_after_ten_in_a_minute_the_others_are_counted(alice, sign_in, settings):
     models.Limit.objects.update(at=F("at") - limits.WINDOW)
     for _ in range(11):
         browser.post("/key/resume/")
-    event = models.Event.objects.filter(verb="refused").latest("id")
-    assert event.detail == {"status": 403, "left_out": 2}
+    assert models.Event.objects.filter(verb="refused").latest("id").detail == {"status": 403, "left_out": 2}

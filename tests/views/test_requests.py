@@ -49,8 +49,8 @@ def test_a_bad_form_comes_back_with_words_beside_the_field(sign_in, alice, chang
     response = sign_in(alice).post(NEW, factories.fill_form(**changes))
 
     assert response.status_code == 200
-    assert words in response.content.decode()
-    assert "Nothing was requested" in response.content.decode()
+    assert words in response.text
+    assert "Nothing was requested" in response.text
     assert models.Request.objects.count() == 0
 
 
@@ -73,7 +73,7 @@ def test_the_same_number_with_other_values_gives_the_form_with_a_new_one(sign_in
     browser.post(NEW, values)
     response = browser.post(NEW, values | changes)
     assert response.status_code == 200
-    assert "already submitted with other values" in response.content.decode()
+    assert "already submitted with other values" in response.text
     assert response.context["form"]["submission"].value() != values["submission"]
 
 
@@ -83,7 +83,7 @@ def test_a_new_workspace_may_be_given_a_name(sign_in, alice, place):
     shown = browser.post(NEW, factories.fill_form(workspace_name="Plan <b>", **place), follow=True)
     portal_request = models.Request.objects.get()
     assert (portal_request.workspace_uid, portal_request.workspace_name) == ("", "Plan <b>")
-    assert "Plan &lt;b&gt;" in shown.content.decode()
+    assert "Plan &lt;b&gt;" in shown.text
     assert browser.get(f"{NEW}?again={portal_request.pk}").context["form"]["workspace_name"].value() == "Plan <b>"
     assert [row.pk for row in browser.get("/requests/?q=plan").context["page"].requests] == [portal_request.pk]
 
@@ -105,20 +105,19 @@ def test_request_again_fills_the_form(sign_in, alice, bob):
 def test_the_live_part_says_what_a_machine_needs(sign_in, alice):
     portal_request = factories.submit(alice)
     live = f"/requests/{portal_request.pk}/live/"
-    waiting = sign_in(alice).get(live).content.decode()
+    waiting = sign_in(alice).get(live).text
     assert 'data-request-status="queued"' in waiting
     assert "data-failure" not in waiting
 
     sign_in(alice).post(f"/requests/{portal_request.pk}/cancel/")
-    assert 'data-request-status="cancelled"' in sign_in(alice).get(live).content.decode()
+    assert 'data-request-status="cancelled"' in sign_in(alice).get(live).text
 
 
 def test_its_requester_cancels_only_what_waits(sign_in, alice):
     cancel = f"/requests/{factories.submit(alice).pk}/cancel/"
     assert sign_in(alice).post(cancel).status_code == 302
     assert models.Request.objects.get().status == "CANCELLED"
-    again = sign_in(alice).post(cancel, follow=True)
-    assert "too late to cancel" in again.content.decode()
+    assert "too late to cancel" in sign_in(alice).post(cancel, follow=True).text
 
 
 @pytest.mark.django_db(transaction=True)
@@ -131,11 +130,11 @@ def test_an_operator_closes_only_with_a_reason(sandbox, sign_in, alice, olga):
         assert response.context["reason_form"].errors
     assert models.Request.objects.get().status == "UNKNOWN"
 
-    page = sign_in(olga).post(close, {"reason": "not in the list"}, follow=True).content.decode()
+    page = sign_in(olga).post(close, {"reason": "not in the list"}, follow=True).text
     assert models.Request.objects.get().status == "FAILED"
     assert "not in the list" in page
     assert "You don't need to do anything" not in page
-    assert "has moved on" in sign_in(olga).post(close, {"reason": "r"}, follow=True).content.decode()
+    assert "has moved on" in sign_in(olga).post(close, {"reason": "r"}, follow=True).text
     assert sign_in(olga).post("/requests/999999/close/", {"reason": "r"}).status_code == 404
 
 
@@ -145,7 +144,7 @@ def test_a_failure_explains_itself(sandbox, sign_in, alice, uid):
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=uid))
     failure = portal_request.failure_row
     assert failure is not None
-    page = sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode().replace("&#x27;", "'")
+    page = sign_in(alice).get(f"/requests/{portal_request.pk}/").text.replace("&#x27;", "'")
 
     assert f'data-failure="{failure.code}"' in page
     assert str(failure.title) in page
@@ -161,34 +160,32 @@ def test_a_failure_explains_itself(sandbox, sign_in, alice, uid):
 
 
 def test_a_failure_whose_pause_is_over_speaks_of_it_no_longer(sign_in, alice):
-    account = accounts.get_current_account()
-    failed = rows.create_request(alice, account=account, status="FAILED", failure="402")
+    failed = rows.create_request(alice, account=accounts.get_current_account(), status="FAILED", failure="402")
     models.Key.objects.update(state="PAUSED", cause="402", paused_at=Now(), operator_only=True)
-    page = sign_in(alice).get(f"/requests/{failed.pk}/").content.decode()
+    page = sign_in(alice).get(f"/requests/{failed.pk}/").text
     assert "Ask the owner of the team" in page
     models.Key.objects.update(state="RESUMING", paused_at=None, operator_only=False)
-    page = sign_in(alice).get(f"/requests/{failed.pk}/").content.decode()
+    page = sign_in(alice).get(f"/requests/{failed.pk}/").text
     assert "Ask the owner of the team" not in page
     assert "The pause that this began is over." in page
-    assert "Ask the owner of the team" in sign_in(alice).get("/failures/402/").content.decode()
+    assert "Ask the owner of the team" in sign_in(alice).get("/failures/402/").text
 
 
 def test_the_next_attempt_has_a_time_unless_a_pause_comes_first(sign_in, alice):
-    waiting = factories.submit(alice)
-    client, path = sign_in(alice), f"/requests/{waiting.pk}/"
+    client, path = sign_in(alice), f"/requests/{factories.submit(alice).pk}/"
     models.Request.objects.update(next_attempt_at=Now())
-    assert "Next attempt" not in client.get(path).content.decode(), "its time has passed"
+    assert "Next attempt" not in client.get(path).text, "its time has passed"
     models.Request.objects.update(next_attempt_at=Now() + timedelta(minutes=1))
-    assert "Next attempt" in client.get(path).content.decode()
+    assert "Next attempt" in client.get(path).text
     models.Key.objects.update(state="PAUSED", cause="402", paused_at=Now(), operator_only=True)
-    assert "Next attempt" not in client.get(path).content.decode()
+    assert "Next attempt" not in client.get(path).text
 
 
 def test_a_request_of_another_account_says_why_it_waits(settings, sign_in, alice):
     waiting = factories.submit(alice)
     settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
     factories.present_key()
-    assert "meant for another AgentStation account" in sign_in(alice).get(f"/requests/{waiting.pk}/").content.decode()
+    assert "meant for another AgentStation account" in sign_in(alice).get(f"/requests/{waiting.pk}/").text
 
 
 def test_a_member_cannot_filter_by_person(sign_in, alice):

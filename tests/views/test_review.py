@@ -76,8 +76,7 @@ def test_one_whose_id_cannot_be_kept_is_listed_and_marked_as_ended(sign_in, orph
     assert "in its dashboard" in find_section(page, "Unassigned workstations")
     assert 'value="release"' not in page
     assert operator_actions.count_open_decisions() == 1
-    path = "/unknown/orphans/sha256:0123/"
-    browser.post(path, {"decision": "release", "reason": "It is idle."})
+    browser.post("/unknown/orphans/sha256:0123/", {"decision": "release", "reason": "It is idle."})
     assert models.Workstation.objects.get().release_requested_at is None
     said = read(browser.post("/workstations/sha256:0123/ended/", {"reason": "Released there."}, follow=True))
     assert "this workstation has ended" in said
@@ -86,8 +85,7 @@ def test_one_whose_id_cannot_be_kept_is_listed_and_marked_as_ended(sign_in, orph
 
 
 def test_only_one_whose_id_cannot_be_kept_is_marked_as_ended_before_a_day(sign_in, orphan, olga):
-    page = read(sign_in(olga).get("/unknown/"))
-    assert "It has ended" not in page
+    assert "It has ended" not in read(sign_in(olga).get("/unknown/"))
     sign_in(olga).post("/workstations/orphan-1/ended/", {"reason": "I say so."})
     assert models.Workstation.objects.get().ended_at is None
 
@@ -121,8 +119,7 @@ def test_that_every_workstation_has_its_request_is_said_only_when_the_lists_were
     ],
 )
 def test_an_operator_decides_with_a_reason(sign_in, unknown, orphan, alice, olga, values, status, verb):
-    page = read(decide(sign_in(olga), unknown, reason="I looked.", **values))
-    assert "is resolved" in page
+    assert "is resolved" in read(decide(sign_in(olga), unknown, reason="I looked.", **values))
     unknown.refresh_from_db()
     event = models.Event.objects.get(verb=verb)
     assert (unknown.status, event.actor_name, event.reason) == (status, "olga", "I looked.")

@@ -21,7 +21,7 @@ PATHS = (
 
 
 def read(browser, path: str) -> str:
-    text = browser.get(path).content.decode().replace("&#x27;", "'")
+    text = browser.get(path).text.replace("&#x27;", "'")
     return " ".join(re.sub(r"<[^>]*>", "\n", _INLINE.sub("", text.partition("<body")[2])).split())
 
 

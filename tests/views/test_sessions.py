@@ -102,7 +102,7 @@ def test_a_session_ends_after_twelve_hours_however_much_is_done_in_it(client, al
 
 def test_one_sees_where_one_is_signed_in_and_signs_out_elsewhere(alice, bob):
     here, there, others = begin(), begin(), begin("bob")
-    page = " ".join(here.get("/accounts/").content.decode().split())
+    page = " ".join(here.get("/accounts/").text.split())
     assert page.count("<p> Firefox on Linux") == 2
     assert page.count("this browser") == 1
     assert "203.0.113.9" in page
@@ -111,13 +111,12 @@ def test_one_sees_where_one_is_signed_in_and_signs_out_elsewhere(alice, bob):
     elsewhere = sessionstore.hash_key(there.cookies["sessionid"].value)
     here.post("/accounts/sessions/end/", {"session": [foreign, elsewhere]})
     assert [browser.get("/").status_code for browser in (here, there, others)] == [200, 302, 200]
-    event = models.Event.objects.get(verb="end-sessions")
-    assert event.detail == {"browsers": [f"203.0.113.9 {AGENT}"]}
+    assert models.Event.objects.get(verb="end-sessions").detail == {"browsers": [f"203.0.113.9 {AGENT}"]}
 
 
 def test_one_signs_out_everywhere_else_at_once(alice, bob):
     here, there, then, others = begin(), begin(), begin(), begin("bob")
-    assert "Sign out everywhere else" in here.get("/accounts/").content.decode()
+    assert "Sign out everywhere else" in here.get("/accounts/").text
     here.post("/accounts/sessions/end/", {"session": "others"})
     assert [browser.get("/").status_code for browser in (here, there, then, others)] == [200, 302, 302, 200]
 
@@ -137,8 +136,7 @@ def test_sessions_that_are_over_are_deleted(alice, bob):
     begin()
     begin("bob")
     models.Session.objects.filter(user=bob).update(expire_date="2020-01-01T00:00:00Z")
-    lease = factories.acquire_lease(name="sessions", holder="me", seconds=60)
-    lease.run(sessions.prune_sessions)
+    factories.acquire_lease(name="sessions", holder="me", seconds=60).run(sessions.prune_sessions)
     assert models.Session.objects.get().user == alice
 
 
@@ -172,7 +170,7 @@ def test_changing_people_and_groups_needs_the_password_again(admin, alice):
 def test_the_password_leads_back_and_is_enough_for_ten_minutes(admin, alice):
     path = f"/admin/portal/user/{alice.pk}/change/"
     confirm = admin.get(path).url
-    assert "not your password" in admin.post(confirm, {"password": "wrong"}).content.decode()
+    assert "not your password" in admin.post(confirm, {"password": "wrong"}).text
     assert admin.post(confirm, {"password": ""}).status_code == 200
     key = admin.cookies["sessionid"].value
     assert admin.post(confirm, {"password": factories.PASSWORD}).url == path
@@ -234,7 +232,7 @@ def read_events() -> list[tuple[str, str, str, str]]:
 def test_signing_in_and_out_is_recorded(client, alice):
     assert sign_in(client, "alice").status_code == 302
     assert client.get("/accounts/logout/").url == "/"
-    assert "You are signed out." in client.post("/accounts/logout/", follow=True).content.decode()
+    assert "You are signed out." in client.post("/accounts/logout/", follow=True).text
     assert read_events() == [
         ("sign-in", "alice", "user alice", "203.0.113.9"),
         ("sign-out", "alice", "user alice", "127.0.0.1"),
@@ -257,8 +255,7 @@ def test_a_changed_password_is_recorded_and_one_that_stays_is_not(client, alice)
     client.force_login(alice)
     new = "another long passphrase"
     for former in ("wrong", factories.PASSWORD):
-        data = {"old_password": former, "new_password1": new, "new_password2": new}
-        client.post("/accounts/password/", data)
+        client.post("/accounts/password/", {"old_password": former, "new_password1": new, "new_password2": new})
     assert read_events() == [
         ("sign-in-failed", "", "user alice", "127.0.0.1"),
         ("change-password", "alice", "user alice", "127.0.0.1"),

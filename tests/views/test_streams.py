@@ -25,8 +25,7 @@ def take(sign_in, root) -> Callable[..., object]:
 @pytest.fixture
 def running(take, sign_in, olga) -> object:
     """As many exports as may run, half of them somebody else's."""
-    other = sign_in(olga)
-    asks = [take, other.post] * (PLACES // 2)
+    asks = [take, sign_in(olga).post] * (PLACES // 2)
     begun = [ask(EXPORTS[number % len(EXPORTS)]) for number, ask in enumerate(asks)]
     assert [response.status_code for response in begun] == [200] * PLACES
     yield begun

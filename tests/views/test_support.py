@@ -36,9 +36,9 @@ def test_a_failed_request_has_its_details_to_copy(sandbox, sign_in, alice):
     ):
         assert words in text
     assert attempt.key_fingerprint
-    assert attempt.key_fingerprint not in page.content.decode()
-    assert "no such &lt;asset&gt;" in page.content.decode()
-    assert "evidence.json" not in page.content.decode()
+    assert attempt.key_fingerprint not in page.text
+    assert "no such &lt;asset&gt;" in page.text
+    assert "evidence.json" not in page.text
 
 
 def test_an_unknown_request_too_with_its_late_response(sandbox, sign_in, alice):
@@ -55,8 +55,7 @@ def test_an_unknown_request_too_with_its_late_response(sandbox, sign_in, alice):
 
 def test_a_request_that_went_well_needs_no_help(sandbox, sign_in, alice):
     portal_request = factories.send_until_settled(factories.submit(alice))
-    page = sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode()
-    assert "Copy details for support" not in page
+    assert "Copy details for support" not in sign_in(alice).get(f"/requests/{portal_request.pk}/").text
 
 
 def test_taking_evidence_is_recorded(sandbox, sign_in, alice, olga):
@@ -72,7 +71,7 @@ def test_taking_evidence_is_recorded(sandbox, sign_in, alice, olga):
     assert "sandbox" in response["Content-Security-Policy"]
     event = models.Event.objects.get(verb="evidence")
     assert (event.actor_name, event.request_number) == ("olga", portal_request.pk)
-    assert "evidence.json" in sign_in(olga).get(f"/requests/{portal_request.pk}/").content.decode()
+    assert "evidence.json" in sign_in(olga).get(f"/requests/{portal_request.pk}/").text
 
 
 def test_the_evidence_has_everything(sandbox, sign_in, alice, olga):
@@ -117,7 +116,7 @@ def test_the_evidence_tells_nothing_of_the_key(sandbox, settings, sign_in, alice
         [{"status": 400, "body": {"error": "bad key", "message": f"Bearer {settings.AGENTSTATION_API_KEY}"}}]
     )
     portal_request = factories.send_until_settled(factories.submit(alice))
-    content = download(sign_in(olga), portal_request.pk).content.decode()
+    content = download(sign_in(olga), portal_request.pk).text
     assert "bad key" in content
     assert settings.AGENTSTATION_API_KEY not in content
     fingerprint = accounts.fingerprint_key(account=portal_request.account)

@@ -38,7 +38,7 @@ def test_a_station_says_when_it_began_and_how_long_it_took(sign_in, alice):
     request_history = timeline.read_request_history(portal_request=portal_request)
     given_back = timeline.list_steps(request_history=request_history)[2]
     assert (given_back.took, given_back.text[:16]) == (None, "Nothing was sent")
-    assert "It took 1 min 05 s." in sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode()
+    assert "It took 1 min 05 s." in sign_in(alice).get(f"/requests/{portal_request.pk}/").text
 
 
 @calls_the_provider
@@ -67,7 +67,7 @@ def test_a_request_that_was_tried_often_stays_short(sandbox, sign_in, alice):
         models.Key.objects.update(state="ACTIVE", cause="", paused_at=None, paused_until=None)
         models.Request.objects.update(next_attempt_at=None)
         factories.send_once()
-    page = sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode()
+    page = sign_in(alice).get(f"/requests/{portal_request.pk}/").text
     assert "9 steps more" in page
     assert len(re.findall(r"<h3>\s*Sending", page)) == 15
 
@@ -76,14 +76,14 @@ def test_a_request_that_was_tried_often_stays_short(sandbox, sign_in, alice):
 def test_what_became_of_the_workstation_is_said(sandbox, sign_in, alice):
     workstation = factories.create_workstation(alice)
     path = f"/requests/{workstation.request_id}/"
-    page = sign_in(alice).get(path).content.decode()
+    page = sign_in(alice).get(path).text
     assert re.findall(r'class="btn primary"[^>]*>\s*([\w ]*)', page) == ["Open desktop"]
     assert "View workstation" in page
     assert "given back" not in page
 
     releases.request_release(actor=alice, workstation=workstation)
     models.Workstation.objects.update(ended_at=models.clock.Now())
-    page = sign_in(alice).get(path).content.decode()
+    page = sign_in(alice).get(path).text
     assert "Workstation released" in page
     assert "See its files and logs" in page
 
@@ -91,15 +91,15 @@ def test_what_became_of_the_workstation_is_said(sandbox, sign_in, alice):
 def test_an_operator_cancels_what_somebody_else_waits_for_and_says_why(sign_in, alice, anna, olga):
     number = factories.submit(alice).pk
     page, close = f"/requests/{number}/", f"/requests/{number}/close/"
-    assert "Cancel for <bdi>alice</bdi>…" in sign_in(olga).get(page).content.decode()
-    assert all("Cancel for" not in sign_in(person).get(page).content.decode() for person in (anna, alice))
+    assert "Cancel for <bdi>alice</bdi>…" in sign_in(olga).get(page).text
+    assert all("Cancel for" not in sign_in(person).get(page).text for person in (anna, alice))
     assert sign_in(olga).post(close, {"reason": ""}).context["reason_form"].errors
 
     sign_in(olga).post(close, {"reason": "It stops the queue."})
     assert models.Request.objects.get().status == "CANCELLED"
     event = models.Event.objects.get(verb="cancel")
     assert (event.actor_name, event.reason, event.request_number) == ("olga", "It stops the queue.", number)
-    shown = sign_in(alice).get(page).content.decode()
+    shown = sign_in(alice).get(page).text
     assert "Cancelled by an operator" in shown
     assert "It stops the queue." in shown
 
@@ -133,8 +133,8 @@ def test_what_was_cancelled_while_unknown_is_not_said_to_be_nothing(sandbox, sig
 def test_a_rehearsal_is_called_one(settings, sign_in, alice):
     settings.USING_SANDBOX = True
     number = factories.submit(alice, workspace_uid="fail-402").pk
-    assert "This is a simulation" in sign_in(alice).get(f"/requests/{number}/").content.decode()
-    assert "A simulation:" in sign_in(alice).get("/requests/new/?workspace_id=slow-6").content.decode()
-    assert "ehearsal:" not in sign_in(alice).get("/requests/new/?workspace_id=atlas").content.decode()
+    assert "This is a simulation" in sign_in(alice).get(f"/requests/{number}/").text
+    assert "A simulation:" in sign_in(alice).get("/requests/new/?workspace_id=slow-6").text
+    assert "ehearsal:" not in sign_in(alice).get("/requests/new/?workspace_id=atlas").text
     settings.USING_SANDBOX = False
-    assert "ehearsal" not in sign_in(alice).get(f"/requests/{number}/").content.decode()
+    assert "ehearsal" not in sign_in(alice).get(f"/requests/{number}/").text

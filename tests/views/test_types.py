@@ -27,7 +27,7 @@ def offer(*names: str, **values: object) -> None:
 
 
 def is_type_chosen(response) -> bool:
-    return re.search(r'name="type"[^>]*\schecked', response.content.decode()) is not None
+    return re.search(r'name="type"[^>]*\schecked', response.text) is not None
 
 
 def list_cards(response) -> list[str]:
@@ -51,7 +51,7 @@ def test_the_types_stay_where_they_are(sign_in, alice):
 def test_the_form_offers_what_the_list_has_and_says_what_it_says(sign_in, alice):
     offer("default", description="A desktop & more.", software=["ssh", "<b>chromium</b>"])
     response = sign_in(alice).get(NEW)
-    page = response.content.decode()
+    page = response.text
 
     assert list_cards(response) == ["default"]
     assert "A desktop &amp; more." in page
@@ -68,8 +68,7 @@ def test_the_form_stays_small_whatever_the_list_says(sign_in, alice):
 
 def test_the_only_type_is_chosen_already(sign_in, alice):
     offer("default")
-    page = " ".join(sign_in(alice).get(NEW).content.decode().split())
-    assert 'value="default" required id="id_type_0" checked' in page
+    assert 'value="default" required id="id_type_0" checked' in " ".join(sign_in(alice).get(NEW).text.split())
     offer("default", "max")
     assert not is_type_chosen(sign_in(alice).get(NEW))
 
@@ -104,12 +103,11 @@ def test_a_type_that_is_gone_stays_in_the_history_and_its_filters(sign_in, alice
     offer("max")
     browser = sign_in(alice)
 
-    response = browser.get("/requests/?type=gone")
-    page = response.context["page"]
+    page = browser.get("/requests/?type=gone").context["page"]
     assert [row.pk for row in page.requests] == [gone.pk]
     assert [(chip.label, chip.value) for chip in page.chips] == [("Type", "gone")]
     assert [row.pk for row in browser.get("/requests/?type=max").context["page"].requests] == [other.pk]
-    assert '<option value="gone">gone</option>' in browser.get("/requests/").content.decode()
+    assert '<option value="gone">gone</option>' in browser.get("/requests/").text
     assert f"{gone.pk},python" not in (exported := read_file(browser.post("/requests/export.csv?type=gone")))
     assert f"{gone.pk},alice,gone," in exported
     assert "alice,max" not in exported
@@ -134,7 +132,7 @@ def test_an_odd_type_breaks_no_page(sign_in, alice, olga):
     ):
         response = sign_in(olga).get(path)
         assert response.status_code == 200, path
-        assert "<b>&amp;x" not in response.content.decode()
+        assert "<b>&amp;x" not in response.text
     query = urlencode({"type": ODD, "status": "QUEUED"})
     assert browser.get(f"/requests/?{query}").status_code == 200
     for path in ("/requests/export.csv", "/requests/export.jsonl"):
@@ -149,16 +147,16 @@ def test_auditors_see_in_the_admin_what_was_ever_offered(sign_in, anna):
     offer("gone", raw='{"id": "gone", "price": 7}')
     offer("default")
     browser = sign_in(anna)
-    page = browser.get("/admin/portal/workstationtype/").content.decode()
+    page = browser.get("/admin/portal/workstationtype/").text
     assert "gone" in page
     assert "default" in page
     number = models.WorkstationType.objects.get(name="gone").pk
-    assert "&quot;price&quot;: 7" in browser.get(f"/admin/portal/workstationtype/{number}/change/").content.decode()
+    assert "&quot;price&quot;: 7" in browser.get(f"/admin/portal/workstationtype/{number}/change/").text
 
 
 def test_the_filters_of_the_admin_have_every_known_type(sign_in, anna):
     offer("gone")
     offer("default")
-    page = sign_in(anna).get("/admin/portal/request/").content.decode()
+    page = sign_in(anna).get("/admin/portal/request/").text
     for name in ("gone", "default", "python"):
         assert f"?type={name}" in page

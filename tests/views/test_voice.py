@@ -22,7 +22,7 @@ THE_FRAMEWORK_S = (
 
 
 def read(response) -> str:
-    page = response.content.decode().replace("&#x27;", "'")
+    page = response.text.replace("&#x27;", "'")
     assert not [words for words in THE_FRAMEWORK_S if words in page]
     return page
 
@@ -121,6 +121,6 @@ def test_where_somebody_else_has_to_act_the_page_says_whom_to_ask(sandbox, sign_
     settings.PORTAL_SUPPORT_CONTACT = "Cloud desk <desk@team.example>"
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=f"fail-{code}"))
 
-    page = sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode()
+    page = sign_in(alice).get(f"/requests/{portal_request.pk}/").text
 
     assert ("Contact: Cloud desk &lt;desk@team.example&gt;" in page) is is_told

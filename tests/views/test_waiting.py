@@ -41,8 +41,7 @@ def test_under_a_pause_it_says_who_can_end_it(sandbox, online, read, settings, a
     settings.PORTAL_RETRY_DELAY = 30.0
     factories.submit(alice, workspace_uid=uid)
     factories.send_once()
-    waiting = factories.submit(alice)
-    page = read(waiting)
+    page = read(factories.submit(alice))
     assert f'{title} <span class="mono muted">({uid[5:]})' in page
     assert actor in page
     assert "This request has not failed." in page
@@ -59,8 +58,7 @@ def test_of_more_than_three_operators_none_is_named(read, alice, olga):
 def test_an_operator_is_told_that_it_is_their_turn_and_what_to_do(sandbox, online, read, alice, olga):
     failed = factories.submit(alice, workspace_uid="fail-401")
     factories.send_until_settled(failed)
-    waiting = factories.submit(alice)
-    assert "Who can fix this: you, as a portal operator" in read(waiting, person=olga)
+    assert "Who can fix this: you, as a portal operator" in read(factories.submit(alice), person=olga)
     page = read(failed, person=olga)
     assert "Replace the API key" in page
     assert "Tell olga" not in page
@@ -88,8 +86,7 @@ def test_from_its_end_on_a_pause_reads_resuming_on_every_page_and_nothing_is_wri
     models.Key.objects.update(paused_until=Now() - timedelta(seconds=1))
     row = models.Key.objects.values().get()
     for person in (alice, olga):
-        pages = [read(waiting, person=person), *(sign_in(person).get(path).text for path in paths)]
-        for page in pages:
+        for page in [read(waiting, person=person), *(sign_in(person).get(path).text for path in paths)]:
             assert 'data-key="resuming"' in page
             assert "Resuming: the next request tests" in page
             assert "Requests are paused" not in page
@@ -121,8 +118,7 @@ def test_in_the_queue_it_tells_its_place(sandbox, online, read, alice, bob):
     factories.submit(alice)
     second = factories.submit(alice)
     factories.submit(bob)
-    page = read(second)
-    assert "Calls under way at one time: 16 at most. Its place in the queue: 3." in page
+    assert "Calls under way at one time: 16 at most. Its place in the queue: 3." in read(second)
 
 
 def test_without_a_worker_it_says_so(sandbox, read, alice):

@@ -130,8 +130,7 @@ def test_forms_that_take_long_hold_no_thread_of_pages(serve, path, referrer):
 def test_a_download_waits_with_pages(serve, path):
     server = serve()
     forms = send_forms_that_take_long(server.port)
-    export = Client(server.port).send_head(path, COOKIE, "Content-Length: 0", method="POST")
-    assert export.read_answer().endswith("ok")
+    assert Client(server.port).send_head(path, COOKIE, "Content-Length: 0", method="POST").read_answer().endswith("ok")
     assert len(forms) == MANY
 
 
@@ -205,8 +204,7 @@ def test_a_slow_request_is_answered_once_it_is_whole(serve):
     head, body = stop_in_the_head(server.port), stop_in_the_body(server.port)
     assert head.send("ple\r\n\r\n").read_answer().endswith("\r\n\r\nok")
     assert body.send("56789").read_answer().endswith("\r\n\r\n10")
-    again = body.send_head("/body", "Content-Length: 3", method="POST").send("012")
-    assert again.read_answer().endswith("\r\n\r\n3")
+    assert body.send_head("/body", "Content-Length: 3", method="POST").send("012").read_answer().endswith("\r\n\r\n3")
 
 
 @pytest.mark.parametrize(
@@ -230,8 +228,7 @@ def test_a_client_that_sends_and_resets_ends_no_process(serve, text):
 
 @pytest.mark.parametrize("stop", [Client, stop_in_the_head, stop_in_the_body])
 def test_a_client_that_stops_is_let_go(serve, stop):
-    server = serve(arrive_within=0.2)
-    assert stop(server.port).is_ended()
+    assert stop(serve(arrive_within=0.2).port).is_ended()
 
 
 def test_a_reader_who_stops_gives_the_thread_back(serve):
@@ -255,17 +252,14 @@ def test_the_client_that_keeps_it_waiting_longest_makes_room(serve):
 
 @pytest.mark.parametrize("field", ["Content-Length: 1000000000", "Transfer-Encoding: chunked"])
 def test_a_body_that_nobody_reads_ends_the_connection_after_the_answer(serve, field):
-    server = serve()
-    client = Client(server.port).send_head("/", field, method="POST")
-    answer = client.read_all()
+    answer = Client(serve().port).send_head("/", field, method="POST").read_all()
     assert "\r\nConnection: close\r\n" in answer
     assert answer.endswith("ok")
 
 
 def test_a_body_that_was_refused_may_still_be_on_its_way(serve):
     """Ended at once, the connection would be reset, and the client would not read why."""
-    server = serve()
-    client = Client(server.port).send_head("/", "Content-Length: 500000", method="POST").send("x" * 500_000)
+    client = Client(serve().port).send_head("/", "Content-Length: 500000", method="POST").send("x" * 500_000)
     assert client.read_all().endswith("ok")
 
 
@@ -279,9 +273,7 @@ def test_a_client_that_asks_first_is_told_to_send_once(serve):
 
 
 def test_a_head_that_does_not_end_is_refused(serve):
-    server = serve()
-    client = Client(server.port).send("GET / HTTP/1.1\r\n" + "A: b\r\n" * 6_000)
-    assert client.read_all().startswith("HTTP/1.1 431 ")
+    assert Client(serve().port).send("GET / HTTP/1.1\r\n" + "A: b\r\n" * 6_000).read_all().startswith("HTTP/1.1 431 ")
 
 
 def test_what_is_no_http_is_refused(serve):
@@ -358,8 +350,7 @@ def test_a_process_with_many_connections_leaves_the_next_to_another(listener, mo
     """The other takes it while this one hesitates."""
     taken = []
     monkeypatch.setattr(time, "sleep", lambda seconds: taken.append(listener.accept()[0]))
-    connecting = socket.create_connection(listener.getsockname())
-    with use_worker(processes=2, connections=5) as crowded, connecting as client:
+    with use_worker(processes=2, connections=5) as crowded, socket.create_connection(listener.getsockname()) as client:
         crowded.accept(listener)
 
         assert crowded.nr_conns == 5

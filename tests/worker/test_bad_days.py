@@ -76,8 +76,7 @@ def test_a_response_that_breaks_its_recording_is_kept_as_unreadable_and_stops_no
         broken = factories.submit(alice)
         await_row(models.Attempt.objects.filter(request=broken, outcome="UNKNOWN"))
     sandbox.script([{"status": 422, "body": {"error": "e", "message": "m"}}])
-    refused = factories.submit(alice)
-    await_row(models.Request.objects.filter(pk=refused.pk, status="FAILED"))
+    await_row(models.Request.objects.filter(pk=factories.submit(alice).pk, status="FAILED"))
 
     broken.refresh_from_db()
     attempt = broken.attempts.get()
@@ -202,9 +201,8 @@ def test_what_is_claimed_by_a_commit_that_is_not_confirmed_is_sent_once(
             raise OperationalError("the connection is lost")
 
     monkeypatch.setattr(batch, "commit_batch", commit_and_lose)
-    numbers = [factories.submit(alice).pk for _ in range(3)]
 
-    for number in numbers:
+    for number in [factories.submit(alice).pk for _ in range(3)]:
         await_row(models.Request.objects.filter(pk=number, status="SUCCEEDED"))
     assert "the connection is lost" in caplog.text
     assert len(sandbox.record()["posts"]) == models.Attempt.objects.count() == 3
@@ -220,8 +218,7 @@ def test_results_that_cannot_be_committed_together_are_recorded_one_by_one(runni
         commit(**arguments)
 
     monkeypatch.setattr(batch, "commit_batch", refuse)
-    numbers = [factories.submit(alice).pk for _ in range(3)]
 
-    for number in numbers:
+    for number in [factories.submit(alice).pk for _ in range(3)]:
         await_row(models.Request.objects.filter(pk=number, status="SUCCEEDED"))
     assert len(sandbox.record()["posts"]) == 3

@@ -92,8 +92,7 @@ def test_a_worker_that_stops_finishes_the_release_under_way_and_starts_no_other(
     worker.stop()
     await_row(models.Worker.objects.filter(name=worker.name, stopped_at__isnull=False))
 
-    attempt_count = models.Workstation.objects.order_by("pk").values_list("release_tries", flat=True)
-    assert list(attempt_count) == [1, 0]
+    assert list(models.Workstation.objects.order_by("pk").values_list("release_tries", flat=True)) == [1, 0]
     assert list(models.Workstation.objects.live()) == [second]
 
 
