@@ -11,8 +11,7 @@ from portal.models.clock import Now
 
 
 class Beginning(Func):
-    """The first LENGTH characters, for indexes: PostgreSQL refuses a row whose indexed text is long. Contract values are
-    shorter."""
+    """The first LENGTH characters, for indexes: PostgreSQL refuses a row whose indexed text is long."""
 
     LENGTH = 40
     # Written out, as in the index.
