@@ -82,7 +82,8 @@ def test_a_page_of_ten_mebibytes_is_read(read):
 
 def test_a_page_beyond_the_bound_is_too_large_and_not_kept(read, fail):
     error = fail(lambda: read(page("a", padding="x" * 16 * MIB)))
-    assert type(error) is PageTooLarge
+    assert isinstance(error, PageTooLarge)
+    assert error.response is not None
     assert (len(error.response.body), error.response.truncated) == (MIB, True)
 
 
