@@ -1,4 +1,4 @@
-"""A person's own account: signing in, the password, and the time zone."""
+"""A person's own account: signing in, the one-time pages that lead to it, the password, and the time zone."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.contrib.auth import forms as auth_forms
-from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth import views as auth_views
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -17,10 +18,11 @@ from django.urls import reverse_lazy
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal import forms, models, passwords
-from portal.services.people import people, sessions, throttle
+from portal.services.people import invitations, links, people, sessions, throttle
 from portal.views import cookies, errors
 from portal.views.http import SignedInRequest, read_target
 from portal.web import client_address, sessionstore
@@ -204,3 +206,47 @@ def _describe_sessions(request: SignedInRequest) -> dict[str, Any]:
     present = sessionstore.hash_key(request.session.session_key or "")
     rows = sessions.list_sessions(person=request.user)
     return {"sessions": rows, "present": present, "others": [row for row in rows if row.session_key != present]}
+
+
+@login_not_required
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def set_up(request: HttpRequest, token: str) -> HttpResponse:
+    """404, with what that means, unless the link is valid."""
+    try:
+        links.check_setup_link(token=token)
+        form = forms.SetupForm(request.POST or None)
+        if not form.is_valid():
+            return render(request, "setup.html", {"form": form})
+        user = links.create_administrator(
+            token=token, username=form.cleaned_data["username"], password=form.cleaned_data["password"]
+        )
+    except links.LinkNotValid:
+        return render(request, "setup_used.html", status=404)
+    said = _("You are signed in as the administrator. Under your name, “People” is where you add the others.")
+    return _sign_in(request, user, said)
+
+
+@login_not_required
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def choose_password(request: HttpRequest, token: str) -> HttpResponse:
+    """404, with what that means, unless the link is valid."""
+    try:
+        person = invitations.find_invited(token=token)
+        form = forms.NewPasswordForm(request.POST or None, person=person)
+        if not form.is_valid():
+            return render(request, "join.html", {"form": form, "person": person})
+        person = invitations.use_link(token=token, password=form.cleaned_data["password"])
+    except links.LinkNotValid:
+        return render(request, "join_used.html", status=404)
+    return _sign_in(request, person, _("Your password is saved, and you are signed in."))
+
+
+def _sign_in(request: HttpRequest, person: models.User, said: str) -> HttpResponse:
+    login(request, person)
+    begin_session(request)
+    messages.success(request, said)
+    response = redirect("home")
+    cookies.remember_name(request, response, name=person.get_username())
+    return response
