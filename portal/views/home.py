@@ -1,31 +1,41 @@
-"""The first page: what is yours, and the state of the key."""
+"""The first page: what is yours, the state of the key, and an overview for who sees everything."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
 from itertools import takewhile
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
+from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import failures, models
+from portal.models.clock import Now
 from portal.models.event import Verb
+from portal.services.audit import nightly, seals
 from portal.services.connections import access
+from portal.services.key import circuit_breaker
 from portal.services.people import people
+from portal.services.reconciliation import operator_actions, review
 from portal.services.reports import usage
 from portal.services.requests import notes
 from portal.views import workspaces
-from portal.views.components import live, overview
+from portal.views.components import links, live
 from portal.views.http import SignedInRequest, read_key
 
 _MOST_RUNNING, _MOST_RECENT, _MOST_URGENT, _MOST_AGAIN = 20, 30, 3, 3
+_MOST_ASKED, _MOST_ACTS = 5, 5
+_MOST_COUNTED = 1000  # failed sign-ins
+_LONG, _DAY, _LATELY = timedelta(hours=8), timedelta(days=1), timedelta(days=7)
 _STALE = timedelta(days=7)  # what is that old asks for nothing any more
 _States = models.Request.Status
 
@@ -129,7 +139,7 @@ def _name(portal_request: models.Request, *, names: Mapping[str, str]) -> str:
 @require_GET
 def show(request: SignedInRequest) -> HttpResponse:
     sees_all = request.user.has_perm("portal.see_all")
-    found = overview.read_overview(user=request.user, key=read_key(request)) if sees_all else None
+    found = read_overview(user=request.user, key=read_key(request)) if sees_all else None
     return render(request, "home.html", {**_show(request), "overview": found})
 
 
@@ -158,4 +168,93 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
         "list_released": partial(list_released, found=found, user=request.user),
         "list_again": partial(list_again, user=request.user, requests=found.requests),
         "read_typical_duration": partial(usage.read_typical_duration, account=key.account),
+    }
+
+
+# --- What it begins with for who sees everything: what goes on, and, for auditors, the audit log ---
+
+
+class Figure(NamedTuple):
+    """The link is empty where there is no list of what is counted. `more` is shown in brackets."""
+
+    label: str
+    value: object
+    link: str = ""
+    more: str = ""
+
+
+def read_overview(*, user: models.User, key: models.Key) -> dict[str, object]:
+    """Seven queries; more for who decides and while something is checked, and eight for who reads the audit log."""
+    account, decides = key.account, user.has_perm("portal.close_request")
+    unassigned = models.Workstation.objects.orphans().filter(account=account).count()
+    queue = models.Request.objects.filter(account=account, status=_States.QUEUED)
+    needing = models.Request.objects.needing_review().select_related("requester").order_by("id")
+    asked = list(needing[:_MOST_ASKED]) if decides else []
+    is_stopped = key.is_paused and key.paused_until is None
+    return {
+        "needed": operator_actions.count_open_decisions() + is_stopped if decides else 0,
+        "stopping_number": circuit_breaker.find_stopping_request(key=key) if decides and is_stopped else None,
+        "asked": asked,
+        "since": review.list_asked(rows=asked),
+        "unassigned": unassigned,
+        "oldest": queue.order_by("queued_at", "id").first(),
+        "now": _count_now(account),
+        "day": _count_day(account),
+        "presets": links.list_presets(),
+        "log": _read_log(unassigned) if user.has_perm("portal.view_event") else None,
+    }
+
+
+def _count_now(account: models.Account) -> list[Figure]:
+    counts = models.Request.objects.count_under_way(account)
+    running = models.Workstation.objects.running().filter(account=account)
+    counted = running.aggregate(all=Count("pk"), long=Count("pk", filter=Q(first_seen_at__lt=Now() - _LONG)))
+    changes = models.Notice.objects.filter(first_at__gt=Now() - _LATELY).count()
+    known_by = review.find_known_by(account=account, now=timezone.now()) if counts[_States.UNKNOWN] else None
+    when = _("by %(when)s") % {"when": date_format(timezone.localtime(known_by), "H:i T")} if known_by else ""
+    long = _("over 8 h: %(count)d") % {"count": counted["long"]} if counted["long"] else ""
+    return [
+        *(
+            Figure(str(_States(state).label), count, links.to_history(status=state), more)
+            for (state, count), more in zip(counts.items(), ("", "", when), strict=True)
+        ),
+        Figure(_("Running"), counted["all"], reverse("workstation_list"), long),
+        Figure(_("New API changes"), changes, reverse("admin:portal_notice_changelist")),
+    ]
+
+
+def _count_day(account: models.Account) -> list[Figure]:
+    recent = models.Request.objects.filter(account=account, created_at__gte=Now() - _DAY).order_by()
+    statuses, codes = Counter[str](), Counter[str]()
+    for status, code, count in recent.values_list("status", "failure").annotate(Count("pk")):
+        statuses[status] += count
+        codes[code] += count if status == _States.FAILED else 0
+    ended = statuses[_States.SUCCEEDED] + statuses[_States.FAILED]
+    (code, count), (_next, next_count) = [*codes.most_common(2), ("", 0), ("", 0)][:2]
+    time = usage.read_typical_duration(account=account)
+    within = "–" if time is None else _("less than 1 s") if time < 1 else _("%(seconds)d s") % {"seconds": round(time)}
+    figures = [
+        Figure(_("Requests"), statuses.total()),
+        Figure(_("Ready, of %(count)s that ended") % {"count": ended}, statuses[_States.SUCCEEDED]),
+        Figure(_("Usually ready within"), within),
+    ]
+    if count > next_count:
+        figures.append(Figure(_("Most frequent failure"), f"{code} ({count})", links.to_history(failure=code)))
+    return figures
+
+
+def _read_log(unassigned: int) -> dict[str, object]:
+    newest = models.Event.objects.filter(verb=Verb.SIGN_IN_FAILED).order_by("-id").values("pk")[:_MOST_COUNTED]
+    failed = models.Event.objects.filter(pk__in=list(newest.values_list("pk", flat=True)), at__gte=Now() - _DAY)
+    ever_unknown = models.Request.objects.filter(was_unknown=True, created_at__gte=Now() - _DAY).count()
+    sign_ins = f"{reverse('admin:portal_event_changelist')}?verb={Verb.SIGN_IN_FAILED}"
+    return {
+        "state": seals.describe_state(),
+        "check": nightly.read_check(),
+        "acts": list(models.Event.objects.exclude(reason="").exclude(actor_id=None).order_by("-id")[:_MOST_ACTS]),
+        "exceptions": [
+            Figure(_("Outcome unknown, 24 hours"), ever_unknown, f"{reverse('request_list')}?unknown=ever"),
+            Figure(_("Unassigned workstations"), unassigned, reverse("unknown")),
+            Figure(_("Failed sign-ins, 24 hours"), failed.count(), sign_ins),
+        ],
     }
