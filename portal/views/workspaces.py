@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
-from portal.services.mirrors import naming
+from portal.services.requests import ownership
 from portal.views.components import paging
 from portal.views.http import SignedInRequest, saying_why
 
@@ -68,7 +68,7 @@ def name(request: SignedInRequest, uid: str) -> HttpResponse:
     form = forms.WorkspaceNameForm(request.POST)
     if not form.is_valid():
         return _show_one(request, workspace, form=form)
-    naming.name_workspace(actor=request.user, workspace=workspace, name=form.cleaned_data["name"])
+    ownership.name_workspace(actor=request.user, workspace=workspace, name=form.cleaned_data["name"])
     messages.success(request, _("The name is saved.") if form.cleaned_data["name"] else _("The name is removed."))
     return redirect("workspace_detail", uid)
 
@@ -80,8 +80,8 @@ def give(request: SignedInRequest, uid: str) -> HttpResponse:
     form = _ask_owner(request, workspace)
     if not form.is_valid():
         return _show_one(request, workspace, form=forms.WorkspaceNameForm())
-    with saying_why(request, naming.NotFree):
-        naming.give_workspace(actor=request.user, workspace=workspace, **form.cleaned_data)
+    with saying_why(request, ownership.NotFree):
+        ownership.give_workspace(actor=request.user, workspace=workspace, **form.cleaned_data)
         messages.success(request, _("The workspace has an owner now. Your reason is in the audit log."))
     return redirect("workspace_detail", uid)
 

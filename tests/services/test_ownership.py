@@ -7,7 +7,6 @@ from django.test.utils import CaptureQueriesContext
 from portal import models
 from portal.models.clock import Now
 from portal.services.audit import verify
-from portal.services.mirrors import naming
 from portal.services.requests import notes, ownership, results, submissions
 from tests import factories
 from tests.admin import rows
@@ -117,9 +116,9 @@ def test_a_workspace_that_two_people_are_given_unasked_is_nobodys_until_an_opera
     assert space.owner is None
     assert models.Notice.objects.get(kind__startswith="responses to several people").numbers == [requests[1].pk]
 
-    naming.give_workspace(actor=olga, workspace=space, owner=alice, reason="It is hers.")
-    with pytest.raises(naming.NotFree):
-        naming.give_workspace(actor=olga, workspace=space, owner=bob, reason="It is his.")
+    ownership.give_workspace(actor=olga, workspace=space, owner=alice, reason="It is hers.")
+    with pytest.raises(ownership.NotFree):
+        ownership.give_workspace(actor=olga, workspace=space, owner=bob, reason="It is his.")
     answer_in(sandbox, bob, "W9", "all")
     space.refresh_from_db()
     assert space.owner == alice

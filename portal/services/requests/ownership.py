@@ -1,10 +1,12 @@
-"""Whose a workspace is: whoever first used it here. Checked when a request is taken, and again when it is sent."""
+"""Whose a workspace is: whoever first used it here, as checked before a request is taken or sent; and its name."""
 
 from collections.abc import Iterable
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.models.clock import Now
@@ -68,3 +70,25 @@ def _list_pending(account: models.Account) -> QuerySet[models.Request]:
     owned = models.Workspace.objects.filter(account=account, uid=OuterRef("workspace_uid"), owner__isnull=False)
     due = models.Request.objects.due(account).exclude(workspace_uid__in=["", *settings.SHARED_WORKSPACES])
     return due.filter(~Exists(owned), Exists(others.exclude(requester=OuterRef("requester"))))
+
+
+class NotFree(Exception):
+    """The workspace has an owner, or gets one by its use; the message is fit for the person."""
+
+
+@transaction.atomic
+def name_workspace(*, actor: models.User, workspace: models.Workspace, name: str) -> None:
+    """Give one's own workspace a name; an empty one takes it away. Nothing happens where it is another's."""
+    own = models.Workspace.objects.filter(owner=actor).exclude(name=name)
+    stored = own.select_for_update().filter(pk=workspace.pk).first()  # as it is now, which the event says
+    if stored is not None and stored.update_where(own, name=name):
+        audit.record(Verb.NAME_WORKSPACE, stored, by=actor)
+
+
+@transaction.atomic
+def give_workspace(*, actor: models.User, workspace: models.Workspace, owner: models.User, reason: str) -> None:
+    """Give a workspace that several people were given unasked its owner. Raises NotFree."""
+    free = models.Workspace.objects.filter(owner=None, is_contested=True)
+    if not workspace.update_where(free, owner=owner):
+        raise NotFree(_("This workspace has an owner already."))
+    audit.record(Verb.GIVE_WORKSPACE, workspace, by=actor, reason=reason)
