@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from portal import models
-from portal.admin.base import changelist, columns, export, filters, history, readonly, sentences
+from portal.admin.base import changelist, columns, filters, history, readonly, sentences
 from portal.services.audit import seals
 
 # What is named in events that belong to no request; those of a request are found by its number.
@@ -21,7 +21,7 @@ _KINDS = ("key", "account", "user", "group", "workstation", "workspace", "notice
 
 
 @admin.register(models.Event)
-class EventAdmin(export.ExportAdmin):
+class EventAdmin(readonly.ExportAdmin):
     list_display = ("pk", "at", "what_happened", "reason")
     list_filter = (
         *(filters.ACTOR, ("at", filters.LinkedTimeFilter)),

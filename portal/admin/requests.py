@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from portal import models
-from portal.admin.base import columns, export, filters, readonly
+from portal.admin.base import columns, filters, readonly
 from portal.services.reports import timeline
 from portal.services.requests import lifecycle
 
@@ -20,7 +20,7 @@ _WORDS = _(
 
 
 @admin.register(models.Request)
-class RequestAdmin(export.ExportAdmin):
+class RequestAdmin(readonly.ExportAdmin):
     export_kind = "requests"
     list_display = (
         *("__str__", "created_at", "requester", "type", "workspace_uid", "status", "failure"),
