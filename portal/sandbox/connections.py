@@ -12,7 +12,7 @@ from functools import partial
 
 from portal.sandbox import items, paging, sockets
 from portal.sandbox.calls import RefusalError
-from portal.sandbox.machines import Machine
+from portal.sandbox.sockets import Machine
 from portal.sandbox.store import Store
 
 LOGS, BROWSERS = "/v1/log/sse/", "/v1/cdp/"
