@@ -1,20 +1,28 @@
-"""A worker process: dispatcher, listener and jobs, from start to drained stop."""
+"""A worker process: dispatcher, listener and jobs, from start to drained stop; and the listener itself."""
 
 import logging
 import queue
 import signal
+import sqlite3
 import time
+from collections.abc import Callable
 
+import psycopg
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from portal.db import describe_failure, release_connection
+from portal.db import describe_failure, open_connection, release_connection
 from portal.services.runtime import clients, workers
-from portal.worker import dispatcher, listener, releases, scheduler, watchdog
+from portal.worker import dispatcher, releases, scheduler, watchdog
 
 logger = logging.getLogger(__name__)
 
 _WATCH_EVERY = 0.5  # seconds
+_LOOK_EVERY = 0.025  # seconds between looks at SQLite's counter of changes: half of what an idle worker costs
+_LISTEN_FOR = 0.5  # seconds until the listener looks whether it is to stop
+_PAUSE = 1.0  # seconds before a lost connection is made anew
+_LISTENER_DEADLINE = 120.0  # seconds without progress; opening a connection takes up to ten
 
 
 class Process:
@@ -28,7 +36,7 @@ class Process:
         self._dispatcher = dispatcher.Dispatcher(name=self.name, size=sender_count, client=client)
         self._scheduler = scheduler.Scheduler(name=self.name, jobs=scheduler.list_jobs(client=client))
         self._releases = releases.ReleaseSender(client=client)
-        self._listener = listener.Listener(wake=self._wake)
+        self._listener = Listener(wake=self._wake)
         self._parts = (self._scheduler, self._dispatcher, self._releases, self._listener)
         self._watchdog = watchdog.Watchdog(threads=[thread for part in self._parts for thread in part.threads])
 
@@ -93,3 +101,46 @@ class Process:
         except DatabaseError as error:
             logger.warning("%s That this worker has stopped is not noted.", describe_failure(error))
         connection.close()
+
+
+class Listener(watchdog.Part):
+    """Calls `wake` when work may have been queued: by LISTEN past the pool, or on SQLite by `data_version`."""
+
+    def __init__(self, *, wake: Callable[[str], None]) -> None:
+        self._wake = wake
+        self._thread = watchdog.WatchedThread(name="listener", target=self._run, deadline=_LISTENER_DEADLINE)
+        super().__init__([self._thread])
+
+    def _run(self, thread: watchdog.WatchedThread) -> None:
+        listen = self._listen if connection.vendor == "postgresql" else self._look
+        while not self._stopping.is_set():
+            try:
+                listen()
+            except (DatabaseError, psycopg.Error, sqlite3.Error):
+                logger.warning("The queue cannot be watched; requests are looked for once a second until it can.")
+                self._stopping.wait(_PAUSE)
+
+    def _listen(self) -> None:
+        self._thread.advance()
+        with open_connection(url=settings.PORTAL_LISTEN_URL) as opened:
+            opened.execute(f"LISTEN {workers.CHANNEL}")
+            self._wake(workers.Work.ANY)  # for what came before anybody listened
+            while not self._stopping.is_set():
+                self._thread.advance()
+                for notice in opened.notifies(timeout=_LISTEN_FOR, stop_after=1):
+                    self._wake(notice.payload)
+
+    def _look(self) -> None:
+        try:
+            connection.ensure_connection()
+            # SQLite's own cursor: Django's wrappers would cost more than the look.
+            cursor, seen = connection.connection.cursor(factory=sqlite3.Cursor), None
+            while not self._stopping.is_set():
+                self._thread.advance()
+                [version] = cursor.execute("PRAGMA data_version").fetchone()
+                if version != seen:
+                    seen = version
+                    self._wake(workers.Work.ANY)
+                time.sleep(_LOOK_EVERY)
+        finally:
+            connection.close()
