@@ -21,24 +21,14 @@ def refuse(change) -> None:
 
 def test_the_table_of_transitions_covers_every_pair():
     allowed = {
-        ("QUEUED", "SENDING"),
-        ("QUEUED", "CANCELLED"),
-        ("QUEUED", "FAILED"),
-        ("QUEUED", "SUCCEEDED"),
-        ("QUEUED", "UNKNOWN"),
-        ("SENDING", "SUCCEEDED"),
-        ("SENDING", "FAILED"),
-        ("SENDING", "UNKNOWN"),
-        ("SENDING", "QUEUED"),
-        ("UNKNOWN", "SUCCEEDED"),
-        ("UNKNOWN", "QUEUED"),
-        ("UNKNOWN", "FAILED"),
-        ("UNKNOWN", "CANCELLED"),
+        "QUEUED": {"SENDING", "CANCELLED", "FAILED", "SUCCEEDED", "UNKNOWN"},
+        "SENDING": {"SUCCEEDED", "FAILED", "UNKNOWN", "QUEUED"},
+        "UNKNOWN": {"SUCCEEDED", "QUEUED", "FAILED", "CANCELLED"},
     }
     assert set(models.TRANSITIONS) == set(models.Request.Status)
     for before in models.Request.Status:
         for after in models.Request.Status:
-            if (before, after) in allowed:
+            if after in allowed.get(before, ()):
                 models.check_transition(before=before, after=after)
             else:
                 with pytest.raises(IllegalTransition):
@@ -120,10 +110,9 @@ def test_names_are_unique_within_what_they_belong_to():
 
 def test_a_key_is_known_once_to_an_account_and_nobody_accepts_it_without_a_time(alice):
     account = accounts.get_current_account()
-    models.Credential.objects.create(
-        account=account, fingerprint="0123456789abcdef", accepted_at=Now(), accepted_by=alice
-    )
-    refuse(lambda: models.Credential.objects.create(account=account, fingerprint="0123456789abcdef"))
+    known = {"account": account, "fingerprint": "0123456789abcdef"}
+    models.Credential.objects.create(**known, accepted_at=Now(), accepted_by=alice)
+    refuse(lambda: models.Credential.objects.create(**known))
     refuse(lambda: models.Credential.objects.create(account=account, fingerprint="another", accepted_by=alice))
 
 
