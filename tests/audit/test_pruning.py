@@ -1,11 +1,18 @@
 """What is old enough goes by the worker's duty; what stays is verified as before, and that nothing else went too."""
 
 import json
+import re
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Model
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from portal import models
 from portal.models.clock import Now
@@ -17,16 +24,17 @@ from portal.services.requests import submissions
 from portal.services.retention import prune
 from portal.services.runtime import leases
 from portal.services.search import exporting, finding
-from tests import factories
+from tests import factories, plans
+from tests.admin import rows
 from tests.audit.conftest import count_rows, count_usage, end_workstations, find, prune_all, respond, tamper
 from tests.audit.damage import change_columns
+from tests.signing import store_events
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(name="old")
 def make_old(record, grow_old) -> list[int]:
-    """The numbers of requests that are all old, ended and sealed."""
     end_workstations()
     grow_old()
     return list(models.Request.objects.order_by("id").values_list("id", flat=True))
@@ -85,7 +93,7 @@ def test_a_deletion_record_leads_to_its_event(old, anna, sign_in):
     prune_all()
     tombstone = models.Tombstone.objects.get(kind="REQUESTS")
     browser = sign_in(anna)
-    page = browser.get(reverse("admin:portal_tombstone_change", args=[tombstone.pk])).text
+    page = browser.get(f"/admin/portal/tombstone/{tombstone.pk}/change/").text
     assert f"deletion record {tombstone.pk}" in page
     assert f'href="/admin/portal/event/?target=tombstone+{tombstone.pk}">Events</a>' in page
     shown = browser.get(f"/admin/portal/event/?target=tombstone+{tombstone.pk}")
@@ -377,3 +385,50 @@ def test_a_download_goes_on_without_what_went_meanwhile(old, anna, sign_in, monk
     prune_all()
     lines = (first + b"".join(pages)).splitlines()
     assert [json.loads(line)["number"] for line in lines] == old[:-3:-1]
+
+
+# --- How PostgreSQL finds what may go: in a large record no question walks through a table ---
+
+
+@pytest.fixture(name="lease")
+def make_large_record(alice, settings, monkeypatch) -> leases.Lease:
+    """Many requests, each with an attempt and an event; ten of them are old enough to go."""
+    settings.PORTAL_KEEP_DAYS = 30
+    account, now = rows.create_account(), timezone.now()
+    settings.AGENTSTATION_BASE_URL = account.base_url
+    monkeypatch.setattr(seals, "BATCH", 10)
+    moments = [now - timedelta(days=90 if number < 10 else 1, seconds=3_000 - number) for number in range(3_000)]
+    common: dict[str, Any] = {"account": account, "requester": alice, "type": "python", "status": "SUCCEEDED"}
+    made = models.Request.objects.bulk_create(
+        models.Request(submission=uuid4(), created_at=moment, ended_at=moment, took=0, **common) for moment in moments
+    )
+    own: dict[int, list[Model]] = {}
+    for request in made[:600]:
+        attempt = rows.create_attempt(request, claimed_at=request.created_at, deadline_at=request.created_at)
+        station = rows.create_workstation(request, ended_at=request.created_at + timedelta(seconds=9))
+        own[request.pk] = [attempt, station]
+    store_events(
+        (
+            models.Event(verb="submit", target=str(request), request_number=request.pk, at=request.created_at),
+            [request, *own.get(request.pk, [])],
+        )
+        for request in made
+    )
+    factories.acquire_lease(name="seal").run(seals.seal_events)
+    with factories.unprotected():
+        models.Seal.objects.filter(number=1).update(made_at=now - timedelta(days=90))
+    count_usage()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    plans.forbid_walks()
+    return factories.acquire_lease(name="prune")
+
+
+@plans.on_postgresql
+def test_no_question_of_the_duty_walks_through_a_table(lease):
+    with CaptureQueriesContext(connection) as queries:
+        assert [lease.run(prune.prune_old) for _ in range(3)] == [10, 10, 0]
+    statements = [query["sql"] for query in queries if re.match("SELECT|DELETE|UPDATE", query["sql"])]
+    assert len(statements) > 20
+    large = {*plans.LARGE, *(f"portal_{name}" for name in ("lateresponse", "change", "seal", "tombstone"))}
+    assert [sql for sql in statements if plans.list_walked(sql) & large] == []
