@@ -24,7 +24,6 @@ from tests import factories
 
 @pytest.fixture(name="seal")
 def make_seal() -> Callable[[], int]:
-    """Seals all there is, as a worker's duty does."""
     return lambda: factories.acquire_lease(name="seal").run(seals.seal_events)
 
 
@@ -109,7 +108,6 @@ def find(checkpoint: seals.Checkpoint | None = None) -> list[tuple[str, str]]:
 
 
 def find_in_chain(checkpoint: seals.Checkpoint | None = None) -> list[tuple[str, str]]:
-    """The same, without the rows that the events tell of."""
     return [(finding.kind, finding.what) for finding in verify.verify_log(checkpoint=checkpoint).findings]
 
 
@@ -133,7 +131,6 @@ def count_usage() -> None:
 
 
 def prune_all() -> int:
-    """Rounds of the jobs until nothing more goes."""
     count_usage()
     return sum(iter(lambda: factories.acquire_lease(name="prune").run(prune.prune_old), 0))
 

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
@@ -39,10 +39,8 @@ def change_columns(model: type[Model], number: int, names: Sequence[str]) -> Ite
 
 
 def flip_bits(model: type[Model], chance: random.Random) -> Iterator[int]:
-    """Change a hundred bits of its rows, one at a time; gives the row that has one changed just now.
-
-    SQLite takes what is no text, no time and no JSON. PostgreSQL has other texts for the same value.
-    """
+    """Change a hundred bits, one at a time, and give the row that has one changed just now: SQLite takes what is no
+    text, no time and no JSON; PostgreSQL has other texts for the same value."""
     key = model._meta.pk.attname
     fields: list[Any] = [field for field in model._meta.concrete_fields if field.attname != key]
     numbers = list(model._base_manager.order_by(key).values_list(key, flat=True))
@@ -60,7 +58,6 @@ def flip_bits(model: type[Model], chance: random.Random) -> Iterator[int]:
 
 
 def _read(model: type[Model], number: int, field: Any) -> Any:
-    """A number, or the text that is stored."""
     column = field.column if isinstance(field, IntegerField) else f"CAST({field.column} AS text)"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {column} FROM {model._meta.db_table} WHERE {model._meta.pk.column} = %s", [number])
@@ -68,7 +65,6 @@ def _read(model: type[Model], number: int, field: Any) -> Any:
 
 
 def _flip(value: int | str, chance: random.Random) -> tuple[str, int | str | bytes]:
-    """SQL for a value with one bit changed, and its parameter."""
     if isinstance(value, int):
         return "%s", value ^ (1 << chance.randrange(62))
     data = bytearray(value.encode())
@@ -85,13 +81,10 @@ def _written(model: type[Model], number: int, field: Any, value: str, *values: i
     with transaction.atomic(), connection.cursor() as cursor:
         ignore = "PRAGMA ignore_check_constraints = {}" if connection.vendor == "sqlite" else "SELECT {}"
         cursor.execute(ignore.format(1))
-        try:
-            with factories.unprotected(), transaction.atomic():
-                cursor.execute(set_column, [*values, number])
+        is_taken = False
+        with suppress(DatabaseError, ValueError), factories.unprotected(), transaction.atomic():
+            cursor.execute(set_column, [*values, number])
             is_taken = cursor.rowcount == 1
-        except (DatabaseError, ValueError):
-            is_taken = False
-        finally:
-            cursor.execute(ignore.format(0))
+        cursor.execute(ignore.format(0))
         yield is_taken
         transaction.set_rollback(True)

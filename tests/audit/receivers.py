@@ -27,8 +27,6 @@ action(type="omfile" file="/dev/stdout" template="RSYSLOG_SyslogProtocol23Format
 
 
 class Receiver:
-    """Keeps what it is sent, in the order of its coming."""
-
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
         self._arrived = threading.Condition()
@@ -48,8 +46,6 @@ class Receiver:
 
 
 class Rsyslog(Receiver):
-    """rsyslogd, with a socket of its own and a port for TLS."""
-
     def __init__(self, folder: Path, *, authority: Path) -> None:
         super().__init__()
         self.port, self.folder = ports.find_port(), folder
@@ -57,7 +53,6 @@ class Rsyslog(Receiver):
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """It is killed at the end."""
         (self.folder / "pid").unlink(missing_ok=True)
         command = ["/usr/sbin/rsyslogd", "-n", "-f", str(self.folder / "conf"), "-i", str(self.folder / "pid")]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -107,7 +102,6 @@ class Https(Receiver):
         connection.send(server.http(204))
 
     def hold(self, connection: server.Connection) -> None:
-        """Take it when the test says so."""
         connection.read_request()
         self.has_begun.set()
         assert self.may_go_on.wait(60)

@@ -22,18 +22,13 @@ pytestmark = pytest.mark.django_db
 
 
 EVENT = {
-    # Another text of the same time, and what is no text.
-    "sqlite": ["at = replace(at, ' ', 'T')", "reason = CAST(x'ff' AS TEXT)"],
-    # Times that Python does not know.
-    "postgresql": ["at = 'infinity'", "at = at - interval '4052 years'"],
+    "sqlite": ["at = replace(at, ' ', 'T')", "reason = CAST(x'ff' AS TEXT)"],  # the same time; no text
+    "postgresql": ["at = 'infinity'", "at = at - interval '4052 years'"],  # times that Python does not know
 }
+SET = ["columns = '{}'", "columns = replace(columns, 'python', 'max')", "columns = replace(columns, ',', ', ')"]
+SET += ["kind = 'attempt'", "row_id = row_id + 1", "act = 'CHANGED'"]
 CHANGE = [
-    "UPDATE portal_change SET columns = '{}' WHERE event_id = $submit",
-    "UPDATE portal_change SET columns = replace(columns, 'python', 'max') WHERE event_id = $submit",
-    "UPDATE portal_change SET columns = replace(columns, ',', ', ') WHERE event_id = $submit",
-    "UPDATE portal_change SET kind = 'attempt' WHERE event_id = $submit",
-    "UPDATE portal_change SET row_id = row_id + 1 WHERE event_id = $submit",
-    "UPDATE portal_change SET act = 'CHANGED' WHERE event_id = $submit",
+    *(f"UPDATE portal_change SET {values} WHERE event_id = $submit" for values in SET),
     "DELETE FROM portal_change WHERE event_id = $submit",
     "INSERT INTO portal_change (event_id, position, kind, row_id, act, columns)"
     " SELECT event_id, 7, kind, row_id, act, columns FROM portal_change WHERE event_id = $submit",
@@ -59,12 +54,9 @@ ATTACKS: list[tuple[str, ...]] = [
         "changed event $event",
     ),
     *((sql, "changed event $submit") for sql in CHANGE),
-    ("DELETE FROM portal_event WHERE id = $event", "removed event $event"),
-    ("DELETE FROM portal_event WHERE id = $first", "removed event $first"),
-    ("DELETE FROM portal_event WHERE id = $last", "removed event $last"),
+    *((f"DELETE FROM portal_event WHERE id = ${one}", f"removed event ${one}") for one in ("event", "first", "last")),
     ("DELETE FROM portal_event WHERE id BETWEEN $first AND $second", "removed event $first", "removed event $second"),
-    (COPY.replace("$number", "-7"), "inserted event -7"),
-    (COPY.replace("$number", "0"), "inserted event 0"),
+    *((COPY.replace("$number", number), f"inserted event {number}") for number in ("-7", "0")),
     ("UPDATE portal_event SET id = $far WHERE id = $event", "removed event $event", "changed event $far"),
     (
         "UPDATE portal_event SET id = -1 WHERE id = $first; UPDATE portal_event SET id = $first WHERE id = $second;"
@@ -72,8 +64,7 @@ ATTACKS: list[tuple[str, ...]] = [
         *("changed event $first", "changed event $second"),
     ),
     ("UPDATE portal_seal SET last_id = 1000000 WHERE number = 2", "seal seal 2"),
-    ("DELETE FROM portal_seal WHERE number = 1", "seal seal 1"),
-    ("DELETE FROM portal_seal WHERE number = 2", "seal seal 2"),
+    *((f"DELETE FROM portal_seal WHERE number = {number}", f"seal seal {number}") for number in (1, 2)),
     (
         "DELETE FROM portal_event WHERE id BETWEEN $from AND $to; DELETE FROM portal_seal WHERE number = 2;"
         "DELETE FROM portal_change WHERE event_id BETWEEN $from AND $to",
@@ -84,8 +75,7 @@ ATTACKS: list[tuple[str, ...]] = [
         "row changed workstation $workstation",
     ),
     *((sql, "row changed person $person") for sql in PERSON),
-    (INSERT_PERSON.replace("$number", "-1"), "row inserted person -1"),
-    (INSERT_PERSON.replace("$number", "4711"), "row inserted person 4711"),
+    *((INSERT_PERSON.replace("$number", number), f"row inserted person {number}") for number in ("-1", "4711")),
     ("DELETE FROM auth_group_permissions WHERE group_id = $group", "row changed group $group"),
     ("INSERT INTO auth_group (id, name) VALUES (4711, 'Slipped in')", "row inserted group 4711"),
     ("DELETE FROM portal_attempt WHERE id = $attempt", "row removed attempt $attempt"),
@@ -163,7 +153,6 @@ def test_an_event_in_a_gap_of_the_numbers_is_found(record, seal, alice):
 
 
 def test_an_event_that_was_renumbered_far_ahead_blinds_nobody(record, seal, alice):
-    """Sealing goes on, honest numbers do not follow it, and it is named."""
     far = 9_000_000_000_000_000_000
     tamper("UPDATE portal_event SET id = %s WHERE id = %s", far, record[0].pk)
     factories.submit(alice)
@@ -173,7 +162,6 @@ def test_an_event_that_was_renumbered_far_ahead_blinds_nobody(record, seal, alic
 
 
 def test_a_number_that_was_given_again_is_found(record, seal):
-    """What the portal signs in the place of a sealed event is not what was sealed."""
     newest = record[-1].pk
     tamper("DELETE FROM portal_event WHERE id = %s", newest)
     tamper("DELETE FROM portal_change WHERE event_id = %s", newest)

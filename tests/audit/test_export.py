@@ -23,7 +23,6 @@ PAGE = Path(__file__).parents[2] / "docs" / "audit-log.md"
 
 @pytest.fixture
 def verify(tmp_path, settings) -> Callable[..., tuple[int, list[str]]]:
-    """What the page's script says of lines."""
     (block,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert block.count("\n") <= 60
     (tmp_path / "verify_export.py").write_text(block)

@@ -19,7 +19,6 @@ PAGE = "/audit-log/"
 
 
 def check() -> None:
-    """One round of the job, as a worker does it each minute."""
     factories.acquire_lease(name="check").run(nightly.check_log)
 
 
@@ -29,8 +28,6 @@ def count_checks() -> int:
 
 @pytest.fixture
 def set_time(monkeypatch):
-    """Let the database's clock show this time of the first of May."""
-
     def set_to(hour: float) -> datetime:
         at = datetime(2031, 5, 1, tzinfo=UTC) + timedelta(hours=hour)
         monkeypatch.setattr(clock, "read_clock", lambda: at)

@@ -27,7 +27,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), on_postgresql]
 
 @pytest.fixture
 def role(transactional_db, capsys) -> Iterator[str]:
-    """The portal's, with what the command grants."""
     with roles.a_role() as name:
         roles.grant(name, capsys)
         yield name
@@ -44,7 +43,6 @@ def as_role(role, alice, olga, root) -> Iterator[str]:
 
 
 def test_a_worker_starts_sends_and_stops(sandbox, as_role, alice, monkeypatch):
-    """By its command, with all its jobs and what is checked before."""
     started = []
     monkeypatch.setattr(process.Process, "stop_on_signals", lambda worker: started.append(worker))
     command = threading.Thread(target=call_command, args=["work", "--threads", "2"], kwargs={"stderr": io.StringIO()})

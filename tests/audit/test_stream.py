@@ -35,8 +35,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 @pytest.fixture
 def log(seal) -> Callable[[int], list[int]]:
-    """Adds so many events, seals them, and returns the numbers of all."""
-
     def add(count: int) -> list[int]:
         while count:
             with transaction.atomic(), audit.collect_events():
@@ -288,7 +286,6 @@ lease.run(stream.Stream(destination=destinations.make_destination()).send_events
 
 
 def make_environment(url: str) -> dict[str, str]:
-    """Of another process on the same database."""
     own = connection.settings_dict
     server = f"postgres://{own['USER']}@{own['HOST']}:{own['PORT']}" if own["HOST"] else "sqlite://"
     own_values = {"PORTAL_AUDIT_STREAM": url, "DJANGO_SETTINGS_MODULE": "portal.settings"}
