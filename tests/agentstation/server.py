@@ -110,8 +110,6 @@ def http(status: int, body: bytes = b"", *headers: str) -> bytes:
 
 
 def answering(data: bytes) -> Handler:
-    """Reads the request, sends the bytes as they are, closes."""
-
     def handle(connection: Connection) -> None:
         connection.read_request()
         connection.send(data)

@@ -246,9 +246,8 @@ def test_the_total_time_bounds_the_response(fail, reach, handler):
     ],
 )
 def test_every_framing_of_a_body_is_read(post, response):
-    reply = post(response)
-    assert reply.response.body == WORKSTATION
-    assert reply.response.truncated is False
+    response = post(response).response
+    assert (response.body, response.truncated) == (WORKSTATION, False)
 
 
 def test_a_response_given_before_the_request_was_read_is_read(post):
@@ -279,9 +278,7 @@ def test_no_redirect_is_followed(client_of, fail, serve):
     elsewhere = serve(Connection.read_to_end)
     server = serve(answering(http(307, b"", f"Location: {elsewhere.url}")))
     error = fail(lambda: client_of(server.url).request_workstation(type="python"))
-    assert type(error) is GatewayResponse
-    assert error.response is not None
-    assert error.response.status == 307
+    assert (type(error), error.response.status) == (GatewayResponse, 307)
     assert (server.connections(), elsewhere.connections()) == (1, 0)
 
 
@@ -304,8 +301,7 @@ def test_of_a_longer_body_only_the_first_mebibyte_is_read(refuse, status, kind):
 
     error = refuse(handle)
     assert type(error) is kind
-    assert error.response.body == WORKSTATION.ljust(MEBIBYTE)
-    assert error.response.truncated is True
+    assert (error.response.body, error.response.truncated) == (WORKSTATION.ljust(MEBIBYTE), True)
 
 
 # Proxies.

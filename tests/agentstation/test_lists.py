@@ -24,7 +24,6 @@ def read(client_of, serve):
 
 
 def query(server):
-    """The path and the query of the next request."""
     line = server.received().split(b"\r\n")[0].decode().split(" ")[1]
     return line.partition("?")[0], parse_qs(line.partition("?")[2], errors="surrogatepass")
 
@@ -82,9 +81,7 @@ def test_a_page_of_ten_mebibytes_is_read(read):
 
 def test_a_page_beyond_the_bound_is_too_large_and_not_kept(read, fail):
     error = fail(lambda: read(page("a", padding="x" * 16 * MIB)))
-    assert isinstance(error, PageTooLarge)
-    assert error.response is not None
-    assert (len(error.response.body), error.response.truncated) == (MIB, True)
+    assert (type(error), len(error.response.body), error.response.truncated) == (PageTooLarge, MIB, True)
 
 
 @pytest.mark.parametrize("status", [200, 500])

@@ -19,7 +19,6 @@ HEADERS = {
 
 
 def parse(request):
-    """The request line, the headers and the body of what a server received."""
     head, _, body = request.decode("latin-1").partition("\r\n\r\n")
     line, *headers = head.split("\r\n")
     return line, {name.lower(): value for name, value in (header.split(": ", 1) for header in headers)}, body
@@ -51,15 +50,13 @@ def test_a_post_for_a_workspace_is_exactly_this(serve, client_of, wish):
 def test_a_get_is_exactly_this(serve, client_of):
     line, headers, body = sent(serve, client_of, lambda client: client.retrieve_workstation(uid="Il4lMTpQUC3L"))
     assert line == "GET /v1/workstations/Il4lMTpQUC3L HTTP/1.1"
-    assert headers == HEADERS
-    assert body == ""
+    assert (headers, body) == (HEADERS, "")
 
 
 def test_a_release_is_exactly_this(serve, client_of):
     line, headers, body = sent(serve, client_of, lambda client: client.release_workstation(uid="Il4lMTpQUC3L"))
     assert line == "DELETE /v1/workstations/Il4lMTpQUC3L/release HTTP/1.1"
-    assert headers == HEADERS | {"content-length": "0"}
-    assert body == ""
+    assert (headers, body) == (HEADERS | {"content-length": "0"}, "")
 
 
 @pytest.mark.parametrize(

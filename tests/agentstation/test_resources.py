@@ -100,11 +100,8 @@ def test_what_the_contract_does_not_know_is_kept():
 def test_nothing_odd_breaks_anything(odd):
     file = dict.fromkeys(FILE, odd) | {"id": "f"}
     log = dict.fromkeys(LOG, odd) | {"id": "l"}
-    workspace = dict.fromkeys(WORKSPACE, odd) | {
-        "id": "w",
-        "files": {"data": [odd, file]},
-        "logs": {"data": [odd, log]},
-    }
+    lists = {"files": {"data": [odd, file]}, "logs": {"data": [odd, log]}}
+    workspace = dict.fromkeys(WORKSPACE, odd) | {"id": "w"} | lists
     read = Workstation.from_dict(dict.fromkeys(WORKSTATION, odd) | {"id": "s", "workspace": workspace})
     text = agentstation.escape_text(odd) if isinstance(odd, str) else ""
     assert (read.type, read.status, read.started_at) == (text, text, None)

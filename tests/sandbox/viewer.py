@@ -52,7 +52,6 @@ class Viewer:
         self.rows: dict[int, bytes] = {}
 
     def update(self, *, whole: bool = False) -> set[int]:
-        """Ask for what has changed, wait for it, and return its rows."""
         self.line.write(struct.pack("!BBHHHH", 3, not whole, 0, 0, self.width, self.height))
         assert self.line.read(4) == b"\0\0\0\1"
         left, top, width, height, encoding = struct.unpack("!HHHHi", self.line.read(12))
