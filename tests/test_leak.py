@@ -49,17 +49,13 @@ def after_every_failure(settings, caplog, alice, olga):
 
 def open_connections(sandbox, person: models.User, workstation: models.Workstation) -> None:
     """One that stands, one that ended, and one that is refused in words that have its address."""
-    answers = [
-        {"status": 200, "body": {"url": ADDRESS}},
-        {"status": 200, "body": {"url": ADDRESS}},
-        {"status": 422, "body": {"error": "No", "message": f"It is open at {ADDRESS}."}},
-    ]
-    for number, answer in enumerate(answers):
+    given = {"status": 200, "body": {"url": ADDRESS}}
+    refusal = {"status": 422, "body": {"error": "No", "message": f"It is open at {ADDRESS}."}}
+    kind = models.Connection.Kind.TERMINAL
+    for number, answer in enumerate([given, given, refusal]):
         sandbox.script({"on": "POST /workstations/{id}/sandbox/pty", **answer})
         with suppress(opening.NotOpened):
-            opened = opening.open_connection(
-                person=person, workstation=workstation, kind=models.Connection.Kind.TERMINAL
-            )
+            opened = opening.open_connection(person=person, workstation=workstation, kind=kind)
             assert opened.address == ADDRESS
             if number:
                 ending.end_connection(connection=opened.connection, by=person)
@@ -72,24 +68,15 @@ def test_the_key_is_nowhere_after_every_failure(after_every_failure, caplog, sig
             stored = str([bytes(value) if isinstance(value, memoryview) else value for value in row])
             assert not [secret for secret in SECRETS if secret in stored], model
 
-    addresses = [
-        reverse(name) for name in ("home", "request_list", "workstation_list", "workspace_list", "key", "usage")
-    ]
+    pages = ("home", "request_list", "workstation_list", "workspace_list", "key", "usage")
+    addresses = [reverse(name) for name in pages]
+    uids = set(models.Connection.objects.values_list("workstation__uid", flat=True))
+    addresses += [reverse(name, args=[uid]) for name in ("workstation_detail", "workstation_scripts") for uid in uids]
     addresses += [
-        reverse(name, args=[uid])
-        for name in ("workstation_detail", "workstation_scripts")
-        for uid in models.Connection.objects.values_list("workstation__uid", flat=True).distinct()
+        reverse("workstation_connection", args=[uid, kind]) for kind in models.Connection.HELD for uid in uids
     ]
-    addresses += [
-        reverse("workstation_connection", args=[uid, kind])
-        for kind in models.Connection.HELD
-        for uid in models.Connection.objects.values_list("workstation__uid", flat=True).distinct()
-    ]
-    addresses += [
-        reverse(name, args=[number])
-        for name in ("request_detail", "request_evidence")
-        for number in models.Request.objects.values_list("pk", flat=True)
-    ]
+    numbers = models.Request.objects.values_list("pk", flat=True)
+    addresses += [reverse(name, args=[number]) for name in ("request_detail", "request_evidence") for number in numbers]
     addresses += [
         reverse(f"admin:portal_{name}_change", args=[pk])
         for name in ("attempt", "request", "connection", "workstation")

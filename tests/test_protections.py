@@ -43,15 +43,16 @@ class Scene:
     def submit(self) -> models.Request:
         return factories.submit(self.requester)
 
-    def claim(self, *, worker: int = LIVING) -> dispatch.Call | None:
-        return factories.claim_next(worker=f"test:{worker}:0")
+    def claim(self, *, worker: int = LIVING) -> dispatch.Call:
+        call = factories.claim_next(worker=f"test:{worker}:0")
+        assert call is not None
+        return call
 
     def call(self, call: dispatch.Call) -> dispatch.Result:
         return dispatch.send_call(call=call, client=clients.make_client())
 
-    def send(self, *, worker: int = LIVING) -> bool:
-        """One request from claim to record, if there is one."""
-        call = self.claim(worker=worker)
+    def send(self) -> bool:
+        call = factories.claim_next(worker=f"test:{LIVING}:0")
         if call is not None:
             results.record_result(call=call, result=self.call(call))
         return call is not None
@@ -83,16 +84,8 @@ class Scene:
             replace(post, at=post.at - sum(seconds for count, seconds in self.passed if post.sequence <= count))
             for post in inside.read_record(self.sandbox.record())
         ]
-        return books.compare(
-            books.Books(
-                submissions=submissions,
-                posts=posts,
-                send_within=SEND_WITHIN,
-                call_within=CALL_WITHIN,
-                disturbed=frozenset({KILLED}),
-                **stored,
-            )
-        )
+        stored |= {"submissions": submissions, "posts": posts, "disturbed": frozenset({KILLED})}
+        return books.compare(books.Books(send_within=SEND_WITHIN, call_within=CALL_WITHIN, **stored))
 
 
 @pytest.fixture
@@ -116,9 +109,7 @@ def another_claims_what_is_done(scene: Scene) -> None:
 def worker_dies_after_the_call(scene: Scene) -> None:
     """The provider has made the workstation; the worker is killed before it records anything."""
     scene.submit()
-    call = scene.claim(worker=KILLED)
-    assert call is not None
-    scene.call(call)
+    scene.call(scene.claim(worker=KILLED))
     scene.finish()
 
 
@@ -138,7 +129,6 @@ def scan_shows_what_a_call_under_way_made(scene: Scene) -> None:
     scene.send()
     scene.submit()
     call = scene.claim()
-    assert call is not None
     result = scene.call(call)
     scene.do_duties(after=1)
     results.record_result(call=call, result=result)
@@ -148,7 +138,6 @@ def worker_wakes_after_its_deadline(scene: Scene) -> None:
     """The machine is paused between claim and call, for so long that the request is settled and sent by another."""
     scene.submit()
     call = scene.claim(worker=KILLED)
-    assert call is not None
     scene.do_duties(after=LONG)
     scene.submit()
     scene.send()  # a witness
@@ -161,7 +150,6 @@ def response_is_recorded_after_its_deadline(scene: Scene) -> None:
     """The response comes in time, and the database cannot be reached until the deadline is over."""
     scene.submit()
     call = scene.claim()
-    assert call is not None
     result = scene.call(call)
     factories.make_overdue(call)
     factories.expire_overdue(lease=scene.lease)
@@ -198,17 +186,8 @@ def write_attempt_after_the_call(monkeypatch) -> None:
     create, record_result = dispatch._create_attempts, results.record_result
 
     def create_nothing(portal_requests: list[models.Request], **values: Any) -> list[dispatch.Call]:
-        return [
-            dispatch.Call(
-                attempt_id=one.pk,
-                account_id=one.account_id,
-                token="",
-                type="python",
-                workspace_uid="",
-                send_before=float("inf"),
-            )
-            for one in portal_requests
-        ]
+        same: dict[str, Any] = {"token": "", "type": "python", "workspace_uid": "", "send_before": float("inf")}
+        return [dispatch.Call(attempt_id=one.pk, account_id=one.account_id, **same) for one in portal_requests]
 
     def create_and_record(*, call: dispatch.Call, result: dispatch.Result) -> None:
         portal_request = models.Request.objects.select_related("account", "requester").get(pk=call.attempt_id)
@@ -311,7 +290,6 @@ def test_a_claim_that_forgets_its_condition_is_stopped_by_the_database(scene, mo
     monkeypatch.setattr(models, "check_transition", lambda **_: None)
     scene.submit()
     call = scene.claim()
-    assert call is not None
     with pytest.raises(IntegrityError):
         scene.claim()
     results.record_result(call=call, result=scene.call(call))
