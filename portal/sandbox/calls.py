@@ -46,6 +46,13 @@ class Task:
     response: Response
 
 
+def require[Value](value: Value | None, status: int) -> Value:
+    """What was found; raises RefusalError with the status where there is nothing."""
+    if value is None:
+        raise RefusalError.make(status)
+    return value
+
+
 def read_json(call: Call) -> Any:
     """The body; raises RefusalError."""
     try:

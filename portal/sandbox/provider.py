@@ -9,7 +9,7 @@ from functools import partial
 from urllib.parse import unquote
 
 from portal.sandbox import connections, items, paging, responses, workstation_types
-from portal.sandbox.calls import Call, Exchange, RefusalError, Task, read_request
+from portal.sandbox.calls import Call, Exchange, RefusalError, Task, read_request, require
 from portal.sandbox.responses import Reply, Response, reply_json
 from portal.sandbox.store import Store
 
@@ -145,24 +145,17 @@ class Provider:
 
     def retrieve(self, task: Task) -> Reply:
         """GET /workstations/{id}. What one that has ended answers is not documented: as if it had never been, 422."""
-        workstation = self.store.retrieve(task.uid)
-        if workstation is None:
-            raise RefusalError.make(422)
-        return reply_json(workstation)
+        return reply_json(require(self.store.retrieve(task.uid), 422))
 
     def release(self, task: Task) -> Reply:
         """DELETE /workstations/{id}/release; for one that has ended the same choice as in `retrieve`."""
-        kind = self.store.release(task.uid)
-        if kind is None:
-            raise RefusalError.make(422)
+        kind = require(self.store.release(task.uid), 422)
         self.connections.look()
         return reply_json({"type": kind, "released": True})
 
     def open_connection(self, task: Task, *, way: str) -> Reply:
         """POST /workstations/{id}/vncwss and its likes. What one without a desktop answers is not documented: 422."""
-        kind = self.store.find_type(task.uid)
-        if kind is None:
-            raise RefusalError.make(422)
+        kind = require(self.store.find_type(task.uid), 422)
         needed, _ = connections.CONNECTIONS[way]
         if needed not in ("", *self.list_software(kind)):
             raise RefusalError.make(422, f"Unprocessable Entity - a workstation of type {kind} has no {needed}.")
@@ -174,9 +167,7 @@ class Provider:
     # --- The sandbox's own addresses ---
 
     def stream_log(self, task: Task) -> Reply:
-        machine = self.connections.find(task.call.path)
-        if machine is None:
-            raise RefusalError.make(404)
+        machine = require(self.connections.find(task.call.path), 404)
         headers = {"Cache-Control": "no-store", "Access-Control-Allow-Origin": "*"}
         stream = self.connections.stream_log(machine)
         return Reply(status=200, content_type="text/event-stream", headers=headers, stream=stream)
@@ -185,9 +176,6 @@ class Provider:
         raise RefusalError.make(404, "Not Found - the sandbox has no browser behind this address.")
 
     def download(self, task: Task, *, kind: str) -> Reply:
-        found = self.store.items.read(kind, task.uid, now=self.store.clock())
-        if found is None:
-            raise RefusalError.make(404)
-        name, text = found
+        name, text = require(self.store.items.read(kind, task.uid, now=self.store.clock()), 404)
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
         return Reply(status=200, body=text.encode(), content_type="text/plain; charset=utf-8", headers=headers)
