@@ -19,7 +19,7 @@ _FINDABLE = re.compile(r"[^\W_]{2}")
 
 
 class SearchEntry(models.Model):
-    """The text by which a request is found, folded; services/search/text.py writes it. None: it says nothing.
+    """The text by which a request is found, folded; services/search/finding.py writes it. None: it says nothing.
 
     On PostgreSQL a migration gives it an index of trigrams.
     """

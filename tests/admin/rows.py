@@ -8,7 +8,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from portal import models
-from portal.services.search import text
+from portal.services.search import finding
 from tests.signing import write_event
 
 NASTY = "<script>alert(1)</script>"
@@ -34,7 +34,7 @@ def create_request(requester: models.User, **values: Any) -> models.Request:
         "took": (ended_at - values.get("created_at", ended_at)).total_seconds() if ended_at else None,
     }
     portal_request = models.Request.objects.create(requester=requester, **defaults | values)
-    text.save_text(number=portal_request.pk, rows=[portal_request])
+    finding.save_text(number=portal_request.pk, rows=[portal_request])
     return portal_request
 
 
@@ -53,14 +53,14 @@ def create_attempt(portal_request: models.Request, **values: object) -> models.A
         "response": b'{"error": "Payment required"}',
     }
     attempt = models.Attempt.objects.create(request=portal_request, **defaults | values)
-    text.save_text(number=portal_request.pk, rows=[attempt])
+    finding.save_text(number=portal_request.pk, rows=[attempt])
     return attempt
 
 
 def create_late_response(attempt: models.Attempt, **values: object) -> models.LateResponse:
     defaults = {"outcome": "SUCCEEDED", "http_status": 200, "response": b'{"id": "late"}'}
     late = models.LateResponse.objects.create(attempt=attempt, **defaults | values)
-    text.save_text(number=attempt.request_id, rows=[late])
+    finding.save_text(number=attempt.request_id, rows=[late])
     return late
 
 
@@ -73,7 +73,7 @@ def create_workstation(portal_request: models.Request | None, **values: object) 
     defaults = {"account": create_account(), "uid": f"station-{uuid4().hex[:8]}", "type": "python", "status": "active"}
     workstation = models.Workstation.objects.create(request=portal_request, **defaults | values)
     if portal_request is not None:
-        text.save_text(number=portal_request.pk, rows=[workstation])
+        finding.save_text(number=portal_request.pk, rows=[workstation])
     return workstation
 
 

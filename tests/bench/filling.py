@@ -31,7 +31,7 @@ from portal.models.event import Verb
 from portal.services.audit import seals
 from portal.services.key import accounts
 from portal.services.runtime import leases
-from portal.services.search import text
+from portal.services.search import finding
 from tests.signing import store_events, write_event
 
 _FILLED = "fill-history"  # verb of the first event of a database that was filled
@@ -113,7 +113,7 @@ def _write(requests: list[models.Request], *, live_from: datetime) -> None:
     )
     tried, started = {row.request_id: row for row in attempts}, {row.request_id: row for row in workstations}
     for one in requests:
-        text.save_text(number=one.pk, rows=filter(None, [one, tried.get(one.pk), started.get(one.pk)]))
+        finding.save_text(number=one.pk, rows=filter(None, [one, tried.get(one.pk), started.get(one.pk)]))
     store_events(event for one in requests for event in _list_events(one, tried.get(one.pk), started.get(one.pk)))
 
 

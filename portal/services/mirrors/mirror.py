@@ -10,7 +10,7 @@ from django.db.models import Model
 from portal import agentstation, models
 from portal.models.clock import Now
 from portal.services.mirrors import contract_drift, sanitize
-from portal.services.search import text
+from portal.services.search import finding
 
 _CONTESTED = "responses to several people have the same workspace, which none of them named"
 
@@ -32,7 +32,7 @@ def store_workstation(
     known = known or _lock_known(account=account, uid=workstation.uid)
     stored = _store(account=account, workstation=workstation, workspace=workspace, known=known)
     if stored.request_id is not None:
-        text.save_text(number=stored.request_id, rows=[stored])
+        finding.save_text(number=stored.request_id, rows=[stored])
     return stored
 
 
@@ -165,7 +165,7 @@ def assign_workstation(*, stored: models.Workstation, portal_request: models.Req
         stored.change(workspace=workspace)
     if (stored.request_id, stored.made_for_id) != (portal_request.pk, None):
         stored.change(request=portal_request, made_for=None)
-    text.save_text(number=portal_request.pk, rows=[stored])
+    finding.save_text(number=portal_request.pk, rows=[stored])
     if stored.workspace is None or stored.workspace.owner is not None or stored.workspace.is_contested:
         return [stored]
     stored.workspace.change(owner=portal_request.requester, name=portal_request.workspace_name)

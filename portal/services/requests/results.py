@@ -14,7 +14,7 @@ from portal.services.key import accounts, circuit_breaker, credentials, database
 from portal.services.mirrors import contract_drift, mirror, sanitize
 from portal.services.requests import dispatch, lifecycle
 from portal.services.runtime import hidden
-from portal.services.search import text
+from portal.services.search import finding
 
 
 @transaction.atomic
@@ -40,7 +40,7 @@ def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result
     before = attempt.request.status
     mirrors = _use_result(result, key=key, attempt=attempt, taken=taken)
     # Only now: the event keeps what the rows are after all that followed from the response.
-    text.save_text(number=attempt.request_id, rows=[attempt])
+    finding.save_text(number=attempt.request_id, rows=[attempt])
     detail = {"outcome": attempt.outcome, "failure": attempt.failure, "before": before, "after": attempt.request.status}
     audit.record(Verb.RESPONSE, attempt, detail=detail, rows=[attempt, attempt.request, *mirrors])
 
@@ -224,7 +224,7 @@ def _record_late(*, attempt: models.Attempt, result: dispatch.Result, taken: mod
         mirrors = _use_late_workstation(attempt, workstation=result.value, taken=taken)
     elif portal_request.status == models.Request.Status.UNKNOWN and not newer.exists():
         mirrors = _use_late_refusal(portal_request, failure=result.failure)
-    text.save_text(number=portal_request.pk, rows=[late, *mirrors])
+    finding.save_text(number=portal_request.pk, rows=[late, *mirrors])
     detail = {
         "outcome": late.outcome,
         "failure": late.failure,

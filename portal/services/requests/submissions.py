@@ -14,7 +14,7 @@ from portal.services.key import accounts, key_lock
 from portal.services.people import refusals
 from portal.services.requests import lifecycle, notes, ownership
 from portal.services.runtime import limits, workers
-from portal.services.search import text
+from portal.services.search import finding
 
 
 class Refused(Exception):
@@ -77,7 +77,7 @@ def _check_workspace(*, account: models.Account, requester: models.User, uid: st
 def _create_request(portal_request: models.Request) -> models.Request:
     portal_request.paused_seconds_before = portal_request.account.key.paused_seconds
     portal_request.save(force_insert=True)
-    text.save_text(number=portal_request.pk, rows=[portal_request])
+    finding.save_text(number=portal_request.pk, rows=[portal_request])
     limits.count_one(kind=limits.SUBMISSION, person=portal_request.requester)
     detail = {"type": portal_request.type, "workspace": portal_request.workspace_uid}
     audit.record(Verb.SUBMIT, portal_request, by=portal_request.requester, detail=detail)

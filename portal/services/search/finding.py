@@ -1,10 +1,10 @@
 """Finds requests, and workstations that ran in a period, by what a person is looking for, a page at a time.
 
 django-filter makes one QuerySet of a form's fields. Here a page is a range of numbers that has to bound two tables, and
-words choose by the numbers of which table.
+words choose by the numbers of which table. Whoever saves a text by which a request is found calls `save_text`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,6 +18,13 @@ from portal.models.workstation import RUN_DIGITS, WorkstationQuerySet
 
 # Rows written at about the same time may have their ids in another order than their times.
 NEIGHBOURS = 1_000
+_LONGEST_ERROR = 500  # characters of each text of an error
+# What is there already is not added once more: many attempts end in the same error.
+_ADD = """
+    INSERT INTO portal_searchentry AS kept (request_id, words) VALUES (%s, %s)
+    ON CONFLICT (request_id) DO UPDATE SET words = kept.words || ' ' || excluded.words
+    WHERE replace(kept.words, excluded.words, '') = kept.words
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,3 +108,22 @@ def find_first(*, model: type[Model], column: str, moment: datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement, [time, time])
         return int(cursor.fetchone()[0])
+
+
+def save_text(*, number: int, rows: Iterable[Model]) -> None:
+    """Let the request be found by what these rows, which are its own, say of it. What was said before stays."""
+    text = " ".join(part for row in rows for part in _list_parts(row) if part)
+    if text:
+        with connection.cursor() as cursor:
+            cursor.execute(_ADD, [number, models.fold(text)])
+
+
+def _list_parts(row: Model) -> list[str]:
+    match row:
+        case models.Request():
+            return [getattr(row, name) for name in row.WORDS]
+        case models.Attempt() | models.LateResponse():
+            return [row.error[:_LONGEST_ERROR], row.message[:_LONGEST_ERROR]]
+        case models.Workstation():
+            return [row.uid, row.workspace.uid if row.workspace else ""]
+    return []
