@@ -1,9 +1,9 @@
 """The state of the team's key, and the beginning and the end of a pause."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from functools import partial
-from typing import Any
+from functools import partial, wraps
+from typing import Any, Concatenate
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
@@ -89,58 +89,52 @@ def pause(request: SignedInRequest) -> HttpResponse:
     return redirect("key")
 
 
-@require_POST
-@permission_required("portal.resume_key", raise_exception=True)
-def resume(request: SignedInRequest) -> HttpResponse:
-    with saying_why(request, circuit_breaker.PauseRefused):
-        circuit_breaker.resume_key(actor=request.user, account=accounts.get_current_account())
-        said = _(
-            "You have resumed sending. Requests are sent one at a time until one succeeds; if the next is refused, "
-            "sending pauses again."
-        )
-        messages.success(request, said)
-    return redirect("key")
+def _decision[**P](decide: Callable[Concatenate[SignedInRequest, P], str]) -> Callable[..., HttpResponse]:
+    """An operator's decision: the page of the key says what `decide` returns, or why it was refused."""
+
+    @require_POST
+    @permission_required("portal.resume_key", raise_exception=True)
+    @wraps(decide)
+    def answer(request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        with saying_why(request, circuit_breaker.PauseRefused):
+            messages.success(request, decide(request, *args, **kwargs))
+        return redirect("key")
+
+    return answer
 
 
-@require_POST
-@permission_required("portal.resume_key", raise_exception=True)
-def confirm(request: SignedInRequest, number: int) -> HttpResponse:
+@_decision
+def resume(request: SignedInRequest) -> str:
+    circuit_breaker.resume_key(actor=request.user, account=accounts.get_current_account())
+    return _(
+        "You have resumed sending. Requests are sent one at a time until one succeeds; if the next is refused, "
+        "sending pauses again."
+    )
+
+
+@_decision
+def confirm(request: SignedInRequest, number: int) -> str:
     credential = get_object_or_404(models.Credential.objects.select_related("account"), pk=number)
     answer = request.POST.get("account")
     if answer not in ("same", "other"):
-        messages.warning(request, _("Say whether it is the same account or another."))
-        return redirect("key")
-    with saying_why(request, circuit_breaker.PauseRefused):
-        credentials.confirm_key(actor=request.user, credential=credential, is_same_account=answer == "same")
-        messages.success(request, _("Noted. Requests are being sent with that key now."))
-    return redirect("key")
+        raise circuit_breaker.PauseRefused(_("Say whether it is the same account or another."))
+    credentials.confirm_key(actor=request.user, credential=credential, is_same_account=answer == "same")
+    return _("Noted. Requests are being sent with that key now.")
 
 
-@require_POST
-@permission_required("portal.resume_key", raise_exception=True)
-def clear_sharing(request: SignedInRequest) -> HttpResponse:
-    with saying_why(request, circuit_breaker.PauseRefused):
-        sharing.clear_sharing(actor=request.user, account=accounts.get_current_account())
-        said = _("Noted. The portal links by itself again what certainly was created for a request.")
-        messages.success(request, said)
-    return redirect("key")
+@_decision
+def clear_sharing(request: SignedInRequest) -> str:
+    sharing.clear_sharing(actor=request.user, account=accounts.get_current_account())
+    return _("Noted. The portal links by itself again what certainly was created for a request.")
 
 
-@require_POST
-@permission_required("portal.resume_key", raise_exception=True)
-def confirm_database(request: SignedInRequest) -> HttpResponse:
+@_decision
+def confirm_database(request: SignedInRequest) -> str:
     answer = request.POST.get("database")
     if answer not in ("moved", "put-back"):
-        messages.warning(request, _("Say whether the database was moved or restored."))
-        return redirect("key")
+        raise circuit_breaker.PauseRefused(_("Say whether the database was moved or restored."))
     account, was_put_back = accounts.get_current_account(), answer == "put-back"
-    with saying_why(request, circuit_breaker.PauseRefused):
-        count = restore.confirm_database(actor=request.user, account=account, was_put_back=was_put_back)
-        messages.success(request, _describe_answer(answer, count=count))
-    return redirect("key")
-
-
-def _describe_answer(answer: str, *, count: int) -> str:
+    count = restore.confirm_database(actor=request.user, account=account, was_put_back=was_put_back)
     if answer == "moved":
         return _("Noted. Requests are being sent from here now.")
     return ngettext(
