@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 
 from django.db import connection
 
+from portal.db.connection import execute
+
 # What gives the time in a statement. On SQLite with six digits, as models.clock has it.
 NOW = {"sqlite": "STRFTIME('%Y-%m-%d %H:%M:%f', 'NOW') || '001'", "postgresql": "statement_timestamp()"}
 
 
 def read_clock() -> datetime:
     """The time by the database, read anew."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {NOW[connection.vendor]}")
-        (now,) = cursor.fetchone()
+    [[now]] = execute(f"SELECT {NOW[connection.vendor]}")
     return parse_time(now)
 
 

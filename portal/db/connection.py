@@ -16,17 +16,22 @@ def release_connection() -> None:
         connection.close()
 
 
+def execute(statement: str, values: Any = None) -> list[tuple[Any, ...]]:
+    """Execute a statement of our own on this thread's connection; its rows, where it has any."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall() if cursor.description else []
+
+
 @contextmanager
 def allow_pauses() -> Iterator[None]:
     """Let a transaction on PostgreSQL be idle for as long as it is: between two migrations much is computed."""
     if connection.vendor != "postgresql":
         yield
         return
-    with connection.cursor() as cursor:
-        cursor.execute("SET idle_in_transaction_session_timeout = 0")
+    execute("SET idle_in_transaction_session_timeout = 0")
     yield
-    with connection.cursor() as cursor:
-        cursor.execute("RESET idle_in_transaction_session_timeout")
+    execute("RESET idle_in_transaction_session_timeout")
 
 
 def open_connection(*, url: str = "") -> psycopg.Connection[tuple[Any, ...]]:

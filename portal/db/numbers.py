@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import connection
 
 from portal.db import clock
+from portal.db.connection import execute
 
 _LOCK = 0x706F7274616C  # of PostgreSQL's advisory locks: shared by whoever has taken a number and not committed yet
 _NOW = clock.NOW["sqlite"].replace("%", "%%")
@@ -28,10 +29,7 @@ def take_event_numbers(*, count: int) -> tuple[list[int], datetime]:
 
     On SQLite under its write lock; on PostgreSQL a number is used up whether or not the transaction commits.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE[connection.vendor], [count])
-        (row,) = cursor.fetchall()  # SQLite writes when all has been read
-    taken, at = row
+    [[taken, at]] = execute(_TAKE[connection.vendor], [count])  # SQLite writes when all has been read
     found = range(taken - count + 1, taken + 1) if connection.vendor == "sqlite" else sorted(taken)
     return list(found), clock.parse_time(at)
 
@@ -42,22 +40,18 @@ def find_settled(*, within: str) -> int:
     In the caller's transaction, until whose end nobody else takes one. Raises OperationalError where somebody is still
     writing after that time. On SQLite one writer follows the other.
     """
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [within])
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        cursor.execute(_GIVEN[connection.vendor])
-        return int(cursor.fetchone()[0] or 0)
+    if connection.vendor == "postgresql":
+        execute("SELECT set_config('lock_timeout', %s, true)", [within])
+        execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    [[given]] = execute(_GIVEN[connection.vendor])
+    return int(given or 0)
 
 
 def skip_numbers(*, table: str, count: int) -> None:
     """Let the next row of the table have an id that is higher by so many."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute("UPDATE sqlite_sequence SET seq = seq + %s WHERE name = %s", [count, table])
-        else:
-            # A sequence is no part of the transaction: numbers that were left out once are left out for good. One by
-            # one, because whoever may set a sequence may set it back.
-            cursor.execute(
-                "SELECT max(nextval(pg_get_serial_sequence(%s, 'id'))) FROM generate_series(1, %s)", [table, count]
-            )
+    if connection.vendor == "sqlite":
+        execute("UPDATE sqlite_sequence SET seq = seq + %s WHERE name = %s", [count, table])
+    else:
+        # A sequence is no part of the transaction: numbers that were left out once are left out for good. One by one,
+        # because whoever may set a sequence may set it back.
+        execute("SELECT max(nextval(pg_get_serial_sequence(%s, 'id'))) FROM generate_series(1, %s)", [table, count])

@@ -11,6 +11,8 @@ from typing import Any
 
 from django.db import NotSupportedError, ProgrammingError, connection, transaction
 
+from portal.db.connection import execute
+
 # The table's own oid shows a dump that was loaded again into the same database.
 _NAMES = (
     "current_database(), (SELECT oid FROM pg_database WHERE datname = current_database()),"
@@ -40,9 +42,8 @@ def read_place(*, row: list[Any] | None = None) -> Place:
             name = f"file {path.stat().st_ino} of file system {os.statvfs(path).f_fsid:x}"
         return Place(name=name, timeline=0)
     if row is None:
-        with connection.cursor() as cursor:
-            cursor.execute(choose_sql())
-            row = json.loads(cursor.fetchone()[0])
+        [[text]] = execute(choose_sql())
+        row = json.loads(text)
     name, oid, table, timeline, system = row
     return Place(name=f"PostgreSQL {system}, database {name} ({oid}), table {table}", timeline=timeline)
 
@@ -125,9 +126,7 @@ def find_warnings() -> list[str]:
     """What makes SQLite unsafe here, as sentences; nothing on PostgreSQL."""
     if not has_file():
         return []
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA journal_mode")
-        mode = cursor.fetchone()[0]
+    [[mode]] = execute("PRAGMA journal_mode")
     waits = f"SQLite's journal_mode is {mode}, not wal: pages and workers wait for each other." if mode != "wal" else ""
     return [warning for warning in (waits, describe_disk(path=_get_path())) if warning]
 

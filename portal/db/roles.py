@@ -2,7 +2,7 @@
 
 from django.db import connection
 
-from portal.db.connection import open_connection
+from portal.db.connection import execute, open_connection
 
 # The owner of a table may drop its triggers; that of the schema or the database may drop the table. Who may put
 # triggers on it can let one that fires after ours change what ours has let through.
@@ -20,23 +20,19 @@ _POWERS = r"""
 
 def read_home() -> tuple[str, str, str]:
     """The database and the schema of our tables, which must be there, and the role that owns them."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT current_database(), schemaname, tableowner FROM pg_tables"
-            " WHERE schemaname = current_schema() AND tablename = 'portal_event'"
-        )
-        database, schema, owner = cursor.fetchone()
+    [[database, schema, owner]] = execute(
+        "SELECT current_database(), schemaname, tableowner FROM pg_tables"
+        " WHERE schemaname = current_schema() AND tablename = 'portal_event'"
+    )
     return database, schema, owner
 
 
 def is_owner(*, role: str) -> bool | None:
     """Whether a role may act as an owner: it is one, belongs to one, or is a superuser. None: there is no such role."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
-        if cursor.fetchone() is None:
-            return None
-        cursor.execute(_POWERS, {"role": role})
-        return bool(cursor.fetchone()[0])
+    if not execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]):
+        return None
+    [[owns, _]] = execute(_POWERS, {"role": role})
+    return bool(owns)
 
 
 def can_change_triggers() -> bool:

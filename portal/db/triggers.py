@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
+from portal.db.connection import execute
+
 _PREFIX = "portal_"  # of all our own, and of those that former versions made
 _READ = {
     "sqlite": "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'",
@@ -58,20 +60,18 @@ def install_triggers(*, rules: Sequence[Rule]) -> None:
     if not {rule.table for rule in rules} <= set(connection.introspection.table_names()):
         return
     remove_triggers()
-    with connection.cursor() as cursor:
-        for rule in rules:
-            for statement in rule.write():
-                cursor.execute(statement)
+    for rule in rules:
+        for statement in rule.write():
+            execute(statement)
 
 
 @transaction.atomic
 def remove_triggers() -> None:
     """Take ours away: before a migration on SQLite, which cannot rebuild a table that a trigger names."""
-    with connection.cursor() as cursor:
-        for name, table in _read_present():
-            if name.startswith(_PREFIX):
-                on_table = f" ON {table}" if connection.vendor == "postgresql" else ""
-                cursor.execute(f"DROP TRIGGER {name}{on_table}")
+    for name, table in _read_present():
+        if name.startswith(_PREFIX):
+            on_table = f" ON {table}" if connection.vendor == "postgresql" else ""
+            execute(f"DROP TRIGGER {name}{on_table}")
 
 
 def find_faults(*, rules: Iterable[Rule]) -> list[str]:
@@ -85,6 +85,4 @@ def find_faults(*, rules: Iterable[Rule]) -> list[str]:
 
 
 def _read_present() -> dict[tuple[str, str], str]:
-    with connection.cursor() as cursor:
-        cursor.execute(_READ[connection.vendor])
-        return {(name, table): description for name, table, description in cursor.fetchall()}
+    return {(name, table): description for name, table, description in execute(_READ[connection.vendor])}

@@ -10,6 +10,7 @@ from pathlib import Path
 from django.db import connection
 
 from portal import models
+from portal.db.connection import execute
 from portal.models.clock import Now
 
 _SEEN_LATELY = timedelta(seconds=30)
@@ -91,5 +92,4 @@ class Work(StrEnum):
 def wake_workers(*, work: Work = Work.ANY) -> None:
     """On PostgreSQL, notify the workers when the transaction commits; on SQLite they see the change by themselves."""
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(f"NOTIFY {CHANNEL}, '{work}'")
+        execute(f"NOTIFY {CHANNEL}, '{work}'")

@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models import Model, Q, QuerySet
 
 from portal import models
+from portal.db.connection import execute
 from portal.models.workstation import RUN_DIGITS, WorkstationQuerySet
 
 # Rows written at about the same time may have their ids in another order than their times.
@@ -105,17 +106,15 @@ def find_first(*, model: type[Model], column: str, moment: datetime) -> int:
             FROM step WHERE low < high
         )
         SELECT low FROM step WHERE low >= high"""  # noqa: S608 (our own names)
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [time, time])
-        return int(cursor.fetchone()[0])
+    [[number]] = execute(statement, [time, time])
+    return int(number)
 
 
 def save_text(*, number: int, rows: Iterable[Model]) -> None:
     """Let the request be found by what these rows, which are its own, say of it. What was said before stays."""
     text = " ".join(part for row in rows for part in _list_parts(row) if part)
     if text:
-        with connection.cursor() as cursor:
-            cursor.execute(_ADD, [number, models.fold(text)])
+        execute(_ADD, [number, models.fold(text)])
 
 
 def _list_parts(row: Model) -> list[str]:
