@@ -12,7 +12,7 @@ from portal import models
 from portal.db import clock
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker, sharing
-from portal.services.reconciliation import lag, operator_actions, restore, scans
+from portal.services.reconciliation import completeness, operator_actions, restore, scans
 from portal.services.requests import dispatch, notes, results, submissions
 from portal.services.runtime import clients, leases
 from tests import factories
@@ -205,7 +205,7 @@ def test_the_lag_of_the_oldest_that_is_not_listed_counts_however_many_came_since
     sandbox.set_faults({"lists_empty": True})
     scan(lease)
     account = accounts.get_current_account()
-    assert lag.choose_grace(account=account, now=clock.read_clock()) >= timedelta(seconds=900)
+    assert completeness.choose_grace(account=account, now=clock.read_clock()) >= timedelta(seconds=900)
 
 
 @pytest.mark.parametrize("faults", [{}, {"clock_off": 3600}], ids=["right", "wrong"])
@@ -503,7 +503,7 @@ def test_a_wish_to_cancel_does_not_wait_for_the_end_of_a_pause(sandbox, alice, b
     assert statuses(portal_request) == ["CANCELLED"]
 
 
-@pytest.mark.parametrize(("module", "name"), [(lag, "measure_lags"), (sharing, "note_sharing")])
+@pytest.mark.parametrize(("module", "name"), [(completeness, "measure_lags"), (sharing, "note_sharing")])
 def test_a_worker_that_lost_the_job_notes_nothing_of_the_account(sandbox, alice, lease, monkeypatch, module, name):
     factories.create_workstation(alice)
     if module is sharing:

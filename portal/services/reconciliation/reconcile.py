@@ -21,7 +21,7 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, database_moved, key_lock, sharing, steady_clock
 from portal.services.mirrors import mirror
-from portal.services.reconciliation import lag, matching, scans, unresolved
+from portal.services.reconciliation import completeness, matching, scans, unresolved
 from portal.services.requests import lifecycle, notes
 from portal.services.runtime import leases, workers
 
@@ -46,9 +46,9 @@ def reconcile_requests(*, client: agentstation.Client, steady: steady_clock.Stea
     if _is_scan_due(account=account):
         _scan(account=account, client=client)
     now = steady.observe(token=leases.get_lease().token)
-    lag.measure_lags(account=account)
+    completeness.measure_lags(account=account)
     this_round = Round(now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
-    sharing.note_sharing(account=account, lag=lag.choose_grace(account=account, now=now))
+    sharing.note_sharing(account=account, lag=completeness.choose_grace(account=account, now=now))
     decisions = _decide_all(account=account, this_round=this_round)
     if decisions:
         database_moved.check_database()
@@ -185,7 +185,7 @@ def _adopt(portal_request: models.Request, *, workstation_id: int, evidence: dic
     rows = models.Workstation.objects.select_related("workspace__owner").select_for_update(of=("self",))
     stored = rows.get(pk=workstation_id)
     mirrors = mirror.assign_workstation(stored=stored, portal_request=portal_request)
-    lag.note_lag(workstation=stored)
+    completeness.note_lag(workstation=stored)
     change = lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
     detail = {"decision": "found", "workstation": stored.uid, **evidence, **change}
     audit.record(Verb.RECONCILE, portal_request, detail=detail, rows=[portal_request, *mirrors])

@@ -10,7 +10,7 @@ from django.db.models import Max, QuerySet
 
 from portal import models
 from portal.models.event import Verb
-from portal.services.reconciliation import lag, matching, reconcile, restore, unresolved
+from portal.services.reconciliation import completeness, matching, reconcile, restore, unresolved
 
 MOST = 200  # of each kind; the oldest first
 
@@ -100,7 +100,7 @@ def find_known_by(*, account: models.Account, now: datetime) -> datetime | None:
     note, *ends = attempts.aggregate(Max("request__operator_note"), Max("ended_at"), Max("deadline_at")).values()
     if note or None in ends:
         return None
-    known_by = estimate_known_by(proof_from=max(ends), allowed_lag=lag.choose_grace(account=account, now=now))
+    known_by = estimate_known_by(proof_from=max(ends), allowed_lag=completeness.choose_grace(account=account, now=now))
     return known_by if known_by > now else None
 
 

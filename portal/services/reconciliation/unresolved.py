@@ -10,7 +10,7 @@ from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRe
 from django.db.models.functions import Coalesce
 
 from portal import models
-from portal.services.reconciliation import completeness, lag, matching, restore, scans
+from portal.services.reconciliation import completeness, matching, restore, scans
 from portal.services.requests import lifecycle, notes
 
 _MOST_RESTORES = 20  # that are looked at
@@ -124,7 +124,7 @@ def describe_attempt(*, attempt: models.Attempt, restores: Sequence[models.Resto
 
 
 def _read_state(*, account: models.Account, now: datetime, steady_since: datetime) -> matching.AccountState:
-    key, allowed_lag = account.key, lag.choose_grace(account=account, now=now)
+    key, allowed_lag = account.key, completeness.choose_grace(account=account, now=now)
     complete = _read_scans(account=account, apart=allowed_lag)
     offsets = (scan.clock_offset for scan in complete if scan.clock_offset is not None)
     offset = next(offsets, None) if account.started_offset is None else account.started_offset

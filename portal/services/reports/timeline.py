@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from portal import models
 from portal.models.event import Verb
-from portal.services.reconciliation import lag, restore, review, unresolved
+from portal.services.reconciliation import completeness, restore, review, unresolved
 
 _ENDINGS = (Verb.CLOSE, Verb.CANCEL)
 _DECISIONS = (Verb.RECONCILE, Verb.ADOPT, Verb.NOT_CREATED, Verb.NEEDS_REVIEW, Verb.REQUEST_CANCEL)
@@ -54,7 +54,7 @@ class RequestHistory:
         is_unknown = self.portal_request.status == models.Request.Status.UNKNOWN
         if not is_unknown or self.portal_request.operator_note or not self.attempts:
             return None
-        grace = lag.choose_grace(account=self.portal_request.account, now=timezone.now())
+        grace = completeness.choose_grace(account=self.portal_request.account, now=timezone.now())
         sent = unresolved.describe_attempt(attempt=self.attempts[-1], restores=())
         return review.estimate_known_by(proof_from=sent.proof_from, allowed_lag=grace)
 
