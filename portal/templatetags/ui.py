@@ -300,3 +300,37 @@ def file_size(size: int | None) -> str:
         return f"{size} B"
     power = min((len(str(size)) - 1) // 3, len(_SIZES))
     return f"{size / 1000**power:.1f} {_SIZES[power - 1]}"
+
+
+@register.filter
+def roles(person: models.User) -> str:
+    if person.is_superuser:
+        return gettext("Administrator")
+    return ", ".join(sorted(group.name for group in person.groups.all())) or gettext("None")
+
+
+@register.filter
+def naming(words: failures.Words, operators: object) -> str:
+    return str(words) % {"operator": operators}
+
+
+@register.simple_tag
+def person_state(person: models.User) -> SafeString:
+    """The person comes with `link_until`."""
+    return draw_badge(_find_badge(person))
+
+
+@register.filter
+def has_link(person: models.User) -> bool:
+    until = vars(person).get("link_until")
+    return until is not None and until > timezone.now()
+
+
+def _find_badge(person: models.User) -> Badge:
+    if not person.is_active:
+        return Badge(_("Deactivated"), "off", "circle-minus")
+    if person.has_usable_password():
+        return Badge(_("Active"), "ok", "circle-check")
+    if has_link(person):
+        return Badge(_("Invited"), "wait", "clock")
+    return Badge(_("Needs a link"), "warn", "triangle-alert")
