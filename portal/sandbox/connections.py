@@ -12,7 +12,6 @@ from functools import partial
 
 from portal.sandbox import items, paging, sockets
 from portal.sandbox.calls import RefusalError
-from portal.sandbox.sockets import Machine
 from portal.sandbox.store import Store
 
 LOGS, BROWSERS = "/v1/log/sse/", "/v1/cdp/"
@@ -39,8 +38,8 @@ class Connections:
     def __init__(self, *, store: Store, url: str, host: str, port: int, log_every: float) -> None:
         self._store, self._url, self._log_every = store, url, log_every
         self._lock = threading.Lock()
-        self._machines: dict[str, Machine] = {}
-        self._paths: dict[str, Machine] = {}
+        self._machines: dict[str, sockets.Machine] = {}
+        self._paths: dict[str, sockets.Machine] = {}
         self._stirred = threading.Event()
         self._is_stopped = False
         self._sockets = sockets.WebSockets(host=host, port=port, find=self.find)
@@ -73,23 +72,23 @@ class Connections:
         place = f"ws://{self._sockets.place}" if start in (sockets.DESKTOP, sockets.TERMINAL) else self._url
         return place + self._add_path(start, machine)
 
-    def find(self, path: str) -> Machine | None:
+    def find(self, path: str) -> sockets.Machine | None:
         """The machine to which a path leads that was given out, while it lives."""
         with self._lock:
             machine = self._paths.get(path)
         return machine if machine and self._store.find_type(machine.uid) is not None else None
 
-    def _find_machine(self, uid: str, type: str) -> Machine:
+    def _find_machine(self, uid: str, type: str) -> sockets.Machine:
         with self._lock:
             if self._is_stopped:
                 raise RefusalError.make(503)
             if uid not in self._machines:
                 files = partial(self._store.list_files, uid)
-                made = Machine(uid=uid, type=type, tell_time=self._store.tell_time, list_files=files)
+                made = sockets.Machine(uid=uid, type=type, tell_time=self._store.tell_time, list_files=files)
                 self._machines[uid] = made
             return self._machines[uid]
 
-    def _add_path(self, start: str, machine: Machine) -> str:
+    def _add_path(self, start: str, machine: sockets.Machine) -> str:
         path = start + secrets.token_urlsafe(16)
         with self._lock:
             self._paths[path] = machine
@@ -97,7 +96,7 @@ class Connections:
 
     # --- The log stream ---
 
-    def stream_log(self, machine: Machine) -> Iterator[bytes]:
+    def stream_log(self, machine: sockets.Machine) -> Iterator[bytes]:
         for number, (kind, level) in enumerate(itertools.cycle(items.LOGS), 1):
             entry = {
                 "id": str(uuid.uuid4()),
@@ -120,7 +119,7 @@ class Connections:
             self._stirred.wait(_LOOK_EVERY)
             self._stirred.clear()
 
-    def _end(self, machines: list[Machine]) -> None:
+    def _end(self, machines: list[sockets.Machine]) -> None:
         if not machines:
             return
         with self._lock:

@@ -82,8 +82,6 @@ CHANNEL = "portal_queue"
 
 
 class Work(StrEnum):
-    """What there may be to do."""
-
     ANY = ""
     REQUESTS = "requests"
     RELEASES = "releases"
