@@ -21,14 +21,8 @@ from tests.services.reconciling import make_orphan, make_unknown
 # The letters of each row: signed out, no group, the member whose it is, another member, auditor, operator, superuser.
 ROLES = ("", "guest", "alice", "bob", "anna", "olga", "root")
 # a: allowed, or refused for another reason than who it is. l: has to sign in. f: 403. n: 404. m: 405.
-ALL, REQUESTERS, THEIRS, SEES_ALL, OPERATES, ADMINISTERS = [
-    "laaaaaa",
-    "lfaafaa",
-    "lnanaaa",
-    "lfffaaa",
-    "lffffaa",
-    "lfffffa",
-]
+ALL, REQUESTERS, THEIRS = "laaaaaa", "lfaafaa", "lnanaaa"
+SEES_ALL, OPERATES, ADMINISTERS = "lfffaaa", "lffffaa", "lfffffa"
 NO_METHOD, NO_METHOD_ADMIN, NOBODY = "lmmmmmm", "lfffmmm", "lffffff"
 OWN, OWN_OR_OPERATES, SHARED_TOO = "lnannnn", "lnannaa", "lnaanaa"  # bob is let in to look
 # What GET and a POST with a token get.

@@ -9,16 +9,9 @@ from portal.web.arrival import MOST_BODY
 from tests.browser import FORM
 
 ADDRESSES = [
-    "/",
-    "/requests/new/",
-    "/accounts/login/",
-    "/setup/token/",
-    "/join/token/",
-    "/admin/",
-    "/admin/portal/user/add/",
+    *("/", "/requests/new/", "/accounts/login/", "/setup/token/", "/join/token/", "/admin/", "/admin/portal/user/add/"),
+    *("/healthz", "/static/portal.css", "/nowhere/"),
 ]
-ADDRESSES += ["/healthz", "/static/portal.css", "/nowhere/"]
-FILES = "multipart/form-data; boundary=b"
 
 
 class Unread:
@@ -40,7 +33,7 @@ def post(client):
 
 @pytest.mark.parametrize("path", ADDRESSES)
 def test_it_is_refused_at_every_address(post, path):
-    for content_type in (FILES, "Multipart/Form-Data"):
+    for content_type in ("multipart/form-data; boundary=b", "Multipart/Form-Data"):
         status, page = post(path, content_type, CONTENT_LENGTH="200")
         assert (status, "<h1>The portal doesn't accept files</h1>" in page) == (415, True)
     for environ in ({"CONTENT_LENGTH": str(MOST_BODY + 1)}, {"HTTP_TRANSFER_ENCODING": "chunked"}):

@@ -49,9 +49,8 @@ def test_browsers_are_led_to_the_name_of_a_local_portal(client, host):
     assert (response.status_code, response.cookies) == (302, {})
     assert response["Location"] == f"http://{settings.LOCAL_HOST}{port}/setup/a%20b/?x=1&y=%2F"
     assert response["Referrer-Policy"] == "strict-origin"
-    assert client.get("//other.example/", headers=OPENED | {"Host": host})["Location"].startswith(
-        f"http://{settings.LOCAL_HOST}{port}/"
-    )
+    led = client.get("//other.example/", headers=OPENED | {"Host": host})
+    assert led["Location"].startswith(f"http://{settings.LOCAL_HOST}{port}/")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -37,49 +38,31 @@ def portal_request(alice) -> models.Request:
     return factories.submit(alice)
 
 
-def claim(portal_request) -> None:
-    factories.claim()
-
-
-def succeed(portal_request) -> None:
-    claim(portal_request)
-    models.Attempt.objects.update(outcome="SUCCEEDED", ended_at=Now())
-    models.Request.objects.update(status="SUCCEEDED", ended_at=Now(), took=1)
-    account = accounts.get_current_account()
-    space = models.Workspace.objects.create(account=account, owner=portal_request.requester, uid="space")
-    models.Workstation.objects.create(
-        account=account, uid="machine", request=portal_request, workspace=space, type="python", status="active"
-    )
-
-
-def queue_again(portal_request) -> None:
-    claim(portal_request)
-    models.Attempt.objects.update(outcome="FAILED", failure="503", ended_at=Now())
-    models.Request.objects.update(status="QUEUED", next_attempt_at=Now())
-
-
-def fail(portal_request) -> None:
-    claim(portal_request)
-    models.Attempt.objects.update(outcome="FAILED", failure="422", ended_at=Now())
-    models.Request.objects.update(status="FAILED", failure="422", ended_at=Now(), took=1)
-
-
-def lose(portal_request) -> None:
-    claim(portal_request)
-    models.Attempt.objects.update(outcome="UNKNOWN", failure="no-answer", ended_at=Now())
-    models.Request.objects.update(status="UNKNOWN", failure="no-answer", was_unknown=True)
+# The outcome and the failure of its attempt, and what is then in the request.
+STATES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "ready": ("SUCCEEDED", "", {"status": "SUCCEEDED", "ended_at": Now(), "took": 1}),
+    "failed": ("FAILED", "422", {"status": "FAILED", "failure": "422", "ended_at": Now(), "took": 1}),
+    "queued again": ("FAILED", "503", {"status": "QUEUED", "next_attempt_at": Now()}),
+    "unknown": ("UNKNOWN", "no-answer", {"status": "UNKNOWN", "failure": "no-answer", "was_unknown": True}),
+}
 
 
 @pytest.mark.parametrize(
-    ("become", "most"),
+    ("state", "most"),
     # Of what waits while no worker runs, who can start one.
-    [(None, 8), (claim, 8), (succeed, 8), (fail, 7), (queue_again, 9), (lose, 8)],
-    ids=lambda value: getattr(value, "__name__", str(value)),
+    [("queued", 8), ("sending", 8), ("ready", 8), ("failed", 7), ("queued again", 9), ("unknown", 8)],
 )
 @pytest.mark.parametrize("path", ["/requests/{}/", "/requests/{}/live/"])
-def test_the_page_of_a_request_looks_at_the_data_once(sign_in, alice, anna, portal_request, become, most, path):
-    if become:
-        become(portal_request)
+def test_the_page_of_a_request_looks_at_the_data_once(sign_in, alice, anna, portal_request, state, most, path):
+    if state != "queued":
+        factories.claim()
+    if state in STATES:
+        outcome, failure, values = STATES[state]
+        models.Attempt.objects.update(outcome=outcome, failure=failure, ended_at=Now())
+        models.Request.objects.update(**values)
+    if state == "ready":
+        space = rows.create_workspace(alice, account=portal_request.account)
+        rows.create_workstation(portal_request, account=portal_request.account, workspace=space)
     for person in (alice, anna):
         browser = sign_in(person)
         check_cost(lambda browser=browser: browser.get(path.format(portal_request.pk), headers=POLL), most=most)
@@ -95,7 +78,7 @@ def test_asking_for_a_workstation_costs_the_session_the_choices_and_the_rows(sig
 
 
 def test_the_form_asks_once_for_each_thing_that_it_offers(sign_in, alice, portal_request):
-    models.Workspace.objects.create(account=accounts.get_current_account(), owner=alice, uid="space")
+    rows.create_workspace(alice, account=accounts.get_current_account())
     browser = sign_in(alice)
     check_cost(lambda: browser.get("/requests/new/"), most=8)
 

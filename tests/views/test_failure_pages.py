@@ -5,24 +5,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from portal import failures, models
+from portal import failures
 from tests import factories
+from tests.admin import rows
 
 pytestmark = pytest.mark.django_db
 
 
 def meet(person, *, ago=timedelta(0), code="402") -> None:
     ended = timezone.now() - ago
-    models.Attempt.objects.create(
-        request=factories.submit(person),
-        number=1,
-        worker="w",
-        claimed_at=ended,
-        deadline_at=ended,
-        ended_at=ended,
-        outcome="FAILED",
-        failure=code,
-    )
+    rows.create_attempt(factories.submit(person), claimed_at=ended, ended_at=ended, failure=code)
 
 
 def read(browser, code="402") -> str:
@@ -73,9 +65,7 @@ def test_what_was_met_before_midnight_within_the_hour_is_said(sign_in, alice, bo
 
 
 def test_waiting_too_long_is_counted_though_it_has_no_attempt(sign_in, noon, alice, bob):
-    models.Request.objects.filter(pk=factories.submit(bob).pk).update(
-        status="FAILED", failure="waited-too-long", ended_at=timezone.now(), took=1
-    )
+    factories.create_past_request(bob, timezone.now(), status="FAILED", failure="waited-too-long", seconds=0)
     assert read(sign_in(alice), "waited-too-long") == "How often lately: 1 person in the last hour, once today."
 
 

@@ -14,6 +14,7 @@ from portal.services.key import accounts
 from portal.services.requests import fair_queue, submissions
 from portal.services.runtime import workers
 from tests import factories
+from tests.admin import rows
 
 pytestmark = pytest.mark.django_db
 
@@ -23,11 +24,8 @@ POLL = {"HX-Request": "true"}
 @pytest.fixture
 def workstation(alice) -> models.Workstation:
     account = accounts.get_current_account()
-    portal_request = factories.submit(alice)
-    models.Request.objects.filter(pk=portal_request.pk).update(status="SUCCEEDED", ended_at=Now(), took=1)
-    return models.Workstation.objects.create(
-        account=account, uid="machine", request=portal_request, type="python", status="active", raw="{}"
-    )
+    portal_request = rows.create_request(alice, account=account)
+    return rows.create_workstation(portal_request, account=account, uid="machine", raw="{}")
 
 
 def read_line(response) -> str:
@@ -54,10 +52,6 @@ def resume_key() -> None:
 def change_request() -> None:
     portal_request = models.Request.objects.get()
     submissions.cancel_request(actor=portal_request.requester, portal_request=portal_request)
-
-
-def change_workstation() -> None:
-    models.Workstation.objects.update(raw='{"status": "odd"}', status="odd")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +85,7 @@ def test_a_workstation_s_poll_brings_news_until_it_has_ended(sign_in, alice, wor
     models.Workstation.objects.update(refreshed_at=Now() + timedelta(minutes=1))
     assert browser.get(poll, headers=POLL).status_code == 200
 
-    change_workstation()
+    models.Workstation.objects.update(raw='{"status": "odd"}', status="odd")
     news = browser.get(poll, headers=POLL)
     assert "<title>odd: Python, workstation machine – Workstations</title>" in read_line(news)
     models.Workstation.objects.update(ended_at=Now())
@@ -174,9 +168,9 @@ def test_the_history_keeps_the_rows_that_it_shows(sign_in, alice, bob):
     assert browser.get(poll, headers=POLL).status_code == 204
 
     submissions.cancel_request(actor=alice, portal_request=first)
-    rows = browser.get(poll, headers=POLL)
-    assert [row.pk for row in rows.context["rows"]] == [first.pk]
-    assert "Cancelled" in rows.text
+    news = browser.get(poll, headers=POLL)
+    assert [row.pk for row in news.context["rows"]] == [first.pk]
+    assert "Cancelled" in news.text
     odd = browser.get("/requests/live/", {"numbers": f"x,{of_bob.pk},\u0663,{'9' * 30},-1,"}, headers=POLL)
     assert list(odd.context["rows"]) == []
 
@@ -243,9 +237,8 @@ def test_all_that_are_sent_within_about_a_second_ask_soon(sign_in, alice):
 def test_a_position_counts_though_the_requests_before_it_have_been_claimed_meanwhile(alice):
     factories.submit(alice)
     factories.claim()
-    assert fair_queue.count_soon(key=models.Key.objects.get()) == (1, 16), (
-        "15 places are free, and one call began just now"
-    )
+    # 15 places are free, and one call began just now.
+    assert fair_queue.count_soon(key=models.Key.objects.get()) == (1, 16)
 
 
 def test_the_more_are_being_sent_the_less_often_each_page_asks(sign_in, alice):
@@ -267,25 +260,19 @@ def test_signed_out_a_poll_is_told_where_to_sign_in_and_come_back(client, alice,
 
 
 @pytest.mark.parametrize(
-    ("path", "place", "queries"),
+    ("path", "queries"),
     [
-        ("/requests/{number}/", "live", 2),
-        ("/requests/sending/", "live", 2),
-        ("/workstations/machine/", "live", 5),
-        ("/", "live", 5),
-        ("/requests/", "live", 4),
-        ("/key/", "live", 7),
-        ("/failures/", "pause", 2),
+        *(("/requests/{number}/", 2), ("/requests/sending/", 2), ("/workstations/machine/", 5)),
+        *(("/", 5), ("/requests/", 4), ("/key/", 7), ("/failures/", 2)),
     ],
 )
-def test_a_poll_without_news_costs_few_queries(
-    sign_in, alice, workstation, django_assert_num_queries, path, place, queries
-):
+def test_a_poll_without_news_costs_few_queries(sign_in, alice, workstation, django_assert_num_queries, path, queries):
     portal_request = factories.submit(alice)
     if "sending" in path:
         models.Request.objects.filter(pk=portal_request.pk).update(status="SENDING")
     browser = sign_in(alice)
-    poll = read_poll(browser.get(path.replace("sending", "{number}").format(number=portal_request.pk)), place=place)
+    page = browser.get(path.replace("sending", "{number}").format(number=portal_request.pk))
+    poll = read_poll(page, place="pause" if path == "/failures/" else "live")
     with django_assert_num_queries(queries):
         assert browser.get(poll, headers=POLL).status_code == 204
 

@@ -8,6 +8,7 @@ from portal import models
 from portal.models.clock import Now
 from portal.services.key import accounts
 from tests import factories
+from tests.admin import rows
 
 pytestmark = pytest.mark.django_db
 
@@ -17,9 +18,7 @@ PAGE, ENDED, RELEASE = "/workstations/machine/", "/workstations/machine/ended/",
 @pytest.fixture
 def workstation(alice) -> models.Workstation:
     account = accounts.get_current_account()
-    stored = models.Workstation.objects.create(
-        account=account, uid="machine", request=factories.submit(alice), type="python", status="active"
-    )
+    stored = rows.create_workstation(factories.submit(alice), account=account, uid="machine")
     miss(timedelta(hours=1))
     return stored
 
@@ -62,10 +61,8 @@ def test_an_operator_says_it_with_a_reason(sign_in, workstation, olga, is_orphan
     sign_in(olga).post(ENDED, {"reason": "The console says so."})
     workstation.refresh_from_db()
     event = models.Event.objects.get(verb="ended")
-    assert (event.actor_name, event.reason, event.request_number, workstation.is_live) == (
-        *("olga", "The console says so.", workstation.request_id),
-        False,
-    )
+    assert (event.actor_name, event.reason) == ("olga", "The console says so.")
+    assert (event.request_number, workstation.is_live) == (workstation.request_id, False)
 
 
 def test_after_a_day_its_owner_may_say_that_it_has_ended(sign_in, workstation, alice):
@@ -91,12 +88,8 @@ def test_after_a_day_its_owner_may_say_that_it_has_ended(sign_in, workstation, a
     ],
 )
 def test_a_refused_release_is_told_with_its_next_try(sign_in, workstation, alice, code, said):
-    models.Workstation.objects.update(
-        release_requested_at=Now(),
-        release_requested_by=alice,
-        release_due_at=Now() + timedelta(minutes=2),
-        release_failure=code,
-    )
+    asked = {"release_requested_at": Now(), "release_requested_by": alice, "release_failure": code}
+    models.Workstation.objects.update(release_due_at=Now() + timedelta(minutes=2), **asked)
     page = read(sign_in(alice))
     assert said in page
     assert "Next attempt:" in page

@@ -9,6 +9,7 @@ from portal.services.key import accounts
 from portal.services.people import links
 from portal.templatetags import ui
 from tests import factories
+from tests.admin import rows
 
 pytestmark = pytest.mark.django_db
 
@@ -16,39 +17,26 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def workstation(alice) -> models.Workstation:
     account = accounts.get_current_account()
-    workspace = models.Workspace.objects.create(account=account, uid="space", owner=alice, status="active")
-    models.File.objects.create(
-        workspace=workspace, uid="f1", name="<b>a</b>", url="javascript:alert(1)", size=1_500_000
-    )
-    models.File.objects.create(workspace=workspace, uid="f2", name="n" * 10_000, url="https://files.example/n", size=-1)
-    models.File.objects.create(workspace=workspace, uid="f3", name="c", url="data:text/html,x", size=None)
-    models.Log.objects.create(
-        workspace=workspace, uid="l1", type="boot", level="screaming", url="https://logs.example/l"
-    )
-    return models.Workstation.objects.create(
-        account=account,
-        uid="machine",
-        request=factories.submit(alice),
-        workspace=workspace,
-        type="python",
-        status="active",
-        raw='{"status": "<script>"}',
-    )
+    workspace = rows.create_workspace(alice, account=account, uid="space")
+    rows.create_file(workspace, name="<b>a</b>", url="javascript:alert(1)", size=1_500_000)
+    rows.create_file(workspace, name="n" * 10_000, url="https://files.example/n", size=-1)
+    rows.create_file(workspace, name="c", url="data:text/html,x", size=None)
+    rows.create_log(workspace, level="screaming")
+    values = {"account": account, "workspace": workspace, "raw": '{"status": "<script>"}'}
+    return rows.create_workstation(factories.submit(alice), uid="machine", **values)
 
 
 @pytest.mark.parametrize(
     ("url", "is_link"),
     [
-        ("https://files.example/a%20b?c=d#e", True),
-        ("HTTP://127.0.0.1:8001/a@b", True),
-        ("https://[::1]:8001", True),
-        ("https://me:secret@files.example/a", False),
-        (r"https://evil.example\@files.example/", False),
-        ("https://\u202eelpmaxe.live/", False),
-        ("https://files.example/\u202etxt.exe", False),
-        ("https://f\u0456les.example/", False),
-        ("https:///a", False),
-        ("javascript:alert(1)", False),
+        *(
+            ("https://files.example/a%20b?c=d#e", True),
+            ("HTTP://127.0.0.1:8001/a@b", True),
+            ("https://[::1]:8001", True),
+        ),
+        *(("https://me:secret@files.example/a", False), (r"https://evil.example\@files.example/", False)),
+        *(("https://\u202eelpmaxe.live/", False), ("https://files.example/\u202etxt.exe", False)),
+        *(("https://f\u0456les.example/", False), ("https:///a", False), ("javascript:alert(1)", False)),
     ],
 )
 def test_an_address_that_may_mislead_is_no_link(url, is_link):
@@ -98,9 +86,8 @@ def test_the_menu_tells_operators_what_waits_for_them(sign_in, workstation, anna
 
 
 def test_lists_go_on_to_older_pages_and_forgive_an_odd_one(sign_in, alice):
-    account = accounts.get_current_account()
-    for number in range(60):
-        models.Workspace.objects.create(account=account, uid=f"s{number}", owner=alice)
+    for _ in range(60):
+        rows.create_workspace(alice)
     first = sign_in(alice).get("/workspaces/").context["page"]
     second = sign_in(alice).get(f"/workspaces/{first.older}").context["page"]
     assert (len(first.rows), len(second.rows), second.older) == (50, 10, "")

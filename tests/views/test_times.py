@@ -62,14 +62,11 @@ def test_what_is_told_of_today_says_when_it_was_told_for_it_ages():
         ("2026-10-25 00:30:00", "2026-10-25 01:30:00", "1 hour ago"),  # both 02:30
         ("2026-03-29 00:59:00", "2026-03-29 01:01:00", "2 minutes ago"),  # 01:59 in winter, 03:01 in summer
         ("2026-10-24 21:30:00", "2026-10-25 23:30:00", "24 Oct, 23:30"),  # a day of 25 hours lies between
+        ("2026-11-24 22:50:00", "2026-11-24 23:05:00", "15 minutes ago"),  # midnight does
     ],
 )
-def test_the_hour_that_comes_twice_or_not_at_all_changes_no_distance(time, now, words):
+def test_midnight_and_the_hour_that_comes_twice_or_not_at_all_change_no_distance(time, now, words):
     assert ui.say_when(at(time), now=at(now)) == words
-
-
-def test_just_after_midnight_the_minutes_before_it_are_still_minutes():
-    assert ui.say_when(at("2026-11-24 22:50:00"), now=at("2026-11-24 23:05:00")) == "15 minutes ago"
 
 
 def test_the_exact_time_and_its_zone_stand_behind_the_words():

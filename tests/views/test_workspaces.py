@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from django.utils import timezone
 
 from portal import models
 from portal.models.event import Verb
@@ -16,10 +15,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def space(alice) -> models.Workspace:
-    portal_request = rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now())
-    space = rows.create_workspace(alice)
-    rows.create_workstation(portal_request, workspace=space)
-    return space
+    workstation = rows.create_workstation(rows.create_request(alice), workspace=rows.create_workspace(alice))
+    return factories.get_workspace(workstation)
 
 
 def name(browser, space, words):
@@ -80,13 +77,14 @@ def test_an_operator_gives_a_workspace_that_nobody_may_have_to_one_who_uses_it(s
 
 def test_a_name_is_not_told_to_who_may_not_see_the_workspace(sign_in, alice, bob, space):
     name(sign_in(alice), space, "Secret plan")
-    rows.create_workstation(rows.create_request(bob, status="SUCCEEDED", ended_at=timezone.now()), workspace=space)
+    rows.create_workstation(rows.create_request(bob), workspace=space)
     page = sign_in(bob).get("/").text
     assert space.uid in page
     assert "Secret plan" not in page
 
 
-def test_the_form_offers_a_new_workspace_and_ones_own(sign_in, alice, bob, space):
+def test_the_form_offers_a_new_workspace_and_ones_own_whose_id_can_be_asked_for(sign_in, alice, bob, space):
+    rows.create_workspace(bob, uid="x" * 65)
     assert list_places(sign_in(alice)) == {"+new": True, space.uid: False, "+other": False}
     assert list_places(sign_in(bob)) == {"+new": True, "+other": False}
     assert list_places(sign_in(alice), f"?workspace_id={space.uid}")[space.uid]
@@ -131,18 +129,12 @@ def test_what_is_no_choice_is_refused_and_one_of_an_id_without_it(sign_in, alice
     assert not models.Request.objects.filter(requester=alice).exists()
 
 
-def test_a_workspace_whose_id_cannot_be_asked_for_is_not_offered(sign_in, alice):
-    rows.create_workspace(alice, uid="x" * 65)
-    assert list_places(sign_in(alice)) == {"+new": True, "+other": False}
-
-
 @pytest.fixture
 def unused(alice) -> set[int]:
     """Workspaces of hers: of one the workstation has ended, with the other none ever ran."""
-    ended = rows.create_workspace(alice)
-    portal_request = rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now())
-    rows.create_workstation(portal_request, workspace=ended, ended_at=timezone.now(), status="completed")
-    return {ended.pk, rows.create_workspace(alice).pk}
+    ended, never = rows.create_workspace(alice), rows.create_workspace(alice)
+    rows.create_workstation(rows.create_request(alice), workspace=ended, ended_at=rows.NOW, status="completed")
+    return {ended.pk, never.pk}
 
 
 @pytest.mark.parametrize("person", ["alice", "olga"])
@@ -155,15 +147,14 @@ def test_those_in_use_and_the_others_have_tabs_of_their_own(request, sign_in, sp
 
 
 def test_one_in_which_another_one_has_ended_is_in_use(sign_in, alice, space):
-    portal_request = rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now())
-    rows.create_workstation(portal_request, workspace=space, ended_at=timezone.now(), status="completed")
+    rows.create_workstation(rows.create_request(alice), workspace=space, ended_at=rows.NOW, status="completed")
     browser = sign_in(alice)
     assert list_shown(browser, "?show=in-use") == {space.pk}
     assert list_shown(browser, "?show=unused") == set()
 
 
 def test_workstations_without_a_workspace_hide_none(sign_in, alice, unused):
-    rows.create_workstation(rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now()))
+    rows.create_workstation(rows.create_request(alice))
     assert list_shown(sign_in(alice), "?show=unused") == unused
 
 

@@ -20,8 +20,8 @@ LIST = "/workstations/"
 
 
 def create(person, note="", **values) -> models.Workstation:
-    portal_request = rows.create_request(person, status="SUCCEEDED", ended_at=timezone.now(), note=note)
-    return rows.create_workstation(portal_request, **{"workspace": rows.create_workspace(person)} | values)
+    values = {"workspace": rows.create_workspace(person)} | values
+    return rows.create_workstation(rows.create_request(person, note=note), **values)
 
 
 def list_shown(browser, query="") -> set[int]:
