@@ -1,23 +1,150 @@
-"""What the page of one request says of its life."""
+"""What the page of one request says: what it waits for, whose turn it is, and step by step what became of it."""
 
 import re
 from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 
 from portal import models
 from portal.models.clock import Now
 from portal.services.mirrors import releases
 from portal.services.reports import timeline
-from tests import factories
+from portal.services.requests import dispatch, results
+from portal.services.runtime import clients
+from tests import browser, factories
 from tests.admin import rows
 
-pytestmark = pytest.mark.django_db
-calls_the_provider = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@calls_the_provider
+@pytest.fixture
+def read(sign_in, alice, olga):
+    def read(portal_request: models.Request, *, person: models.User = alice) -> str:
+        return browser.read(sign_in(person).get(f"/requests/{portal_request.pk}/"))
+
+    return read
+
+
+@pytest.fixture
+def online(db) -> None:
+    models.Worker.objects.create(name="one", seen_at=timezone.now() + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("uid", "title", "actor"),
+    [
+        ("fail-401", "Paused for the whole team: API key rejected", "Who can fix this: <bdi>olga or oscar</bdi>"),
+        ("fail-402", "Paused for the whole team: payment required", "Who can fix this: the account owner (billing)"),
+        ("fail-429", "Paused for the whole team: rate limit reached", "You don't need to do anything now."),
+    ],
+)
+def test_under_a_pause_it_says_who_can_end_it(sandbox, online, read, settings, alice, olga, uid, title, actor):
+    factories.create_user("oscar", "Operators")
+    settings.PORTAL_RETRY_DELAY = 30.0
+    factories.submit(alice, workspace_uid=uid)
+    factories.send_once()
+    page = read(factories.submit(alice))
+    assert f'{title} <span class="mono muted">({uid[5:]})' in page
+    assert actor in page
+    assert "This request has not failed." in page
+    assert uid == "fail-429" or page.count("olga or oscar resumes sending") == 2, "in the notice, and here"
+
+
+def test_of_more_than_three_operators_none_is_named(read, alice, olga):
+    named = [factories.create_user(name, "Operators") for name in ("oscar", "otto", "ottilie")]
+    assert "Who can fix this: <bdi>an operator</bdi>" in read(factories.submit(alice))
+    models.User.objects.filter(pk=named[0].pk).update(is_active=False)
+    assert "Who can fix this: <bdi>olga, ottilie or otto</bdi>" in read(factories.submit(alice))
+
+
+def test_an_operator_is_told_that_it_is_their_turn_and_what_to_do(sandbox, online, read, alice, olga):
+    failed = factories.submit(alice, workspace_uid="fail-401")
+    factories.send_until_settled(failed)
+    assert "Who can fix this: you, as a portal operator" in read(factories.submit(alice), person=olga)
+    page = read(failed, person=olga)
+    assert "Replace the API key" in page
+    assert "Tell olga" not in page
+
+
+def test_between_two_attempts_it_says_what_came_and_when_it_goes_on(sandbox, online, read, settings, alice):
+    settings.PORTAL_RETRY_DELAY = 30.0
+    waiting = factories.submit(alice, workspace_uid="fail-503")
+    factories.send_once()
+    page = read(waiting)
+    assert 'Waiting to try again: AgentStation is overloaded <span class="mono muted">(503)' in page
+    assert "Nothing was created. The portal tries again by itself at" in page
+    assert "You don't need to do anything now." in page
+
+
+def test_from_its_end_on_a_pause_reads_resuming_on_every_page_and_nothing_is_written(
+    sandbox, online, read, settings, sign_in, alice, olga
+):
+    """Nobody asks: no claim ends the pause."""
+    settings.PORTAL_RETRY_DELAY = 30.0
+    factories.submit(alice, workspace_uid="fail-429-retry-3")
+    factories.send_once()
+    waiting, paths = factories.submit(alice), ("/", "/requests/", "/requests/new/", "/key/", "/failures/", "/usage/")
+    assert "Paused for the whole team" in read(waiting)
+    models.Key.objects.update(paused_until=Now() - timedelta(seconds=1))
+    row = models.Key.objects.values().get()
+    for person in (alice, olga):
+        for page in [read(waiting, person=person), *(sign_in(person).get(path).text for path in paths)]:
+            assert 'data-key="resuming"' in page
+            assert "Resuming: the next request tests" in page
+            assert "Requests are paused" not in page
+    assert "Resuming: requests are sent one at a time until one succeeds." in read(waiting)
+    assert "Resuming: the next request tests whether" in sign_in(alice).get("/requests/new/").text.split("<main")[1]
+    assert models.Key.objects.values().get() == row
+
+
+def test_a_pause_lasted_until_its_end_though_the_next_claim_came_late(sandbox, database_clock, online, sign_in, alice):
+    def read_length() -> str:
+        page = sign_in(alice).get("/key/").text
+        return " ".join(re.findall(r"Rate limit reached</span>\s*<span>(.+?)</span>", page, re.DOTALL)[0].split())
+
+    factories.submit(alice)
+    factories.submit(alice)
+    calls = {"3": factories.claim(), "30": factories.claim()}
+    for seconds, call in calls.items():  # the later end replaces the earlier
+        sandbox.script({"status": 429, "headers": {"Retry-After": seconds}})
+        results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
+    assert read_length() == "not resumed yet"
+    database_clock.step(seconds=290)
+    assert read_length() == "30 s, resumed by itself"
+    factories.claim()
+    assert read_length() == "30 s, resumed by itself"
+    assert models.Event.objects.filter(verb="resume").count() == 1
+
+
+def test_in_the_queue_it_tells_its_place(sandbox, online, read, alice, bob):
+    factories.submit(alice)
+    second = factories.submit(alice)
+    factories.submit(bob)
+    assert "Calls under way at one time: 16 at most. Its place in the queue: 3." in read(second)
+
+
+def test_without_a_worker_it_says_so(sandbox, read, alice):
+    page = read(factories.submit(alice))
+    assert "Waiting: the background worker is offline" in page
+    assert "Who can fix this: <bdi>olga</bdi>" in page
+
+
+def test_where_a_person_has_to_decide_its_state_is_needs_review_everywhere(sandbox, read, sign_in, alice, olga):
+    unknown = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+    assert "<bdi>Checking</bdi>" in read(unknown)
+    factories.ask_people(unknown)
+    for person in (alice, olga):
+        page = read(unknown, person=person)
+        assert "<bdi>Needs review</bdi>" in page
+        assert not re.search(r"<h3>\s*Checking", page), "the last step says it, too"
+        assert "<bdi>Needs review</bdi>" in sign_in(person).get("/requests/").text
+
+
+# --- Step by step ---
+
+
 def test_request_and_attempts_are_of_one_moment(sandbox, alice):
     """What was read before a failure was recorded is not shown beside the attempt that failed."""
     read_before = factories.submit(alice, workspace_uid="fail-503")
@@ -41,7 +168,6 @@ def test_a_station_says_when_it_began_and_how_long_it_took(sign_in, alice):
     assert "It took 1 min 05 s." in sign_in(alice).get(f"/requests/{portal_request.pk}/").text
 
 
-@calls_the_provider
 def test_what_the_lists_lag_puts_off_when_the_outcome_can_be_known(sandbox, alice):
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
     first = timeline.read_request_history(portal_request=portal_request).known_by
@@ -60,7 +186,6 @@ def test_many_stations_are_folded_in_the_middle_and_none_is_left_out(number, fol
     assert [*first, *middle, *last] == steps
 
 
-@calls_the_provider
 def test_a_request_that_was_tried_often_stays_short(sandbox, sign_in, alice):
     portal_request = factories.submit(alice, workspace_uid="fail-429-retry-3")
     for _ in range(15):
@@ -72,7 +197,6 @@ def test_a_request_that_was_tried_often_stays_short(sandbox, sign_in, alice):
     assert len(re.findall(r"<h3>\s*Sending", page)) == 15
 
 
-@calls_the_provider
 def test_what_became_of_the_workstation_is_said(sandbox, sign_in, alice):
     workstation = factories.create_workstation(alice)
     path = f"/requests/{workstation.request_id}/"
@@ -82,7 +206,7 @@ def test_what_became_of_the_workstation_is_said(sandbox, sign_in, alice):
     assert "given back" not in page
 
     releases.request_release(actor=alice, workstation=workstation)
-    models.Workstation.objects.update(ended_at=models.clock.Now())
+    models.Workstation.objects.update(ended_at=Now())
     page = sign_in(alice).get(path).text
     assert "Workstation released" in page
     assert "See its files and logs" in page
@@ -104,7 +228,6 @@ def test_an_operator_cancels_what_somebody_else_waits_for_and_says_why(sign_in, 
     assert "It stops the queue." in shown
 
 
-@calls_the_provider
 @pytest.mark.parametrize("uid", ["fail-500", "reset", "garbage"])
 def test_what_an_operator_marked_as_failed_is_no_longer_said_to_be_checked(sandbox, sign_in, alice, olga, uid):
     number = factories.send_until_settled(factories.submit(alice, workspace_uid=uid)).pk
@@ -120,7 +243,6 @@ def test_what_an_operator_marked_as_failed_is_no_longer_said_to_be_checked(sandb
     assert not [words for words in (*checking, "need to do anything", "The portal looks for") if words in shown]
 
 
-@calls_the_provider
 def test_what_was_cancelled_while_unknown_is_not_said_to_be_nothing(sandbox, sign_in, alice):
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
     factories.ask_people(portal_request)
