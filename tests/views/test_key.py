@@ -1,12 +1,17 @@
-"""The key's page: pausing sending with a reason, and the question of what became of the database."""
+"""The key's page: its states, pausing sending with a reason, and the questions of another key and a moved database."""
 
+import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from portal import models
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker
+from portal.services.reconciliation import operator_actions
+from portal.services.runtime import workers
 from tests import factories
 from tests.browser import read
 
@@ -114,3 +119,80 @@ def test_no_answer_and_a_second_response_change_nothing(waiting, olga, sign_in):
     browser.post("/key/database/", {"database": "moved"})
     assert "Somebody has already" in browser.post("/key/database/", {"database": "put-back"}, follow=True).text
     assert models.Request.objects.get(pk=waiting.pk).status == "QUEUED"
+
+
+# --- Another key, and each state ---
+
+
+@pytest.mark.parametrize("answer", ["same", "other"])
+def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, settings, alice, olga, answer):
+    waiting = factories.submit(alice)
+    settings.AGENTSTATION_API_KEY = "another-key"
+    asked = factories.ask_whose_key()
+    url = f"/key/account/{asked.pk}/"
+    page = sign_in(alice).get("/key/").text
+    assert "A different API key or base URL has been set" in page
+    assert asked.fingerprint not in page
+    assert "Sending can't be resumed here" in read(sign_in(olga).post("/key/resume/", follow=True))
+    page = sign_in(olga).get("/key/").text
+    assert all(words in page for words in (url, asked.fingerprint, asked.base_url, asked.seen_on))
+    assert "Resume sending" not in page
+    assert "has an API key that nobody has confirmed" in sign_in(olga).get("/unknown/").text
+    assert operator_actions.count_open_decisions() == 1
+
+    assert "Say whether" in sign_in(olga).post(url, {"account": "perhaps"}, follow=True).text
+    page = sign_in(olga).post(url, {"account": answer}, follow=True).text
+    assert "Noted." in page
+    assert url not in page
+    assert "Somebody has already confirmed" in sign_in(olga).post(url, {"account": answer}, follow=True).text
+    assert models.Account.objects.count() == (1 if answer == "same" else 2)
+    assert waiting.account == accounts.get_current_account() or answer == "other"
+
+
+def test_the_question_of_a_key_says_whether_its_worker_still_lives(sign_in, sandbox, settings, alice, olga):
+    factories.submit(alice)
+    settings.AGENTSTATION_API_KEY = "another-key"
+    asked = factories.ask_whose_key()
+    models.Credential.objects.filter(pk=asked.pk).update(seen_at=Now() - timedelta(minutes=40))
+    asked.refresh_from_db()
+    assert re.search(f"Last seen</dt>\\s*<dd>[^/]*{asked.seen_at:%H:%M:%S} UTC", sign_in(olga).get("/key/").text)
+
+
+def test_every_page_tells_machines_whether_requests_go_out(sign_in, client, sandbox, alice):
+    accounts.get_current_account()
+    browser = sign_in(alice)
+    held, resuming = {"state": "PAUSED", "cause": "402", "paused_at": Now()}, {"state": "RESUMING", "paused_at": None}
+    states: list[tuple[dict[str, Any], str]] = [
+        *(({}, "offline"), ({}, "active"), (held, "paused"), (resuming, "resuming"))
+    ]
+    for values, state in states:
+        models.Key.objects.update(**values)
+        for path in ("/", "/key/", "/requests/", "/failures/402/", "/nowhere/"):
+            assert f'<body data-key="{state}">' in browser.get(path).text, path
+        workers.note_worker(name="w")
+    assert "data-key" not in client.get("/accounts/login/").text
+
+
+def test_the_key_page_tells_that_the_key_is_used_elsewhere(sign_in, sandbox, alice, olga):
+    accounts.get_current_account()
+    assert "used elsewhere" not in sign_in(olga).get("/key/").text
+    models.Account.objects.update(shared_at=Now())
+    assert "used elsewhere" in sign_in(olga).get("/key/").text
+    assert "used elsewhere" not in sign_in(alice).get("/key/").text
+    assert "Noted." in sign_in(olga).post("/key/unshared/", follow=True).text
+    assert "used elsewhere" not in sign_in(olga).get("/key/").text
+    assert "already said" in sign_in(olga).post("/key/unshared/", follow=True).text
+
+
+def test_the_key_page_tells_each_state(sign_in, sandbox, olga):
+    accounts.get_current_account()
+    models.Worker.objects.create(name="one", seen_at=timezone.now() + timedelta(days=1))
+    states: list[tuple[dict[str, Any], str]] = [
+        ({"state": "PAUSED", "cause": "401", "paused_at": Now()}, "or AgentStation accepts the key again"),
+        ({"state": "PAUSED", "cause": "402", "paused_at": Now(), "operator_only": True}, "an operator resumes sending"),
+        ({"state": "PAUSED", "cause": "503", "paused_at": Now(), "paused_until": Now()}, "overloaded"),
+        ({"state": "RESUMING", "cause": "402", "paused_at": None, "paused_until": None}, "one at a time"),
+    ]
+    for values, words in states:
+        models.Key.objects.update(**values)
+        assert words in sign_in(olga).get("/key/").text

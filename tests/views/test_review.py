@@ -1,4 +1,4 @@
-"""The page "Needs review": what operators see of unknown requests and unassigned workstations, and how they decide."""
+"""What people see of unknown requests and of unassigned workstations, and how they decide, on "Needs review" first."""
 
 import re
 from datetime import timedelta
@@ -20,8 +20,7 @@ from tests.signing import write_event
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CONFIRMED = {"confirmed": "on"}
-AGAIN = {"decision": "not-created", **CONFIRMED}
+AGAIN = {"decision": "not-created", "confirmed": "on"}
 
 
 @pytest.fixture
@@ -47,9 +46,8 @@ def find_section(page: str, heading: str) -> str:
 
 def find_option(page: str, value: str) -> str:
     """One answer, up to the end of its card."""
-    return next(
-        card for card in re.findall(r'<label class="card">.*?</label>', page, re.DOTALL) if f'value="{value}"' in card
-    )
+    cards = re.findall(r'<label class="card">.*?</label>', page, re.DOTALL)
+    return next(card for card in cards if f'value="{value}"' in card)
 
 
 # --- Who ---
@@ -124,9 +122,8 @@ def test_an_operator_decides_with_a_reason(sign_in, unknown, orphan, alice, olga
     event = models.Event.objects.get(verb=verb)
     assert (unknown.status, event.actor_name, event.reason) == (status, "olga", "I looked.")
     assert "I looked." in read(sign_in(alice).get(f"/requests/{unknown.pk}/"))
-    assert "moved on" in read(decide(sign_in(olga), unknown, reason="Again.", decision="give-up")) or (
-        status == "QUEUED"
-    )
+    again = read(decide(sign_in(olga), unknown, reason="Again.", decision="give-up"))
+    assert "moved on" in again or status == "QUEUED"
 
 
 @pytest.mark.parametrize(
@@ -447,3 +444,107 @@ def test_what_is_more_than_a_page_has_is_counted_as_such(sign_in, unknown, olga,
     assert page.startswith("2+)")
     assert "W-1" in page
     assert "W-2" not in page.partition("<datalist")[0]
+
+
+# --- On other pages, and of other matters ---
+
+
+def test_a_requester_who_is_asked_has_it_sent_again(sign_in, unknown, alice):
+    assert "Not created: send again" in sign_in(alice).get(f"/requests/{unknown.pk}/").text
+    link = f"/requests/{unknown.pk}/not-created/"
+    assert "is in the queue again" in sign_in(alice).post(link, follow=True).text
+    assert "moved on" in sign_in(alice).post(link, follow=True).text
+    assert models.Event.objects.get(verb="not-created").actor_name == "alice"
+
+
+def test_what_its_requester_no_longer_wants_is_said_to_be_cancelled_and_not_to_queue(sign_in, unknown, alice):
+    models.Request.objects.update(cancel_requested_at=Now())
+    page = sign_in(alice).post(f"/requests/{unknown.pk}/not-created/", follow=True).text
+    assert f"{unknown.label} is cancelled." in page
+    assert models.Request.objects.get(pk=unknown.pk).status == "CANCELLED"
+
+
+def test_a_requester_who_is_asked_cancels_it_at_once(sign_in, unknown, alice):
+    page = sign_in(alice).post(f"/requests/{unknown.pk}/cancel/", follow=True).text
+    assert "If a workstation was created for it" in page
+    assert models.Request.objects.get(pk=unknown.pk).status == "CANCELLED"
+
+
+def test_who_is_asked_is_not_told_that_there_is_nothing_to_do(sign_in, unknown, alice):
+    """The failure's own advice holds until the lists leave a question."""
+    client, path, advice = sign_in(alice), f"/requests/{unknown.pk}/", "You don't need to do anything"
+    assert advice not in client.get(path).text
+    models.Request.objects.update(operator_note="")
+    assert advice in client.get(path).text
+
+
+def test_the_question_says_whose_turn_it_is_and_offers_one_way_to_try_again(sign_in, unknown, alice, olga):
+    path = f"/requests/{unknown.pk}/"
+    page = sign_in(alice).get(path).text
+    assert "Needs your review" in page
+    assert "Request another" not in page  # which would be a second request beside this one
+    assert "Is it safe" not in page  # the question and its answers say it
+    assert "Needs review by <bdi>alice</bdi> or <bdi>olga</bdi>" in read(sign_in(olga).get(path))
+    models.Request.objects.update(operator_note=notes.OTHERS)
+    page = read(sign_in(alice).get(path))
+    assert "Needs review by <bdi>olga</bdi>" in page
+    assert "Request another (you may pay for two)…" in page
+
+
+@pytest.mark.parametrize(("owner", "place"), [(None, ", workspace S-1"), ("bob", "")])
+def test_a_requester_who_is_asked_sees_what_the_request_may_have_created(sign_in, unknown, alice, bob, owner, place):
+    account = accounts.get_current_account()
+    space = models.Workspace.objects.create(account=account, uid="S-1", owner=bob if owner else None)
+    models.Workstation.objects.create(
+        account=account, uid="likely", type="python", workspace=space, created_at=Now(), listed_tick=10**6
+    )
+    page = read(sign_in(alice).get(f"/requests/{unknown.pk}/"))
+    may_be = page.partition("It may have created:")[2].partition("</ul>")[0]
+    assert re.search(rf"<bdi>Python, started [^,<]*, [0-9:]* UTC{place}</bdi>", may_be)
+
+
+def test_before_a_requester_is_asked_nothing_is_offered(sign_in, unknown, alice):
+    models.Request.objects.update(operator_note="")
+    browser = sign_in(alice)
+    assert "Not created" not in browser.get(f"/requests/{unknown.pk}/").text
+    assert "still checking" in browser.post(f"/requests/{unknown.pk}/not-created/", follow=True).text
+
+
+def test_a_requester_wishes_to_cancel_what_is_unknown(sign_in, unknown, alice):
+    models.Request.objects.update(operator_note="")
+    page = sign_in(alice).post(f"/requests/{unknown.pk}/cancel/", follow=True).text
+    assert "If nothing was created, the request is cancelled" in page
+    assert "Cancellation requested" in page
+    unknown.refresh_from_db()
+    assert (unknown.status, unknown.cancel_requested_at is not None) == ("UNKNOWN", True)
+
+
+def test_a_request_of_an_account_that_was_left_is_shown_to_operators(sign_in, unknown, settings, olga):
+    browser = sign_in(olga)
+    assert "an account that the portal has left" not in browser.get("/unknown/").text
+    url = settings.AGENTSTATION_BASE_URL
+    settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
+    factories.present_key()
+    page = browser.get("/unknown/").text
+    assert f"an account that the portal has left ({url})" in page
+    assert unknown.label in page
+    assert operator_actions.count_open_decisions() == 1
+
+
+@pytest.mark.parametrize("reason", ["deactivated", "out of the group"])
+def test_what_runs_for_somebody_who_may_not_request_any_more_is_shown(sign_in, sandbox, alice, olga, reason):
+    workstation = factories.create_workstation(alice)
+    browser = sign_in(olga)
+    assert workstation.uid not in browser.get("/unknown/").text
+    if reason == "deactivated":
+        models.User.objects.filter(pk=alice.pk).update(is_active=False)
+    else:
+        alice.groups.clear()
+
+    page = browser.get("/unknown/").text
+    assert f"/workstations/{workstation.uid}/" in page
+    assert "may no longer request" in page
+    assert operator_actions.count_open_decisions() == 1
+    browser.post(f"/workstations/{workstation.uid}/release/", {"reason": "She has left."})
+    assert workstation.uid not in browser.get("/unknown/").text
+    assert operator_actions.count_open_decisions() == 0
