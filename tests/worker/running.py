@@ -1,8 +1,11 @@
-"""A worker that runs in a thread of the test, and waiting for what it does."""
+"""A worker that runs in a thread of the test, waiting for what it does, and a table that cannot be used meanwhile."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from django.db import connection
 
 from portal.worker import process
 
@@ -32,3 +35,19 @@ def await_that(is_so: Callable[[], bool]) -> None:
 
 def await_row(query) -> None:
     await_that(query.exists)
+
+
+@contextmanager
+def unusable_table(table: str) -> Iterator[None]:
+    """On PostgreSQL the table is away; SQLite is locked as a whole by somebody else."""
+    if connection.vendor == "sqlite":
+        other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("COMMIT")
+        other.close()
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {table} RENAME TO elsewhere")
+            yield
+            cursor.execute(f"ALTER TABLE elsewhere RENAME TO {table}")

@@ -17,8 +17,7 @@ from portal.services.requests import batch, dispatch, results, submissions
 from portal.services.runtime import clients
 from portal.worker import dispatcher
 from tests import factories
-from tests.worker.broken import unusable_table
-from tests.worker.running import await_row, await_that
+from tests.worker.running import await_row, await_that, unusable_table
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -80,9 +79,8 @@ def test_a_response_that_breaks_its_recording_is_kept_as_unreadable_and_stops_no
 
     broken.refresh_from_db()
     attempt = broken.attempts.get()
-    assert (broken.status, broken.failure, attempt.failure, attempt.http_status) == (
-        *("UNKNOWN", "unreadable", "unreadable", 200),
-    )
+    told = (broken.status, broken.failure, attempt.failure, attempt.http_status)
+    assert told == ("UNKNOWN", "unreadable", "unreadable", 200)
     assert b'"id"' in factories.read_response(attempt)
     assert models.Event.objects.filter(verb="response", request_number=broken.pk).count() == 1
     assert not models.Workstation.objects.filter(request=broken).exists()

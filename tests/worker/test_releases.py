@@ -12,8 +12,7 @@ from portal.services.mirrors import releases
 from portal.services.runtime import clients
 from portal.worker import releases as sender
 from tests import factories, pool
-from tests.worker.broken import unusable_table
-from tests.worker.running import await_row, await_that, run_worker
+from tests.worker.running import await_row, await_that, run_worker, unusable_table
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
