@@ -125,7 +125,7 @@ def create_rest(account: models.Account) -> dict[str, Model]:
         "credential": models.Credential.objects.create(account=account, fingerprint=uuid4().hex[:16], accepted_at=NOW),
         "scan": models.Scan.objects.create(account=account, begun_at=NOW, ended_at=NOW, is_complete=True),
         "notice": models.Notice.objects.get_or_create(kind='workstation has a field "color"')[0],
-        "workstationtype": create_type(account),
+        "workstationtype": models.WorkstationType.objects.create(account=account, name=f"type-{uuid4().hex}"),
         "seal": create_seal(),
         "database": models.Database.objects.get_or_create(pk=1, defaults={"identity": "d" * 32, "place": "file 7"})[0],
         "restore": models.Restore.objects.create(account=account, lost_since=NOW, lost_since_tick=1, restored_tick=2),
@@ -136,10 +136,6 @@ def create_rest(account: models.Account) -> dict[str, Model]:
             kind="REQUESTS", first_id=1, last_id=2, ids=[1, 2], counts={"request": 2, "attempt": 1000}
         ),
     }
-
-
-def create_type(account: models.Account) -> models.WorkstationType:
-    return models.WorkstationType.objects.create(account=account, name=f"type-{models.WorkstationType.objects.count()}")
 
 
 def create_seal() -> models.Seal:

@@ -47,11 +47,8 @@ def test_a_download_from_the_admin_is_recorded(alice, download, browser):
     assert event.detail == {"format": "jsonl", "filters": {"status__exact": "SUCCEEDED"}}
     response = browser.post("/admin/portal/event/export.csv?verb=export")
     assert response["Content-Type"] == "text/csv; charset=utf-8"
-    assert (
-        b"".join(response.streaming_content)
-        .decode()
-        .startswith("\ufeffid,at,actor,address,http_request,verb,target,request,")
-    )
+    written = b"".join(response.streaming_content).decode()
+    assert written.startswith("\ufeffid,at,actor,address,http_request,verb,target,request,")
 
 
 def test_the_lists_link_to_their_files_with_what_was_chosen(browser, alice):

@@ -41,7 +41,6 @@ def test_anything_at_all_can_be_shown(body, expected):
     assert len(shown) < 1_000_000
 
 
-@pytest.mark.django_db
 def test_the_pages_of_attempt_and_late_response_show_the_response(alice, browser):
     attempt = rows.create_attempt(rows.create_request(alice))
     late = rows.create_late_response(attempt)
@@ -57,7 +56,6 @@ def read_pages(browser, name: str, row: Model) -> str:
     return browser.get(f"/admin/portal/{name}/").text + browser.get(f"/admin/portal/{name}/{row.pk}/change/").text
 
 
-@pytest.mark.django_db
 def test_markup_from_outside_is_text(alice, browser):
     nasty = rows.NASTY
     workspace = rows.create_workspace(alice, uid=nasty, status=nasty, raw=nasty)
@@ -84,7 +82,6 @@ def test_markup_from_outside_is_text(alice, browser):
 ADDRESS = "https://files.example/a?signature=s3cret"
 
 
-@pytest.mark.django_db
 def test_addresses_of_files_are_not_shown(alice, browser):
     raw = json.dumps({"id": "x", "workspace": {"files": {"data": [{"name": "plan.txt", "url": ADDRESS}]}}})
     workspace = rows.create_workspace(alice, raw=raw)
@@ -105,7 +102,6 @@ def test_addresses_of_files_are_not_shown(alice, browser):
         assert "(address not shown)" in shown, name
 
 
-@pytest.mark.django_db
 def test_what_is_unknown_here_is_shown_as_it_came(alice, browser):
     attempt = rows.create_attempt(rows.create_request(alice), failure="brand-new", http_status=418)
     file = rows.create_file(rows.create_workspace(alice), size=-5, url="", name="")

@@ -55,9 +55,8 @@ def test_a_request_is_found_by_person_uid_note_and_error_text_once(alice, bob, b
 
 
 def test_what_belongs_to_a_request_is_found_by_its_number_person_and_words(alice, bob, browse):
-    found = [
-        rows.create_request(person, note=note) for person, note in ((alice, "for the demo"), (bob, "something else"))
-    ]
+    noted = ((alice, "for the demo"), (bob, "something else"))
+    found = [rows.create_request(person, note=note) for person, note in noted]
     attempts = [rows.create_attempt(one, key_fingerprint=f"key{one.pk}") for one in found]
     lates = [rows.create_late_response(attempt) for attempt in attempts]
     stations = [rows.create_workstation(one, uid=f"Kx{one.pk}") for one in found]
@@ -155,16 +154,10 @@ def test_a_filter_leaves_what_it_says(alice, browse):
 
 
 def test_filters_and_search_go_together(alice, bob, browse):
-    wanted = rows.create_request(
-        alice, note="demo", status="FAILED", failure="402", created_at=datetime(2026, 2, 1, tzinfo=UTC)
-    )
-    rows.create_request(bob, note="demo", status="FAILED", failure="402")
-    chosen = {
-        "status__exact": "FAILED",
-        "failure": "402",
-        "requester": alice.pk,
-        "created_at__lt": "2026-03-01 00:00:00+00:00",
-    }
+    failed, march = {"note": "demo", "status": "FAILED", "failure": "402"}, "2026-03-01 00:00:00+00:00"
+    wanted = rows.create_request(alice, created_at=datetime(2026, 2, 1, tzinfo=UTC), **failed)
+    rows.create_request(bob, **failed)
+    chosen = {"status__exact": "FAILED", "failure": "402", "requester": alice.pk, "created_at__lt": march}
     assert browse("request", q="demo", account=wanted.account_id, **chosen) == [wanted.pk]
     assert browse("request", **chosen) == [wanted.pk]
     assert browse("request", **(chosen | {"created_at__lt": "2026-01-01 00:00:00+00:00"})) == []

@@ -13,7 +13,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 SECRET = "ws://127.0.0.1:9/v1/secret-token-of-this-test"
 _HOSTS = [f"{way}://{host}:*" for host in ("127.0.0.1", "localhost") for way in ("ws", "http")]
-PAGES = tuple(models.Connection.HELD)
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def read_policy(response) -> dict[str, list[str]]:
     return {name: sources for name, *sources in parts}
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", models.Connection.HELD)
 def test_a_page_may_reach_workstations_and_no_other_page_may(sandbox, sign_in, alice, uid, page):
     browser = sign_in(alice)
     response = browser.get(f"/workstations/{uid}/{page}/")

@@ -116,8 +116,7 @@ def test_types_people_and_days_are_words_of_the_search(browse, alice, bob, anna)
 
 
 def test_a_day_that_is_named_is_one_of_the_reader_s_zone(browse, bob):
-    bob.time_zone = "Pacific/Kiritimati"
-    bob.save()
+    people.set_time_zone(person=bob, time_zone="Pacific/Kiritimati")
     found = rows.create_request(bob, created_at=datetime(2026, 11, 23, 11, tzinfo=UTC))
     rows.create_request(bob, created_at=datetime(2026, 11, 24, 11, tzinfo=UTC))
     assert browse(bob, "q=2026-11-24") == browse(bob, "q=24+Nov+2026") == [found.pk]

@@ -212,9 +212,8 @@ def test_a_page_can_be_read_where_nothing_can_be_written(client, alice):
     sign_in(client)
     set_back(seen=61)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TEMP TRIGGER full BEFORE UPDATE ON portal_session BEGIN SELECT RAISE(ABORT, 'full'); END"
-        )
+        body = "BEGIN SELECT RAISE(ABORT, 'full'); END"
+        cursor.execute(f"CREATE TEMP TRIGGER full BEFORE UPDATE ON portal_session {body}")
         try:
             assert client.get("/requests/").status_code == 200
         finally:

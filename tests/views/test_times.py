@@ -109,50 +109,55 @@ def test_the_zones_to_choose_from_are_those_that_people_live_in():
     assert max(map(len, zones)) <= longest
 
 
-@pytest.mark.django_db
-class TestAccount:
-    def test_a_person_chooses_a_zone_and_sees_times_in_it(self, sign_in, alice, bob):
-        portal_request = factories.submit(alice)
-        browser = sign_in(alice)
-        assert 'Times are in <a href="/accounts/">UTC' in browser.get("/").text
+# --- The zone of a person ---
 
-        page = browser.post("/accounts/", {"time_zone": "Asia/Kolkata"}, follow=True).text
-        assert "Times are shown in Asia/Kolkata from now on." in page
-        assert "<option selected>Asia/Kolkata</option>" in page
-        page = browser.get(f"/requests/{portal_request.pk}/").text
-        assert 'Times are in <a href="/accounts/">Asia/Kolkata' in page
-        assert "+05:30" in page
-        # The same thread serves what comes next, and people who have chosen none.
-        assert timezone.get_current_timezone_name() == "UTC"
-        assert "Asia/Kolkata" not in sign_in(bob).get("/").text
 
-    def test_the_record_tells_what_it_was_before(self, alice):
-        for zone in ("Europe/Rome", "Europe/Rome", ""):
-            people.set_time_zone(person=alice, time_zone=zone)
-        events = models.Event.objects.filter(verb="set-time-zone").order_by("id")
-        assert [(event.actor_name, event.target) for event in events] == [("alice", "user alice")] * 2
-        assert [event.detail for event in events] == [
-            {"before": "", "after": "Europe/Rome"},
-            {"before": "Europe/Rome", "after": ""},
-        ]
+def test_a_person_chooses_a_zone_and_sees_times_in_it(sign_in, alice, bob):
+    portal_request = factories.submit(alice)
+    browser = sign_in(alice)
+    assert 'Times are in <a href="/accounts/">UTC' in browser.get("/").text
 
-    @pytest.mark.parametrize("zone", ["US/Eastern", "Etc/GMT+5", "nonsense"])
-    def test_a_zone_that_is_not_in_the_list_is_refused(self, sign_in, alice, zone):
-        response = sign_in(alice).post("/accounts/", {"time_zone": zone})
-        assert response.status_code == 200
-        assert "This is not in the list." in response.text
-        alice.refresh_from_db()
-        assert alice.time_zone == ""
-        assert not models.Event.objects.filter(verb="set-time-zone").exists()
+    page = browser.post("/accounts/", {"time_zone": "Asia/Kolkata"}, follow=True).text
+    assert "Times are shown in Asia/Kolkata from now on." in page
+    assert "<option selected>Asia/Kolkata</option>" in page
+    page = browser.get(f"/requests/{portal_request.pk}/").text
+    assert 'Times are in <a href="/accounts/">Asia/Kolkata' in page
+    assert "+05:30" in page
+    # The same thread serves what comes next, and people who have chosen none.
+    assert timezone.get_current_timezone_name() == "UTC"
+    assert "Asia/Kolkata" not in sign_in(bob).get("/").text
 
-    def test_a_zone_that_is_not_known_any_more_breaks_no_page(self, sign_in, alice):
-        models.User.objects.filter(pk=alice.pk).update(time_zone="Mars/Olympus")
-        for path in ("/", "/accounts/"):
-            page = sign_in(alice).get(path)
-            assert page.status_code == 200
-            assert "Times are in" in page.text
 
-    def test_a_probe_of_the_server_s_health_asks_nobody_s_zone(self, sign_in, alice, django_assert_num_queries):
-        browser = sign_in(alice)
-        with django_assert_num_queries(0):
-            assert browser.get("/healthz").status_code == 200
+def test_the_record_tells_what_it_was_before(alice):
+    for zone in ("Europe/Rome", "Europe/Rome", ""):
+        people.set_time_zone(person=alice, time_zone=zone)
+    events = models.Event.objects.filter(verb="set-time-zone").order_by("id")
+    assert [(event.actor_name, event.target) for event in events] == [("alice", "user alice")] * 2
+    assert [event.detail for event in events] == [
+        {"before": "", "after": "Europe/Rome"},
+        {"before": "Europe/Rome", "after": ""},
+    ]
+
+
+@pytest.mark.parametrize("zone", ["US/Eastern", "Etc/GMT+5", "nonsense"])
+def test_a_zone_that_is_not_in_the_list_is_refused(sign_in, alice, zone):
+    response = sign_in(alice).post("/accounts/", {"time_zone": zone})
+    assert response.status_code == 200
+    assert "This is not in the list." in response.text
+    alice.refresh_from_db()
+    assert alice.time_zone == ""
+    assert not models.Event.objects.filter(verb="set-time-zone").exists()
+
+
+def test_a_zone_that_is_not_known_any_more_breaks_no_page(sign_in, alice):
+    models.User.objects.filter(pk=alice.pk).update(time_zone="Mars/Olympus")
+    for path in ("/", "/accounts/"):
+        page = sign_in(alice).get(path)
+        assert page.status_code == 200
+        assert "Times are in" in page.text
+
+
+def test_a_probe_of_the_server_s_health_asks_nobody_s_zone(sign_in, alice, django_assert_num_queries):
+    browser = sign_in(alice)
+    with django_assert_num_queries(0):
+        assert browser.get("/healthz").status_code == 200

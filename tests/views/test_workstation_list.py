@@ -147,9 +147,8 @@ def test_an_auditor_finds_what_ran_in_a_period(sign_in, alice, bob, anna, monkey
     assert [row.pk for row in read_all(browser, PERIOD)] == expect(0, 2)
     assert [row.pk for row in read_all(browser, "until=2025-11-25T14:00")] == expect(-1e6, 2)
     assert [row.pk for row in read_all(browser, "since=2025-11-25T12:00&show=running")] == expect(0, 1e6)
-    assert [row.pk for row in read_all(browser, f"{PERIOD}&person=bob")] == [
-        row.pk for row in read_all(browser, PERIOD) if row.request and row.request.requester == bob
-    ]
+    of_bob = [row.pk for row in read_all(browser, PERIOD) if row.request and row.request.requester == bob]
+    assert [row.pk for row in read_all(browser, f"{PERIOD}&person=bob")] == of_bob
     assert [row.pk for row in read_all(browser, "since=2025-11-25T12:00&type=max")] == expect(0, 1e6)[:3]
 
 
@@ -182,15 +181,13 @@ def test_it_says_when_each_ended_how_long_it_ran_and_who_released_it(sign_in, al
 
 def test_it_is_taken_away_as_a_file(sign_in, alice, bob, anna):
     space = rows.create_workspace(alice)
-    run = create_run(
-        alice, -2.8, 2.5, note="=1+1", workspace=space, release_requested_at=NOON, release_requested_by=bob
-    )
+    released = {"release_requested_at": NOON, "release_requested_by": bob}
+    run = create_run(alice, -2.8, 2.5, note="=1+1", workspace=space, **released)
     create_run(bob, 3, 1)  # later
     models.User.objects.filter(pk=anna.pk).update(time_zone="Asia/Kolkata")
     browser, query = sign_in(anna), "since=2025-11-25T14:00&until=2025-11-25T16:00"
-    assert f'action="/workstations/export.csv?{query.replace(":", "%3A").replace("&", "&amp;")}"' in (
-        browser.get(f"{LIST}?{query}").text
-    )
+    action = f'action="/workstations/export.csv?{query.replace(":", "%3A").replace("&", "&amp;")}"'
+    assert action in browser.get(f"{LIST}?{query}").text
     response = browser.post(f"/workstations/export.csv?{query}")
     text = b"".join(response.streaming_content).decode()
     (row,) = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
@@ -210,10 +207,8 @@ def test_it_is_taken_away_as_a_file(sign_in, alice, bob, anna):
         "ended_local": "2025-11-25 17:12:00",
     }
     event = models.Event.objects.get(verb=Verb.EXPORT)
-    assert (event.actor_name, event.target, event.detail["filters"]["since"]) == (
-        *("anna", "workstations"),
-        "2025-11-25T14:00",
-    )
+    assert (event.actor_name, event.target) == ("anna", "workstations")
+    assert event.detail["filters"]["since"] == "2025-11-25T14:00"
     assert browser.post("/workstations/export.csv?since=soon").url == "/workstations/?since=soon"
     response = sign_in(alice).post(f"/workstations/export.csv?show=all&person=bob&{query}")
     assert b"".join(response.streaming_content).decode().count("alice,") == 1

@@ -301,11 +301,8 @@ def test_it_ends_although_clients_have_stopped(serve):
     ("field", "seen"),
     [
         ("X-Forwarded-Proto: https", "https  /seen"),
-        ("X-Forwarded-Proto: http", "http  /seen"),
-        ("X-Forwarded-Ssl: on", "http  /seen"),
-        ("X-Forwarded-Protocol: ssl", "http  /seen"),
-        ("SCRIPT_NAME: /se", "http  /seen"),
-        ("PATH_INFO: /page", "http  /seen"),
+        *((f"X-Forwarded-{other}", "http  /seen") for other in ("Proto: http", "Ssl: on", "Protocol: ssl")),
+        *((field, "http  /seen") for field in ("SCRIPT_NAME: /se", "PATH_INFO: /page")),
     ],
 )
 def test_a_proxy_is_believed_in_one_field_alone(serve, field, seen):
@@ -315,14 +312,9 @@ def test_a_proxy_is_believed_in_one_field_alone(serve, field, seen):
 
 def test_tls_is_left_to_a_proxy():
     files = [f"--certfile={__file__}", f"--keyfile={__file__}"]
-    done = subprocess.run(
-        [sys.executable, "-m", "gunicorn", *files, "tests.web.app:application"],
-        cwd=stage.ROOT,
-        env=os.environ | {"PORT": str(ports.find_port())},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    command = [sys.executable, "-m", "gunicorn", *files, "tests.web.app:application"]
+    environ = os.environ | {"PORT": str(ports.find_port())}
+    done = subprocess.run(command, cwd=stage.ROOT, env=environ, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
     assert "portal: gunicorn ends no TLS here" in done.stderr
 

@@ -181,11 +181,8 @@ def test_a_job_whose_lease_another_has_taken_is_not_done_until_that_one_ends(tra
         if len(others) == 5:
             enough.set()
 
-    run_jobs(
-        scheduler.Job(name="j", interval=0.001, run=run),
-        scheduler.Job(name="clock", interval=0.01, run=count),
-        until=enough,
-    )
+    jobs = [scheduler.Job(name="j", interval=0.001, run=run), scheduler.Job(name="clock", interval=0.01, run=count)]
+    run_jobs(*jobs, until=enough)
 
     assert len(rounds) == 2
 
