@@ -25,7 +25,7 @@ def create_request(requester: models.User, **values: Any) -> models.Request:
     status = values.get("status", "SUCCEEDED")
     ended_at = values.get("ended_at", NOW if status in ("SUCCEEDED", "FAILED", "CANCELLED") else None)
     defaults = {
-        "account": create_account(),
+        "account": values.get("account") or create_account(),
         "submission": uuid4(),
         "type": "python",
         "status": status,
@@ -65,12 +65,14 @@ def create_late_response(attempt: models.Attempt, **values: object) -> models.La
 
 
 def create_workspace(owner: models.User | None, **values: object) -> models.Workspace:
-    defaults = {"account": create_account(), "uid": f"space-{uuid4().hex[:8]}", "status": "active"}
+    account = values.get("account") or create_account()
+    defaults = {"account": account, "uid": f"space-{uuid4().hex[:8]}", "status": "active"}
     return models.Workspace.objects.create(owner=owner, **defaults | values)
 
 
 def create_workstation(portal_request: models.Request | None, **values: object) -> models.Workstation:
-    defaults = {"account": create_account(), "uid": f"station-{uuid4().hex[:8]}", "type": "python", "status": "active"}
+    account = values.get("account") or create_account()
+    defaults = {"account": account, "uid": f"station-{uuid4().hex[:8]}", "type": "python", "status": "active"}
     workstation = models.Workstation.objects.create(request=portal_request, **defaults | values)
     if portal_request is not None:
         finding.save_text(number=portal_request.pk, rows=[workstation])
