@@ -47,7 +47,7 @@ PLAIN = {
 }
 LIBRARY = {"requests", "urllib3"}
 # The packages of services, lowest first: each imports only from those before it.
-SERVICE_PACKAGES = ("runtime", "audit", "key", "search", "mirrors", "people", "connections")
+SERVICE_PACKAGES: tuple[str, ...] = ("runtime", "audit", "key", "search", "mirrors", "people", "connections")
 SERVICE_PACKAGES += ("requests", "reconciliation", "reports", "retention")
 
 
