@@ -1,10 +1,3 @@
 """What is particular to a database."""
 
-from portal.db.connection import (
-    allow_pauses,
-    describe_failure,
-    is_pool_exhausted,
-    is_unable,
-    open_connection,
-    release_connection,
-)
+from portal.db.connection import describe_failure, is_pool_exhausted, is_unable, open_connection, release_connection

@@ -1,7 +1,5 @@
 """Connections: given back while a thread does something else, and opened outside the pool."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -21,17 +19,6 @@ def execute(statement: str, values: Any = None) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall() if cursor.description else []
-
-
-@contextmanager
-def allow_pauses() -> Iterator[None]:
-    """Let a transaction on PostgreSQL be idle for as long as it is: between two migrations much is computed."""
-    if connection.vendor != "postgresql":
-        yield
-        return
-    execute("SET idle_in_transaction_session_timeout = 0")
-    yield
-    execute("RESET idle_in_transaction_session_timeout")
 
 
 def open_connection(*, url: str = "") -> psycopg.Connection[tuple[Any, ...]]:

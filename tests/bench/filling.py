@@ -26,7 +26,7 @@ if not apps.ready:  # models can be read only now
 from django.contrib.auth.models import Group
 
 from portal import models
-from portal.db import allow_pauses
+from portal.db.connection import execute
 from portal.models.event import Verb
 from portal.services.audit import seals
 from portal.services.key import accounts
@@ -164,9 +164,9 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=20_000)
     logging.getLogger("portal.services.audit.seals").setLevel(logging.WARNING)  # there are thousands
     try:
-        # What a batch writes may take this process longer to make than a page may take.
-        with allow_pauses():
-            fill_history(requests=parser.parse_args().requests, report=lambda words: print(words, flush=True))  # noqa: T201
+        if connection.vendor == "postgresql":  # what a batch writes takes longer to make than a page may take
+            execute("SET idle_in_transaction_session_timeout = 0")
+        fill_history(requests=parser.parse_args().requests, report=lambda words: print(words, flush=True))  # noqa: T201
     except Refused as refusal:
         sys.exit(str(refusal))
 

@@ -10,7 +10,8 @@ from django.core.management.commands import migrate
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
-from portal.db import allow_pauses, triggers
+from portal.db import triggers
+from portal.db.connection import execute
 from portal.services.audit import protection
 from portal.services.people import membership
 
@@ -29,9 +30,10 @@ class Command(migrate.Command):
             )
         if connection.vendor == "sqlite":
             triggers.remove_triggers()
+        else:  # between two statements a migration may think for longer than a page may
+            execute("SET idle_in_transaction_session_timeout = 0")
         before = _describe_groups()
-        with allow_pauses():
-            super().handle(*args, **options)
+        super().handle(*args, **options)
         protection.install_triggers()
         if before and _describe_groups() != before:
             membership.record_migration(before=before)
