@@ -32,10 +32,7 @@ def make_filter(
     narrow: Callable[[Rows, str], Rows] | None = None,
     name_value: Callable[[str], str] = str,
 ) -> Filter:
-    """A filter by the parameter of an address, which is the field too where nothing else narrows the rows.
-
-    It shows the values that are offered, or any other that a link has chosen, which is shown then alone.
-    """
+    """A filter by a parameter. It shows the values that are offered, or alone any other that a link has chosen."""
 
     class Filter(admin.SimpleListFilter):
         parameter_name = parameter
