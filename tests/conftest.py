@@ -1,5 +1,6 @@
 """The cast and the stage. alice and bob are members, anna is an auditor, olga an operator, root administers."""
 
+import gc
 import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,6 +26,12 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     for item in items:
         if item.get_closest_marker("django_db") or {"db", "transactional_db"} & set(item.fixturenames):
             item.add_marker("database")
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded now stays to the end: looking through it again for garbage is in vain."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from tests.e2e import steps
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHROMIUM = "/usr/bin/chromium"
+HEADLESS_SHELL = "/usr/bin/chromium-headless-shell"
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -124,10 +125,14 @@ def playwright() -> Iterator[Playwright]:
         yield running
 
 
+def launch(playwright: Playwright, program: str = CHROMIUM) -> Browser:
+    assert Path(program).exists(), f"{program} is missing; on Debian: apt install {Path(program).name}"
+    return playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+
+
 @pytest.fixture(scope="session")
 def browser(playwright) -> Iterator[Browser]:
-    assert Path(CHROMIUM).exists(), "Chromium is missing; on Debian: apt install chromium"
-    running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    running = launch(playwright)
     yield running
     running.close()
 

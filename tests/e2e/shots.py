@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e import checks
-from tests.e2e.conftest import ARGUMENTS, CHROMIUM, ROOT
+from tests.e2e.conftest import ROOT, launch
 from tests.e2e.pages import PAGES, TEXTS, Page, is_admin_page
 from tests.e2e.staged import Staged
 
@@ -67,7 +67,7 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = launch(playwright)
         if options.readme:
             take_readme(browser, Path(folder))
             return

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, Playwright, expect
 
 from portal.sandbox import names
 from tests.e2e import checks, firefox, remote
-from tests.e2e.conftest import ARGUMENTS, CHROMIUM, QUICK, Portal
+from tests.e2e.conftest import QUICK, Portal, launch
 from tests.e2e.steps import add_person, create_administrator, join, request, sign_in
 from tests.provider import server
 
@@ -23,7 +23,7 @@ def browser(request: pytest.FixtureRequest, playwright: Playwright, tmp_path_fac
     if request.param == "firefox":
         running = firefox.launch(playwright, tmp_path_factory.mktemp("firefox"))
     else:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        running = launch(playwright)
     with closing(running):
         yield running
 
@@ -153,6 +153,7 @@ def test_a_page_says_that_the_workstation_was_released_and_no_address_is_kept(br
     page.context.close()
 
 
+@pytest.mark.parametrize("browser", ["chromium"], indirect=True)
 @pytest.mark.parametrize("is_released", [True, False])
 def test_who_works_in_a_shared_workstation_reads_why_it_is_gone(browser, portal, administrator, is_released):
     owner, guest, name = browser.new_context().new_page(), browser.new_context().new_page(), f"carol{is_released}"
