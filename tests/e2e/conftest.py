@@ -194,8 +194,9 @@ def page(browser) -> Iterator[Page]:
     page = context.new_page()
     complaints = collect_complaints(page)
     yield page
+    found = list(complaints)  # Firefox calls it an error of the network where a poll is under way when the page goes
     context.close()
-    assert complaints == []
+    assert found == []
 
 
 @pytest.fixture

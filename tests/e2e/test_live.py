@@ -209,6 +209,7 @@ def test_the_first_polls_come_soon_and_the_others_ever_later(signed_in, portal):
     request(page, portal.address, workspace="slow-2")
     expect(page.locator("#live")).to_have_attribute("data-soon", "0.3")
     expect(page.locator("#live")).to_have_attribute("data-pause", "2")
+    page.wait_for_load_state()  # the first poll is set up by scripts that come after the page
     page.route("**/live/**", lambda route: route.fulfill(status=204))
     page.evaluate(
         "document.addEventListener('htmx:finally:request', () => {"
