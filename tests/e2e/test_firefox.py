@@ -234,10 +234,8 @@ def test_page(browser, staged, name):
         complaints += [
             f"{text} at {width} px" for text in tab.evaluate(fits if "/admin/" in address else "checks.fit()")
         ]
-    # Firefox calls it a network error where a page is left that waits for an answer, as those that poll often do.
-    found = list(complaints)
     tab.context.close()
-    assert not found, "\n".join(found)
+    assert not complaints, "\n".join(complaints)
 
 
 def test_a_fault_of_a_page_would_be_heard_of(browser, staged):
