@@ -1,7 +1,7 @@
 """The fair order: in turns between people, oldest first within a person."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import zip_longest
 
 from django.conf import settings
@@ -54,28 +54,24 @@ def _lock_due(account_id: int) -> QuerySet[models.Request]:
 
 def find_position(*, portal_request: models.Request) -> int:
     """The place of a waiting request in the queue; 1 is next. Requests that wait for their next try count too."""
-    queued = _count_queued(
-        account_id=portal_request.account_id, queued_at=portal_request.queued_at, number=portal_request.pk
+    queued = models.Request.objects.filter(account=portal_request.account_id, status=models.Request.Status.QUEUED)
+    is_sooner = Q(queued_at__lt=portal_request.queued_at) | Q(
+        queued_at=portal_request.queued_at, id__lt=portal_request.pk
     )
+    people = queued.order_by().values("requester").annotate(count=Count("pk"), sooner=Count("pk", filter=is_sooner))
+    counts = {person: (count, sooner) for person, count, sooner in people.values_list("requester", "count", "sooner")}
+    # A query of their own: beside the counts a database would look for the turn of each request.
+    turn = _read_turn(portal_request.account_id, of="pk")
+    turns = dict(models.User.objects.filter(pk__in=counts).annotate(turn=turn).values_list("pk", "turn"))
+
     own = portal_request.requester_id
-    place, own_turn = next(((1 + sooner, turn) for person, _, sooner, turn in queued if person == own), (1, 0))
-    before: int = sum(
-        min(count, place if (turn, person) < (own_turn, own) else place - 1)
-        for person, count, _, turn in queued
+    place = 1 + counts.get(own, (0, 0))[1]
+    before = sum(
+        min(count, place if (turns[person], person) < (turns.get(own, 0), own) else place - 1)
+        for person, (count, _) in counts.items()
         if person != own
     )
     return place + before
-
-
-def _count_queued(
-    *, account_id: int, queued_at: datetime, number: int
-) -> QuerySet[models.Request, tuple[int, int, int, int]]:
-    """Of each person who waits: the id, how many requests wait, how many before the one given, and the last turn."""
-    queued = models.Request.objects.filter(account=account_id, status=models.Request.Status.QUEUED)
-    is_sooner = Q(queued_at__lt=queued_at) | Q(queued_at=queued_at, id__lt=number)
-    people = queued.order_by().values("requester").annotate(count=Count("pk"), sooner=Count("pk", filter=is_sooner))
-    turn = _read_turn(account_id, of="requester")
-    return people.annotate(turn=turn).values_list("requester", "count", "sooner", "turn")
 
 
 def count_soon(*, key: models.Key) -> tuple[int, int]:

@@ -1,11 +1,12 @@
 """Whose a workspace is: whoever first used it here, as checked before a request is taken or sent; and its name."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
 from portal import failures, models
@@ -14,6 +15,7 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.requests import lifecycle
 
+_FACTS = ("workspace_uid", "requester_id", "status")
 PAUSE = timedelta(seconds=5)  # before the owner of a workspace that another request has just named is asked for again
 
 
@@ -50,26 +52,41 @@ def _admit(portal_request: models.Request) -> bool:
         )
         audit.record(Verb.REFUSE_WORKSPACE, portal_request, detail={"workspace": uid, **change})
         return False
-    if not _is_free(uid) and _list_pending(account).filter(pk=portal_request.pk).exists():
+    if not _is_free(uid) and _list_pending(account, workspace_uid=uid, pk=portal_request.pk):
         # All that wait like this: one by one, many would keep the key locked, and others from their turn.
-        _list_pending(account).update(next_attempt_at=Now() + PAUSE)
+        models.Request.objects.filter(pk__in=_list_pending(account)).update(next_attempt_at=Now() + PAUSE)
         return False
     return True
 
 
-def _list_pending(account: models.Account) -> QuerySet[models.Request]:
-    """Those due for a workspace of which another person's request may yet make that person the owner."""
+def _list_pending(account: models.Account, *, pk: int | None = None, **where: str) -> list[int]:
+    """Numbers of those due for a workspace of which another person's request may yet make that person the owner.
+
+    Compared here: a database that has no statistics yet would take seconds for it, under the key's lock.
+    """
     states = models.Request.Status
-    # One that queues again may have been sent; without a token, a person has decided since what a restore lost. Of
-    # several such the first goes, or each would wait for the others.
-    unknown = models.Attempt.objects.filter(outcome=models.Attempt.Outcome.UNKNOWN).exclude(token="")
-    may_have_it = Q(status__in=(states.SENDING, states.UNKNOWN)) | Q(
-        status=states.QUEUED, attempts__in=unknown, pk__lt=OuterRef("pk")
+    named = models.Request.objects.filter(account=account, **where).exclude(
+        workspace_uid__in=["", *settings.SHARED_WORKSPACES]
     )
-    others = models.Request.objects.filter(may_have_it, account=account, workspace_uid=OuterRef("workspace_uid"))
-    owned = models.Workspace.objects.filter(account=account, uid=OuterRef("workspace_uid"), owner__isnull=False)
-    due = models.Request.objects.due(account).exclude(workspace_uid__in=["", *settings.SHARED_WORKSPACES])
-    return due.filter(~Exists(owned), Exists(others.exclude(requester=OuterRef("requester"))))
+    # Whose it may become: those of whom nobody knows, and one that queues again, which may have been sent. Without a
+    # token, a person has decided since what a restore lost. Of several such the first goes, or each would wait for the
+    # others.
+    unknown = models.Attempt.objects.filter(outcome=models.Attempt.Outcome.UNKNOWN).exclude(token="")
+    again = Q(status=states.QUEUED) & Exists(unknown.filter(request=OuterRef("pk")))
+    holders = defaultdict[str, list[models.Request]](list)
+    for one in named.filter(Q(status__in=(states.SENDING, states.UNKNOWN)) | again).only(*_FACTS):
+        holders[one.workspace_uid].append(one)
+    owned = models.Workspace.objects.filter(account=account, uid__in=holders, owner__isnull=False)
+    due = named.due(account).filter(workspace_uid__in=holders.keys() - set(owned.values_list("uid", flat=True)))
+    waiting = due.filter(pk=pk) if pk else due
+    return [
+        one.pk for one in waiting.only(*_FACTS) if any(_is_before(held, one) for held in holders[one.workspace_uid])
+    ]
+
+
+def _is_before(held: models.Request, waiting: models.Request) -> bool:
+    is_queued = held.status == models.Request.Status.QUEUED
+    return held.requester_id != waiting.requester_id and (held.pk < waiting.pk or not is_queued)
 
 
 class NotFree(Exception):
