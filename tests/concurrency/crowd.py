@@ -61,6 +61,7 @@ def await_lock() -> None:
     """Until somebody waits for a row that another transaction has locked."""
     for _ in range(3_000):
         with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees what it saw first
             cursor.execute(
                 "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
             )
