@@ -152,3 +152,4 @@ def test_many_that_wait_for_workspaces_are_put_off_by_one_statement(alice, bob):
 
     assert statuses(*waiting) == ["QUEUED"] * 12
     assert sum("next_attempt_at" in query["sql"] and query["sql"].startswith("UPDATE") for query in captured) == 1
+    assert len(captured) < 30, "nothing is asked for each of them"

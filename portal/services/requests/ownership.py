@@ -15,7 +15,6 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.requests import lifecycle
 
-_FACTS = ("workspace_uid", "requester_id", "status")
 PAUSE = timedelta(seconds=5)  # before the owner of a workspace that another request has just named is asked for again
 
 
@@ -68,25 +67,23 @@ def _list_pending(account: models.Account, *, pk: int | None = None, **where: st
     named = models.Request.objects.filter(account=account, **where).exclude(
         workspace_uid__in=["", *settings.SHARED_WORKSPACES]
     )
-    # Whose it may become: those of whom nobody knows, and one that queues again, which may have been sent. Without a
-    # token, a person has decided since what a restore lost. Of several such the first goes, or each would wait for the
-    # others.
+    # One that queues again may have been sent; without a token, a person has decided since what a restore lost.
     unknown = models.Attempt.objects.filter(outcome=models.Attempt.Outcome.UNKNOWN).exclude(token="")
     again = Q(status=states.QUEUED) & Exists(unknown.filter(request=OuterRef("pk")))
-    holders = defaultdict[str, list[models.Request]](list)
-    for one in named.filter(Q(status__in=(states.SENDING, states.UNKNOWN)) | again).only(*_FACTS):
-        holders[one.workspace_uid].append(one)
+    holders = defaultdict[str, dict[int, int]](dict)  # by workspace and person: behind which number others wait
+    for uid, status, number, person in named.filter(Q(status__in=(states.SENDING, states.UNKNOWN)) | again).values_list(
+        "workspace_uid", "status", "pk", "requester_id"
+    ):
+        # Of several that queue again the first goes, or each would wait for the others.
+        first = number if status == states.QUEUED else 0
+        holders[uid][person] = min(first, holders[uid].get(person, first))
     owned = models.Workspace.objects.filter(account=account, uid__in=holders, owner__isnull=False)
     due = named.due(account).filter(workspace_uid__in=holders.keys() - set(owned.values_list("uid", flat=True)))
-    waiting = due.filter(pk=pk) if pk else due
     return [
-        one.pk for one in waiting.only(*_FACTS) if any(_is_before(held, one) for held in holders[one.workspace_uid])
+        number
+        for uid, number, person in (due.filter(pk=pk) if pk else due).values_list("workspace_uid", "pk", "requester_id")
+        if any(first < number and whose != person for whose, first in holders[uid].items())
     ]
-
-
-def _is_before(held: models.Request, waiting: models.Request) -> bool:
-    is_queued = held.status == models.Request.Status.QUEUED
-    return held.requester_id != waiting.requester_id and (held.pk < waiting.pk or not is_queued)
 
 
 class NotFree(Exception):
