@@ -50,7 +50,7 @@ STATES: dict[str, tuple[str, str, dict[str, Any]]] = {
 @pytest.mark.parametrize(
     ("state", "most"),
     # Of what waits while no worker runs, who can start one.
-    [("queued", 8), ("sending", 8), ("ready", 8), ("failed", 7), ("queued again", 9), ("unknown", 8)],
+    [("queued", 9), ("sending", 8), ("ready", 8), ("failed", 7), ("queued again", 10), ("unknown", 8)],
 )
 @pytest.mark.parametrize("path", ["/requests/{}/", "/requests/{}/live/"])
 def test_the_page_of_a_request_looks_at_the_data_once(sign_in, alice, anna, portal_request, state, most, path):
