@@ -1,8 +1,9 @@
 """Django's description of the application and of its admin."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
-from django.contrib.admin.apps import AdminConfig
-from django.utils.module_loading import autodiscover_modules
+from django.contrib.admin.apps import SimpleAdminConfig
 
 from portal import checks  # noqa: F401 (it registers them)
 
@@ -11,11 +12,11 @@ class PortalConfig(AppConfig):
     name = "portal"
 
 
-class PortalAdminConfig(AdminConfig):
-    """Django admin with the portal's rule of who may enter."""
+class PortalAdminConfig(SimpleAdminConfig):
+    """Django admin with the portal's rule of who may enter, and with the portal's own pages alone."""
 
     default_site = "portal.admin.site.PortalAdminSite"
 
     def ready(self) -> None:
         super().ready()
-        autodiscover_modules("admin.register")
+        import_module("portal.admin.register")

@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -100,6 +101,13 @@ def read_whole_number(name: str, *, default: int, least: int, most: int) -> int:
 def read_days(name: str, *, least: int, most: int) -> int | None:
     """A whole number of days within its limits, both included; None where the setting is missing or empty."""
     return read_whole_number(name, default=least, least=least, most=most) if read_text(name) else None
+
+
+def read_choice(name: str, *, default: str, choices: Sequence[str]) -> str:
+    value = read_text(name, default=default)
+    if value not in choices:
+        stop(f"{name} must be one of {', '.join(choices)}.")
+    return value
 
 
 def read_list(name: str, *, default: str = "") -> list[str]:

@@ -89,6 +89,8 @@ if not SECRET_KEY and PORTAL_LOCAL:
     SECRET_KEY = files.read_or_make_key(DATA_DIR / "secret_key")
 if not SECRET_KEY:
     environment.stop("SECRET_KEY is not set. (`make run` needs none: it makes one beside its database.)")
+# Former ones: what was signed or encrypted with them still counts.
+SECRET_KEY_FALLBACKS = environment.read_list("SECRET_KEY_FALLBACKS")
 
 # --- The audit log --------------------------------------------------------------------------------------------------
 
@@ -149,6 +151,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.forms",
+    "allauth.account",
+    "allauth.mfa",
 ]
 MIDDLEWARE = [
     # Around all others: what they answer by themselves has these headers, too.
@@ -168,6 +172,7 @@ MIDDLEWARE = [
     "portal.web.middleware.RefusalMiddleware",
     "portal.web.middleware.SessionLimitMiddleware",
     "portal.web.middleware.SignedInMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "portal.web.middleware.TimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -196,16 +201,37 @@ FORM_RENDERER = "portal.forms.PortalRenderer"
 
 AUTH_USER_MODEL = "portal.User"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "portal.passwords.NotLikeTheirName"},
-    {"NAME": "portal.passwords.LongEnough", "OPTIONS": {"min_length": 10}},
-    {"NAME": "portal.passwords.NotCommon"},
-    {"NAME": "portal.passwords.NotOurWords"},
-    {"NAME": "portal.passwords.NotOnlyDigits"},
+    {"NAME": "portal.accounts.passwords.NotLikeTheirName"},
+    {"NAME": "portal.accounts.passwords.LongEnough", "OPTIONS": {"min_length": 10}},
+    {"NAME": "portal.accounts.passwords.NotCommon"},
+    {"NAME": "portal.accounts.passwords.NotOurWords"},
+    {"NAME": "portal.accounts.passwords.NotOnlyDigits"},
 ]
-PASSWORD_HASHERS = ["portal.passwords.GatedHasher"]
-LOGIN_URL = "login"
+PASSWORD_HASHERS = ["portal.accounts.passwords.GatedHasher"]
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
-LOGOUT_REDIRECT_URL = "login"
+LOGOUT_REDIRECT_URL = "account_login"
+# Who must have a second factor: nobody, who sees everything or administers, or everybody.
+PORTAL_SECOND_FACTOR = environment.read_choice(
+    "PORTAL_SECOND_FACTOR", default="optional", choices=("optional", "operators", "everybody")
+)
+ACCOUNT_ADAPTER = "portal.accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_RATE_LIMITS = MFA_RATE_LIMITS = False  # ours: portal/accounts/guessing.py
+MFA_ADAPTER = "portal.accounts.adapters.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PORTAL_HTTPS
+MFA_TOTP_TOLERANCE = 1  # a clock half a minute off
+# Codes that were used, for all machines together.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "portal_cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = environment.read_time_zone("PORTAL_TIME_ZONE", default="UTC")

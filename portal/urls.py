@@ -1,12 +1,13 @@
 """The portal's addresses."""
 
+from allauth.mfa.recovery_codes.views import DownloadRecoveryCodesView
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import path, register_converter
 from django.views.generic import RedirectView
 
+from portal.accounts import account, factors, joining, passkeys, sign_in
 from portal.views import (
-    account,
     audit_log,
     connections,
     cookies,
@@ -76,19 +77,34 @@ urlpatterns = [
     path("key/pause/", key.pause, name="key_pause"),
     path("key/resume/", key.resume, name="key_resume"),
     path("theme/", cookies.choose_theme, name="theme"),
-    path("setup/<str:token>/", account.set_up, name="setup"),
-    path("join/<str:token>/", account.choose_password, name="join"),
+    path("setup/<str:token>/", joining.set_up, name="setup"),
+    path("join/<str:token>/", joining.choose_password, name="join"),
     path("people/", people.index, name="people_list"),
     path("people/new/", people.add, name="person_add"),
     path("people/<int:number>/", people.detail, name="person_detail"),
     path("people/<int:number>/link/", people.make_link, name="person_link"),
+    path("people/<int:number>/factors/reset/", factors.reset, name="person_factors_reset"),
+    path("people/<int:number>/sign-out/", people.sign_out, name="person_sign_out"),
     path("people/<int:number>/deactivate/", people.set_active, {"is_active": False}, name="person_deactivate"),
     path("people/<int:number>/activate/", people.set_active, {"is_active": True}, name="person_activate"),
     path("accounts/", account.show, name="account"),
-    path("accounts/login/", account.SignIn.as_view(), name="login"),
-    path("accounts/logout/", account.SignOut.as_view(), name="logout"),
+    path("accounts/login/", sign_in.SignIn.as_view(), name="account_login"),
+    path("accounts/logout/", sign_in.SignOut.as_view(), name="logout"),
     path("accounts/confirm/", account.confirm, name="confirm"),
     path("accounts/sessions/end/", account.end_sessions, name="sessions_end"),
+    path("accounts/code/", sign_in.SecondFactor.as_view(), name="mfa_authenticate"),
+    path("accounts/app/", factors.AddApp.as_view(), name="mfa_activate_totp"),
+    path("accounts/app/remove/", factors.RemoveApp.as_view(), name="mfa_deactivate_totp"),
+    path("accounts/passkey/", passkeys.PasskeySignIn.as_view(), name="mfa_login_webauthn"),
+    path("accounts/passkeys/new/", passkeys.AddPasskey.as_view(), name="mfa_add_webauthn"),
+    path("accounts/passkeys/<int:pk>/remove/", passkeys.RemovePasskey.as_view(), name="mfa_remove_webauthn"),
+    path("accounts/codes/", factors.ShowCodes.as_view(), name="mfa_view_recovery_codes"),
+    path("accounts/codes/new/", factors.RenewCodes.as_view(), name="mfa_generate_recovery_codes"),
+    path(
+        "accounts/codes.txt",
+        DownloadRecoveryCodesView.as_view(template_name="accounts/codes.txt"),
+        name="mfa_download_recovery_codes",
+    ),
     path("accounts/password/", account.ChangePassword.as_view(), name="password_change"),
     path(
         "accounts/password/changed/",
@@ -96,7 +112,7 @@ urlpatterns = [
         name="password_changed",
     ),
     # The admin has no sign-in of its own: one door, one look.
-    path("admin/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
+    path("admin/login/", RedirectView.as_view(pattern_name="account_login", query_string=True)),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

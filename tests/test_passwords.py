@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth import hashers
 from django.core.exceptions import ValidationError
 
-from portal import passwords
+from portal.accounts import passwords
 from tests import factories
 
 
@@ -50,7 +50,7 @@ def fails(gate: passwords.Gate) -> bool:
 
 @pytest.mark.django_db
 def test_a_flood_is_refused_with_503_and_counts_against_nobody(client, alice, settings, monkeypatch):
-    settings.PASSWORD_HASHERS = ["portal.passwords.GatedHasher"]
+    settings.PASSWORD_HASHERS = ["portal.accounts.passwords.GatedHasher"]
     alice.set_password(factories.PASSWORD)
     alice.save()
     gate = passwords.Gate(places=1, waiting=0, patience=600)

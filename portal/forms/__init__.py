@@ -1,11 +1,10 @@
 """Forms: they check what a person typed, and do nothing else."""
 
-from portal.forms.accounts import AccountForm, ConfirmForm, NewPasswordForm, PasswordForm, SetupForm, SignInForm
 from portal.forms.connections import ConnectionForm, ShareForm
 from portal.forms.events import EventFilterForm
 from portal.forms.fields import PortalRenderer
 from portal.forms.filters import PartsForm, RequestFilterForm, UsageForm, WorkspaceFilterForm, WorkstationFilterForm
-from portal.forms.people import PeopleForm, PersonForm
+from portal.forms.people import PeopleForm, PersonForm, UsernameForm
 from portal.forms.requests import (
     DecisionForm,
     OrphanForm,

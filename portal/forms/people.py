@@ -1,5 +1,6 @@
 """Finding people, and adding somebody."""
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +9,37 @@ from django.contrib.auth.models import Group
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from portal.forms.accounts import UsernameForm
-from portal.forms.fields import WholeText
+from portal import models
+from portal.forms.fields import LENGTHS, WholeText
 
 _ADMINISTRATOR = "administrator"
+
+
+# As Unicode's names of letters begin: scripts that are written beside others, and look like none of them.
+_MIXED_SCRIPTS = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC"})
+
+
+class UsernameForm(forms.Form):
+    username = forms.CharField(
+        label=_("Username"),
+        max_length=150,
+        validators=[models.User.username_validator],
+        error_messages=LENGTHS
+        | {
+            "required": _("Choose a username."),
+            "invalid": _("A username has letters, digits and @ . + - _ only, without spaces."),
+        },
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
+    )
+
+    def clean_username(self) -> str:
+        username: str = models.User.normalize_username(self.cleaned_data["username"])
+        scripts = {unicodedata.name(letter, "?").split("-")[0].split()[0] for letter in username if letter.isalpha()}
+        if len(scripts - _MIXED_SCRIPTS) > 1:
+            raise forms.ValidationError(_("Use letters of one alphabet: those of another may look the same."))
+        if models.User.objects.filter(username=username).exists():
+            raise forms.ValidationError(_("Somebody has this name already."))
+        return username
 
 
 @dataclass(frozen=True, kw_only=True)

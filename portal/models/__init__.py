@@ -3,6 +3,7 @@
 from portal.models.account import DATABASE_MOVED, NEW_KEY, Account, Credential, Key
 from portal.models.attempt import Attempt, LateResponse
 from portal.models.audit_log import LogCheck, Seal, StreamPosition, Tombstone
+from portal.models.cache import CacheEntry
 from portal.models.connection import Connection, Share, Way
 from portal.models.database import Database, LostResponse, Restore
 from portal.models.event import Change, Event, EventNumber, name_target

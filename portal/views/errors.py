@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
 
-from portal import passwords
 from portal.db import describe_failure
+from portal.services.people import throttle
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exception()
     if getattr(getattr(error, "__cause__", None), "sqlstate", "") == _CANCELLED:
         return HttpResponse(loader.render_to_string("slow.html"), status=503)
-    if isinstance(error, passwords.TooManyHashings):
+    if isinstance(error, throttle.TooManyHashings):
         return say_busy()
     if isinstance(error, OperationalError | InterfaceError):
         logger.error(describe_failure(error))

@@ -27,7 +27,7 @@ def _check_administrator(request: SignedInRequest) -> None:
         raise PermissionDenied
 
 
-def _confirmed[**P](view: View[P]) -> View[P]:
+def confirmed[**P](view: View[P]) -> View[P]:
     """For administrators who have typed the password a few minutes ago: an open browser alone is not enough."""
 
     @wraps(view)
@@ -58,7 +58,7 @@ def index(request: SignedInRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@_confirmed
+@confirmed
 def add(request: SignedInRequest) -> HttpResponse:
     """The link is shown in the response and never again."""
     form = forms.PersonForm(request.POST or None)
@@ -77,17 +77,26 @@ def add(request: SignedInRequest) -> HttpResponse:
 
 
 @require_GET
-@_confirmed
+@confirmed
 def detail(request: SignedInRequest, number: int) -> HttpResponse:
     return render(request, "people/detail.html", {"person": get_object_or_404(_read_people(), pk=number)})
 
 
 @require_POST
-@_confirmed
+@confirmed
 def make_link(request: SignedInRequest, number: int) -> HttpResponse:
     person = get_object_or_404(models.User, pk=number)
     with saying_why(request, invitations.NotPossible):
         return _show_link(request, invitations.make_link(actor=request.user, person=person))
+    return redirect("person_detail", number)
+
+
+@require_POST
+@confirmed
+def sign_out(request: SignedInRequest, number: int) -> HttpResponse:
+    person = get_object_or_404(models.User, pk=number)
+    sessions.end_all_sessions(person=person, by=request.user)
+    messages.success(request, _("%(name)s is signed out everywhere.") % {"name": person})
     return redirect("person_detail", number)
 
 
@@ -97,7 +106,7 @@ def _show_link(request: SignedInRequest, invitation: invitations.Invitation) -> 
 
 
 @require_POST
-@_confirmed
+@confirmed
 def set_active(request: SignedInRequest, number: int, *, is_active: bool) -> HttpResponse:
     person = get_object_or_404(models.User, pk=number)
     with saying_why(request, invitations.NotPossible):

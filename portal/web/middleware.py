@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
@@ -11,7 +12,14 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.http.request import split_domain_port
 from django.shortcuts import redirect, resolve_url
 from django.template import loader
@@ -37,6 +45,8 @@ _UNUSED = (
 _PERMISSIONS = {"clipboard-write": "(self)", "fullscreen": "(self)", **dict.fromkeys(_UNUSED, "()")}
 _METHODS = ("GET", "HEAD", "POST")
 _MACHINE = ("127.0.0.1", "[::1]", "localhost")
+FACTOR_MISSING = "second_factor_missing"  # in the session of who must set up a second factor before anything else
+_SETTING_UP = ("mfa_activate_totp", "mfa_add_webauthn", "mfa_view_recovery_codes", "confirm", "logout")
 _HAS_TOKEN = re.compile("/(?:setup|join)/", re.IGNORECASE)
 _ID = re.compile(r"[0-9A-Za-z_.-]{8,64}", re.ASCII)
 
@@ -128,7 +138,17 @@ def _find_person(request: HttpRequest) -> models.User | AnonymousUser:
 
 
 class SignedInMiddleware(LoginRequiredMiddleware):
-    """Sends whoever is not signed in to the sign-in page; a poll of a live part goes there by itself."""
+    """Sends whoever is not signed in to the sign-in page, and whoever must have a second factor and has none to where
+    it is set up; a poll of a live part goes there by itself."""
+
+    def process_view(
+        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase], args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        response = super().process_view(request, view_func, args, kwargs)
+        if response or not getattr(view_func, "login_required", True) or FACTOR_MISSING not in request.session:
+            return response
+        is_setting_up = request.resolver_match and request.resolver_match.url_name in _SETTING_UP
+        return None if is_setting_up else _lead(request, resolve_url("mfa_activate_totp"))
 
     def handle_no_permission(  # type: ignore[override]  # a 401 is no redirect
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
@@ -137,8 +157,13 @@ class SignedInMiddleware(LoginRequiredMiddleware):
             return super().handle_no_permission(request, view_func)
         address = urlsplit(request.headers.get("HX-Current-URL", ""))
         page = urlunsplit(("", "", address.path or "/", address.query, ""))
-        target = redirect_to_login(page, resolve_url(settings.LOGIN_URL)).url
+        return _lead(request, redirect_to_login(page, resolve_url(settings.LOGIN_URL)).url)
+
+
+def _lead(request: HttpRequest, target: str) -> HttpResponse:
+    if "HX-Request" in request.headers:
         return HttpResponse(status=401, headers={"HX-Redirect": target})
+    return HttpResponseRedirect(target)
 
 
 class SessionLimitMiddleware(_Middleware):

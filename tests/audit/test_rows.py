@@ -10,7 +10,8 @@ from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.urls import reverse
 
-from portal import forms, models
+from portal import models
+from portal.accounts import forms
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
@@ -104,7 +105,7 @@ def test_what_people_do_raises_no_false_alarm_and_makes_nothing_good(alice, root
     change_by_form(browser, alice, first_name="Alice")
     change_by_form(browser, alice, groups=[group.pk for group in Group.objects.all()])
     people.set_time_zone(person=alice, time_zone="Europe/Rome")
-    client.post(reverse("login"), {"username": "alice", "password": factories.PASSWORD})
+    client.post(reverse("account_login"), {"username": "alice", "password": factories.PASSWORD})
     sessions.record_sign_out(person=alice)
     assert models.User.objects.get(pk=alice.pk).last_login
     assert find() == []

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+import pyotp
 import pytest
 from django.contrib.auth.models import Group
 from django.core.management import call_command
@@ -410,6 +411,19 @@ def sign_out_elsewhere(stage: Stage) -> None:
     stage.post(stage.alice, "/accounts/sessions/end/", session=sessionstore.hash_key(key))
 
 
+def change_factors(stage: Stage) -> None:
+    browser = stage.browse(stage.alice)
+    browser.get("/accounts/app/")
+    secret = browser.session["mfa.totp.secret"]
+    browser.post("/accounts/app/", {"code": pyotp.TOTP(secret).now()})
+    browser.post("/accounts/codes/new/")
+    browser.post("/accounts/app/remove/")
+
+
+def reset_factors(stage: Stage) -> None:
+    stage.post(stage.root, f"/people/{stage.alice.pk}/factors/reset/")
+
+
 def take_evidence(stage: Stage) -> None:
     url = f"/requests/{factories.submit(stage.alice).pk}/evidence.json"
     assert stage.browse(stage.olga).post(url).status_code == 200
@@ -468,6 +482,8 @@ ACTS = [
     Act(verbs=(Verb.END_SESSIONS,), do=sign_out_elsewhere, by="alice"),
     Act(verbs=(Verb.SIGN_OUT,), do=lambda stage: stage.post(stage.alice, "/accounts/logout/"), by="alice"),
     Act(verbs=(Verb.SET_UP,), do=set_up, by="first"),
+    Act(verbs=(Verb.ADD_FACTOR, Verb.RENEW_CODES, Verb.REMOVE_FACTOR), do=change_factors, by="alice"),
+    Act(verbs=(Verb.RESET_FACTORS,), do=reset_factors, by="root"),
     Act(verbs=(Verb.CHANGE_PASSWORD,), do=change_password, by="alice"),
     Act(verbs=(Verb.SET_TIME_ZONE,), do=set_time_zone, by="alice", has_change=True),
     Act(verbs=(Verb.GIVE_WORKSPACE,), do=give_workspace, by="olga", has_reason=True, staged=("owner_id",)),

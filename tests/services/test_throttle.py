@@ -6,7 +6,8 @@ from functools import partial
 import pytest
 from django.utils import timezone
 
-from portal import models, passwords
+from portal import models
+from portal.accounts import passwords
 from portal.services.people import throttle
 from portal.services.reports import readiness
 from tests import factories
@@ -30,7 +31,7 @@ def test_after_five_failures_a_name_has_to_wait_and_longer_each_time(client, ali
     assert [response.status_code for response in responses] == [200] * 5 + [429] * 2
     assert responses[5].headers["Retry-After"] in ("9", "10")
     page = responses[5].content.decode()
-    assert "Too many wrong passwords" in page
+    assert "Too many wrong passwords or codes" in page
     assert f'value="{name}"' in page
     # Not even the right password is looked at.
     assert try_name(client, name, factories.PASSWORD).status_code == 429
@@ -136,7 +137,7 @@ def test_the_present_password_is_not_to_be_guessed_on_the_page_that_changes_it(a
     values = {"old_password": "wrong", "new_password1": new, "new_password2": new}
     statuses = [browser.post("/accounts/password/", values).status_code for _ in range(11)]
     assert statuses == [200] * 10 + [429]
-    assert "Too many wrong passwords" in browser.post("/accounts/password/", values).content.decode()
+    assert "Too many wrong passwords or codes" in browser.post("/accounts/password/", values).content.decode()
     let_waits_pass()
     assert browser.post("/accounts/password/", {**values, "old_password": ""}).status_code == 200
     right = {**values, "old_password": factories.PASSWORD}

@@ -24,6 +24,7 @@ ROLES = ("", "guest", "alice", "bob", "anna", "olga", "root")
 ALL, REQUESTERS, THEIRS = "laaaaaa", "lfaafaa", "lnanaaa"
 SEES_ALL, OPERATES, ADMINISTERS = "lfffaaa", "lffffaa", "lfffffa"
 NO_METHOD, NO_METHOD_ADMIN, NOBODY = "lmmmmmm", "lfffmmm", "lffffff"
+NONE = "lnnnnnn"
 OWN, OWN_OR_OPERATES, SHARED_TOO = "lnannnn", "lnannaa", "lnaanaa"  # bob is let in to look
 # What GET and a POST with a token get.
 ROWS: dict[str, tuple[str, str]] = {
@@ -66,10 +67,23 @@ ROWS: dict[str, tuple[str, str]] = {
     "setup": ("nnnnnnn", "nnnnnnn"),  # there is an administrator
     "join": ("aaaaaaa", "aaaaaaa"),
     **dict.fromkeys(("people_list", "person_detail"), (ADMINISTERS, NO_METHOD)),
-    **dict.fromkeys(("person_link", "person_deactivate", "person_activate"), (NO_METHOD, ADMINISTERS)),
+    **dict.fromkeys(
+        ("person_link", "person_deactivate", "person_activate", "person_factors_reset", "person_sign_out"),
+        (NO_METHOD, ADMINISTERS),
+    ),
     "person_add": (ADMINISTERS, ADMINISTERS),
-    "login": ("aaaaaaa", "aaaaaaa"),
-    "logout": (ALL, "lllllll"),
+    "account_login": ("aaaaaaa", "aaaaaaa"),
+    **dict.fromkeys(
+        (
+            *("mfa_authenticate", "mfa_login_webauthn", "mfa_activate_totp", "mfa_add_webauthn"),
+            "mfa_generate_recovery_codes",
+        ),
+        (ALL, ALL),
+    ),
+    # Nobody here has a second factor.
+    **dict.fromkeys(("mfa_deactivate_totp", "mfa_download_recovery_codes", "mfa_remove_webauthn"), (NONE, NONE)),
+    "mfa_view_recovery_codes": (NONE, NO_METHOD),
+    "logout": ("aaaaaaa", "lllllll"),
     "healthz": ("aaaaaaa", "mmmmmmm"),
     "readyz": ("aaaaaaa", "mmmmmmm"),
     # --- The admin ---
@@ -176,6 +190,7 @@ def values(sandbox, alice, bob, anna, olga, root) -> Mapping[str, object]:
         "app_label": "portal",
         "content_type_id": 1,
         "object_id": 1,
+        "pk": 1,
     }
 
 

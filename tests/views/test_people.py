@@ -93,7 +93,7 @@ def test_a_refused_addition_says_why(admin, values, words):
 
 
 def test_a_name_that_was_taken_meanwhile_is_refused(admin, monkeypatch, alice):
-    monkeypatch.setattr("portal.forms.accounts.UsernameForm.clean_username", lambda form: "alice")
+    monkeypatch.setattr("portal.forms.people.UsernameForm.clean_username", lambda form: "alice")
     page = admin.post("/people/new/", {"username": "alice", "role": "administrator"}).text
     assert "Somebody has this name already." in page
 

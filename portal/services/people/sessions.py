@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import DatabaseError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from portal import models
@@ -26,10 +27,16 @@ _PROVED_FOR = 10 * 60  # seconds
 
 
 @transaction.atomic
-def record_sign_in(*, person: models.User) -> None:
-    # Signing in hashes the password anew where Django's way of hashing has changed.
-    is_rehashed = (person.stored or {}).get("password", person.password) != person.password
-    audit.record(Verb.SIGN_IN, person, by=person, rows=[person] if is_rehashed else [])
+def record_sign_in(*, person: models.User, factors: Sequence[str] = ()) -> None:
+    """`factors`: what was asked for beside the password."""
+    audit.record(Verb.SIGN_IN, person, by=person, detail={"factors": factors} if factors else None, rows=())
+
+
+@transaction.atomic
+def record_rehash(*, person: models.User) -> None:
+    """Note that Django has hashed a password anew that was typed, where it has, because its way of hashing changed."""
+    if (person.stored or {}).get("password", person.password) != person.password:
+        audit.record(Verb.CHANGE_PASSWORD, person, by=person, detail={"hashed_anew": True}, rows=[person])
 
 
 def begin_session(*, session: SessionBase, address: str, browser: str) -> None:
@@ -76,15 +83,23 @@ def list_sessions(*, person: models.User) -> Sequence[models.Session]:
     return [row for row in rows if row.get_decoded().get("_auth_user_hash") == valid]
 
 
-@transaction.atomic
 def end_sessions(*, person: models.User, chosen: Sequence[str]) -> int:
     """Sign the person out of these browsers, named as in the table; returns of how many."""
-    rows = models.Session.objects.filter(user=person, session_key__in=chosen)
+    return _end_sessions(models.Session.objects.filter(user=person, session_key__in=chosen), person, by=person)
+
+
+def end_all_sessions(*, person: models.User, by: models.User) -> int:
+    """Have an administrator sign the person out of all browsers; returns of how many."""
+    return _end_sessions(models.Session.objects.filter(user=person), person, by=by)
+
+
+@transaction.atomic
+def _end_sessions(rows: QuerySet[models.Session], person: models.User, *, by: models.User) -> int:
     ended = list(rows)
     rows.delete()
     if ended:
         detail = {"browsers": [f"{row.address} {row.browser}".strip() for row in ended]}
-        audit.record(Verb.END_SESSIONS, person, by=person, detail=detail, rows=())
+        audit.record(Verb.END_SESSIONS, person, by=by, detail=detail, rows=())
     return len(ended)
 
 
@@ -92,14 +107,16 @@ def end_sessions(*, person: models.User, chosen: Sequence[str]) -> int:
 def prune_sessions() -> None:
     """Delete sessions that are over, and what was counted against guessing a day ago."""
     models.Session.objects.filter(expire_date__lt=timezone.now()).delete()
+    models.CacheEntry.objects.filter(expires__lt=timezone.now()).delete()
     throttle.prune_throttles()
 
 
 @transaction.atomic
-def record_failed_sign_in(*, name: str) -> None:
+def record_failed_sign_in(*, name: str, factor: str = "password") -> None:
     """A name that nobody has is not kept: people type their password there."""
     person = models.User.objects.filter(username=name).first()
-    audit.record(Verb.SIGN_IN_FAILED, person or "a name that nobody has", rows=())
+    detail = {} if factor == "password" else {"factor": factor}
+    audit.record(Verb.SIGN_IN_FAILED, person or "a name that nobody has", detail=detail, rows=())
 
 
 @transaction.atomic

@@ -37,6 +37,10 @@ class TooManyFailures(Exception):
         self.seconds = seconds
 
 
+class TooManyHashings(Exception):
+    """So many passwords are being looked at that another one would have to wait for too long."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Subject:
     """Whose failures are counted together."""

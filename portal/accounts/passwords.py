@@ -11,6 +11,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from portal.services.people.throttle import TooManyHashings
+
 HELP = gettext_lazy(
     "At least 10 characters. Not only digits, not similar to your name, not made of the portal's own words, and not "
     "a common password. Four random words are easy to remember and hard to guess."
@@ -61,10 +63,6 @@ class NotOurWords:
     def get_help_text(self) -> str:
         """Nothing: HELP says it for all rules together."""
         return ""
-
-
-class TooManyHashings(Exception):
-    """So many passwords are being looked at that another one would have to wait for too long."""
 
 
 _present = threading.local()  # the gate in which this thread is

@@ -1,9 +1,12 @@
-"""Signing in, setting up the portal, and what people set for themselves."""
+"""Forms of signing in, of setting up the portal, and of what people set for themselves."""
 
-import unicodedata
 from itertools import groupby
 from typing import Any
 
+from allauth.account.forms import LoginForm
+from allauth.mfa.base.forms import AuthenticateForm
+from allauth.mfa.totp.forms import ActivateTOTPForm
+from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.contrib.auth import forms as auth_forms
 from django.contrib.auth import password_validation
@@ -11,7 +14,9 @@ from django.contrib.auth.hashers import check_password
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from portal import models, passwords
+from portal import models
+from portal.accounts import passwords
+from portal.forms import UsernameForm
 from portal.forms.fields import LENGTHS, NOT_IN_LIST
 
 
@@ -25,21 +30,40 @@ def _make_password_field(label: Any, *, required: Any, help_text: Any = "", auto
     )
 
 
-class SignInForm(auth_forms.AuthenticationForm):
-    username = auth_forms.UsernameField(
-        label=_("Username"),
-        error_messages=LENGTHS | {"required": _("Type your username.")},
-        widget=forms.TextInput(attrs={"autofocus": True}),
+class SignInForm(LoginForm):
+    """allauth's, whose field for the name is called `username` in the page."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"] = auth_forms.UsernameField(
+            label=_("Username"),
+            error_messages={"required": _("Type your username.")},
+            widget=forms.TextInput(attrs={"autofocus": True}),
+        )
+        self.fields["password"] = _make_password_field(
+            _("Password"), required=_("Type your password."), autocomplete="current-password"
+        )
+
+    def add_prefix(self, field_name: str) -> str:
+        return super().add_prefix("username" if field_name == "login" else field_name)
+
+
+def _make_code_field(help_text: Any) -> forms.CharField:
+    return forms.CharField(
+        label=_("Code"),
+        max_length=20,
+        help_text=help_text,
+        error_messages=LENGTHS | {"required": _("Type the code.")},
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}),
     )
-    password = _make_password_field(_("Password"), required=_("Type your password."), autocomplete="current-password")
-    # Whether it is the name or the password, or the account is locked, is not said to somebody who guesses.
-    error_messages = {
-        "invalid_login": _(
-            "The username or password is incorrect. Upper and lower case matter in both. Try again, or ask an "
-            "administrator for a link to choose a new password."
-        ),
-        "inactive": _("This account is locked. Ask an administrator of the portal."),
-    }
+
+
+class CodeForm(AuthenticateForm):
+    code = _make_code_field(_("6 digits that your authenticator app shows now, or one of your recovery codes."))
+
+
+class AddAppForm(ActivateTOTPForm):
+    code = _make_code_field(_("6 digits that the app shows for this portal now."))
 
 
 class ConfirmForm(forms.Form):
@@ -55,6 +79,15 @@ class ConfirmForm(forms.Form):
         if not check_password(password, self._person.password):
             raise forms.ValidationError(_("This is not your password. Upper and lower case matter. Try again."))
         return password
+
+
+class AddPasskeyForm(AddWebAuthnForm):
+    name = forms.CharField(label=_("Name"), max_length=60, required=False, help_text=_("To tell it from others."))
+    passwordless = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+    def clean(self) -> dict[str, Any]:
+        self.cleaned_data["passwordless"] = True  # the device has to make sure that it is its owner
+        return dict(super().clean())
 
 
 def _list_zone_choices() -> list[tuple[str, Any]]:
@@ -92,33 +125,6 @@ class PasswordForm(auth_forms.PasswordChangeForm):
         if not check_password(password, self.user.password):
             raise forms.ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
         return password
-
-
-# As Unicode's names of letters begin: scripts that are written beside others, and look like none of them.
-_MIXED_SCRIPTS = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC"})
-
-
-class UsernameForm(forms.Form):
-    username = forms.CharField(
-        label=_("Username"),
-        max_length=150,
-        validators=[models.User.username_validator],
-        error_messages=LENGTHS
-        | {
-            "required": _("Choose a username."),
-            "invalid": _("A username has letters, digits and @ . + - _ only, without spaces."),
-        },
-        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
-    )
-
-    def clean_username(self) -> str:
-        username: str = models.User.normalize_username(self.cleaned_data["username"])
-        scripts = {unicodedata.name(letter, "?").split("-")[0].split()[0] for letter in username if letter.isalpha()}
-        if len(scripts - _MIXED_SCRIPTS) > 1:
-            raise forms.ValidationError(_("Use letters of one alphabet: those of another may look the same."))
-        if models.User.objects.filter(username=username).exists():
-            raise forms.ValidationError(_("Somebody has this name already."))
-        return username
 
 
 class NewPasswordForm(forms.Form):

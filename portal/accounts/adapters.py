@@ -1,0 +1,124 @@
+"""What allauth asks of the portal: who may sign in, how sessions begin, what is encrypted, and in which words."""
+
+import base64
+import hashlib
+from typing import Any
+
+import qrcode
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
+from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.adapter import DefaultMFAAdapter
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from qrcode.image.svg import SvgPathImage
+
+from portal import models
+from portal.accounts import factors, guessing
+from portal.services.people import sessions
+from portal.views import cookies
+from portal.web import client_address
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    # Whether it is the name or the password, or the account is locked, is not said to somebody who guesses.
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "username_password_mismatch": gettext_lazy(
+            "The username or password is incorrect. Upper and lower case matter in both. Try again, or ask an "
+            "administrator for a link to choose a new password."
+        )
+    }
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
+        return redirect("account_login")
+
+    def add_message(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: views say what they did."""
+
+    def get_login_stages(self) -> list[str]:
+        return ["allauth.mfa.stages.AuthenticateStage"]
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Nothing: allauth's own limits are off."""
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        """Raises TooManyFailures, or TooManyHashings before anything is done."""
+        with guessing.counted_try(request, name=credentials["username"]):
+            person = super().authenticate(request, **credentials)
+        if isinstance(person, models.User):
+            sessions.record_rehash(person=person)
+        return person
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        sessions.record_failed_sign_in(name=credentials["username"])
+
+    def login(self, request: HttpRequest, user: Any) -> None:
+        """Begin the session, after the last factor."""
+        if not user.is_active:  # any more
+            raise ImmediateHttpResponse(redirect("account_login"))
+        used = [record["type"] for record in get_authentication_records(request, user)]
+        with transaction.atomic():
+            guessing.forget_failures(request, name=user.get_username())
+            sessions.record_sign_in(person=user, factors=used)
+            super().login(request, user)
+            sessions.begin_session(
+                session=request.session,
+                address=client_address.find_address(request),
+                browser=request.headers.get("User-Agent", ""),
+            )
+            factors.require_factor(session=request.session, person=user)
+
+    def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
+        response = super().post_login(request, user, **kwargs)
+        cookies.remember_name(request, response, name=user.get_username())
+        return response
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        return not sessions.has_proved(session=context.request.session)
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        return [{"id": "confirm", "url": reverse("confirm")}]
+
+
+class FactorAdapter(DefaultMFAAdapter):
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": gettext_lazy(
+            "This code is incorrect, too old, or was used before. Type the one that your app shows now, or a recovery "
+            "code."
+        ),
+        "key_changed": gettext_lazy(
+            "The portal can't check codes of this account any more, because its SECRET_KEY was changed. Ask an "
+            "administrator to reset your second factor."
+        ),
+    }
+
+    def get_totp_issuer(self) -> str:
+        return _("Workstation portal")
+
+    def build_totp_svg(self, url: str) -> str:
+        return str(qrcode.make(url, image_factory=SvgPathImage).to_string(encoding="unicode"))
+
+    def encrypt(self, text: str) -> str:
+        return _read_cipher().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        try:
+            return _read_cipher().decrypt(encrypted_text).decode()
+        except InvalidToken:
+            raise self.validation_error("key_changed") from None
+
+
+def _read_cipher() -> MultiFernet:
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    digests = [hashlib.sha256(f"second factors {key}".encode()).digest() for key in keys]
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])

@@ -1,0 +1,132 @@
+"""Second factors: who must have one, an authenticator app, recovery codes, and what becomes of lost ones."""
+
+from contextlib import suppress
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView, ViewRecoveryCodesView
+from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.sessions.backends.base import SessionBase
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse, reverse_lazy
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from portal import models
+from portal.accounts import forms
+from portal.models.event import Verb
+from portal.services import audit
+from portal.views import people
+from portal.views.http import SignedInRequest
+from portal.web import middleware
+
+
+def require_factor(*, session: SessionBase, person: models.User) -> None:
+    """Have the person set up a second factor now, where they must have one and have none."""
+    is_needed = settings.PORTAL_SECOND_FACTOR == "everybody" or (
+        settings.PORTAL_SECOND_FACTOR == "operators" and person.has_perm("portal.see_all")
+    )
+    if is_needed and not Authenticator.objects.filter(user=person).exists():
+        session[middleware.FACTOR_MISSING] = True
+    else:
+        session.pop(middleware.FACTOR_MISSING, None)
+
+
+def describe(*, person: models.User) -> dict[str, Any]:
+    """The person's app and passkeys, and how many recovery codes are left."""
+    rows = Authenticator.objects.filter(user=person).order_by("created_at")
+    kinds = {row.type: row for row in rows}
+    codes = kinds.get(Authenticator.Type.RECOVERY_CODES)
+    return {
+        "app": kinds.get(Authenticator.Type.TOTP),
+        "passkeys": [row for row in rows if row.type == Authenticator.Type.WEBAUTHN],
+        "codes": _count_codes(codes) if codes else 0,
+    }
+
+
+def _count_codes(codes: Any) -> int:
+    with suppress(ValidationError):  # encrypted with a former SECRET_KEY
+        return len(codes.wrap().get_unused_codes())
+    return 0
+
+
+def note_change(verb: Verb, request: Any, *, factor: str = "totp") -> None:
+    """Record in the caller's transaction what somebody did with their own factors."""
+    audit.record(verb, request.user, by=request.user, detail={"factor": factor}, rows=())
+    require_factor(session=request.session, person=request.user)
+
+
+class AddApp(ActivateTOTPView):
+    template_name = "accounts/add_app.html"
+    form_class = forms.AddAppForm
+
+    def get_success_url(self) -> str:
+        return reverse("mfa_view_recovery_codes" if self.did_generate_recovery_codes else "account")
+
+    def form_valid(self, form: Any) -> Any:
+        with transaction.atomic():
+            response = super().form_valid(form)
+            note_change(Verb.ADD_FACTOR, self.request)
+        messages.success(self.request, _("The app is added. From now on you are asked for a code when you sign in."))
+        return response
+
+
+class RemoveApp(DeactivateTOTPView):
+    template_name = "accounts/remove_app.html"
+    success_url = reverse_lazy("account")
+
+    def form_valid(self, form: Any) -> Any:
+        with transaction.atomic():
+            response = super().form_valid(form)
+            note_change(Verb.REMOVE_FACTOR, self.request)
+        messages.success(self.request, _("The app is removed: its codes are no longer asked for."))
+        return response
+
+
+class ShowCodes(ViewRecoveryCodesView):
+    template_name = "accounts/codes.html"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().get(request, *args, **kwargs)
+        except ValidationError as error:
+            messages.warning(request, error.messages[0])
+            return redirect("account")
+
+
+class RenewCodes(GenerateRecoveryCodesView):
+    """New recovery codes, in place of the former ones."""
+
+    template_name = "accounts/renew_codes.html"
+
+    def form_valid(self, form: Any) -> Any:
+        with transaction.atomic():
+            response = super().form_valid(form)
+            note_change(Verb.RENEW_CODES, self.request, factor="recovery_codes")
+        return response
+
+
+@require_POST
+@people.confirmed
+def reset(request: SignedInRequest, number: int) -> HttpResponse:
+    person = get_object_or_404(models.User, pk=number)
+    remove_factors(person=person, by=request.user)
+    messages.success(
+        request, _("%(name)s signs in with the password alone until they add a factor.") % {"name": person}
+    )
+    return redirect("person_detail", number)
+
+
+@transaction.atomic
+def remove_factors(*, person: models.User, by: models.User | None, **detail: object) -> int:
+    """Remove all second factors of somebody who has lost them; returns how many there were."""
+    rows = Authenticator.objects.filter(user=person)
+    kinds = sorted(rows.values_list("type", flat=True))
+    rows.delete()
+    audit.record(Verb.RESET_FACTORS, person, by=by, detail={"factors": kinds, **detail}, rows=())
+    return len(kinds)

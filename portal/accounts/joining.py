@@ -1,0 +1,58 @@
+"""The one-time pages by which people come in: the first administrator, and whoever got a link."""
+
+from allauth.account.utils import perform_login
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from portal import models
+from portal.accounts import forms
+from portal.services.people import invitations, links
+
+
+@login_not_required
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def set_up(request: HttpRequest, token: str) -> HttpResponse:
+    """404, with what that means, unless the link is valid."""
+    try:
+        links.check_setup_link(token=token)
+        form = forms.SetupForm(request.POST or None)
+        if not form.is_valid():
+            return render(request, "setup.html", {"form": form})
+        user = links.create_administrator(
+            token=token, username=form.cleaned_data["username"], password=form.cleaned_data["password"]
+        )
+    except links.LinkNotValid:
+        return render(request, "setup_used.html", status=404)
+    said = _("You are signed in as the administrator. Under your name, “People” is where you add the others.")
+    return _sign_in(request, user, said)
+
+
+@login_not_required
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def choose_password(request: HttpRequest, token: str) -> HttpResponse:
+    """404, with what that means, unless the link is valid."""
+    try:
+        person = invitations.find_invited(token=token)
+        form = forms.NewPasswordForm(request.POST or None, person=person)
+        if not form.is_valid():
+            return render(request, "join.html", {"form": form, "person": person})
+        person = invitations.use_link(token=token, password=form.cleaned_data["password"])
+    except links.LinkNotValid:
+        return render(request, "join_used.html", status=404)
+    return _sign_in(request, person, _("Your password is saved, and you are signed in."))
+
+
+def _sign_in(request: HttpRequest, person: models.User, said: str) -> HttpResponse:
+    logout(request)  # of whoever used this browser before
+    response: HttpResponse = perform_login(request, person, redirect_url="/")
+    if request.user.is_authenticated:  # and no second factor is asked for first
+        messages.success(request, said)
+    return response

@@ -1,0 +1,62 @@
+"""Passkeys: a second factor, and by themselves a whole sign-in."""
+
+from typing import Any
+
+from allauth.mfa.webauthn.views import AddWebAuthnView, LoginWebAuthnView, RemoveWebAuthnView
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest
+from django.shortcuts import redirect
+from django.urls import reverse, reverse_lazy
+from django.utils.translation import gettext as _
+
+from portal.accounts import factors, forms
+from portal.models.event import Verb
+
+_CHALLENGE_LASTS = 300  # seconds
+
+
+class AddPasskey(AddWebAuthnView):
+    template_name = "accounts/add_passkey.html"
+    form_class = forms.AddPasskeyForm
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        options = dict(context["js_data"]["creation_options"]["publicKey"])
+        # It is found without a name, and its owner shows that it is them: so it can be the whole sign-in.
+        options["authenticatorSelection"] = {"residentKey": "required", "userVerification": "required"}
+        return context | {"options": options}
+
+    def get_success_url(self) -> str:
+        return reverse("mfa_view_recovery_codes" if self.did_generate_recovery_codes else "account")
+
+    def form_valid(self, form: Any) -> Any:
+        with transaction.atomic():
+            response = super().form_valid(form)
+            factors.note_change(Verb.ADD_FACTOR, self.request, factor="webauthn")
+        messages.success(self.request, _("The passkey is added. You can sign in with it."))
+        return response
+
+
+class RemovePasskey(RemoveWebAuthnView):
+    template_name = "accounts/remove_passkey.html"
+    success_url = reverse_lazy("account")
+
+    def form_valid(self, form: Any) -> Any:
+        with transaction.atomic():
+            response = super().form_valid(form)
+            factors.note_change(Verb.REMOVE_FACTOR, self.request, factor="webauthn")
+        messages.success(self.request, _("The passkey is removed from the portal. Your device may still list it."))
+        return response
+
+
+class PasskeySignIn(LoginWebAuthnView):
+    """Answers a script with a challenge, and signs in whoever has the key for it."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        request.session.set_expiry(_CHALLENGE_LASTS)
+        return super().get(request, *args, **kwargs)
+
+    def form_invalid(self, form: Any) -> Any:
+        messages.warning(self.request, _("This passkey is not known here. Sign in with your password."))
+        return redirect("account_login")

@@ -1,0 +1,275 @@
+"""Second factors: codes of an app, recovery codes, who must have one, and that nothing is reached without."""
+
+import re
+import time
+from datetime import timedelta
+
+import pyotp
+import pytest
+from allauth.mfa.models import Authenticator
+from django.core.management import call_command
+from django.test import override_settings
+from django.urls import reverse
+from django.utils import timezone
+
+from portal import models
+from portal.services.people import sessions
+from tests import factories
+from tests.browser import Browser, read
+
+pytestmark = pytest.mark.django_db
+
+
+def type_password(browser: Browser, name: str = "alice", **values: str):
+    return browser.post(reverse("account_login"), {"username": name, "password": factories.PASSWORD, **values})
+
+
+def add_app(browser: Browser) -> pyotp.TOTP:
+    """Add an app by its page, with the code of half a minute ago: the present one is left for signing in."""
+    page = browser.get(reverse("mfa_activate_totp")).content.decode()
+    app = pyotp.TOTP(re.findall(r'id="app-key"[^>]*>(\w+)<', page)[0])
+    response = browser.post(reverse("mfa_activate_totp"), {"code": app.at(time.time() - 30)})
+    assert response.headers["Location"] == reverse("mfa_view_recovery_codes")
+    return app
+
+
+@pytest.fixture
+def app(alice, sign_in) -> pyotp.TOTP:
+    return add_app(sign_in(alice))
+
+
+def type_code(browser: Browser, code: str):
+    return browser.post(reverse("mfa_authenticate"), {"code": code})
+
+
+def read_verbs() -> list[str]:
+    return list(models.Event.objects.filter(target="user alice").order_by("pk").values_list("verb", flat=True))
+
+
+def test_after_the_password_a_code_is_asked_for(client, app):
+    response = type_password(client, next="/workstations/")
+    assert response.headers["Location"] == reverse("mfa_authenticate")
+    assert client.get("/").headers["Location"].startswith(reverse("account_login"))
+    response = type_code(client, app.now())
+    assert response.headers["Location"] == "/workstations/"
+    assert client.get("/").status_code == 200
+    event = models.Event.objects.get(verb="sign-in")
+    assert event.detail == {"factors": ["totp"]}
+
+
+def test_a_code_counts_once(app):
+    code = app.now()
+    for expected in (302, 200):
+        browser = Browser()
+        type_password(browser)
+        assert type_code(browser, code).status_code == expected
+
+
+def test_an_old_code_and_another_apps_do_not_count(client, app):
+    type_password(client)
+    for code in (app.at(time.time() - 120), pyotp.TOTP(pyotp.random_base32()).now(), "", "not a code"):
+        response = type_code(client, code)
+        assert response.status_code == 200
+        assert client.get("/").status_code == 302
+    assert read_verbs().count("sign-in-failed") == 4
+
+
+def test_each_recovery_code_lets_in_once(client, app, alice, sign_in):
+    page = sign_in(alice).get(reverse("mfa_download_recovery_codes"))
+    codes = page.content.decode().split()
+    assert len(codes) == 10
+    for code, expected in ((codes[0], 302), (codes[0], 200), (codes[1], 302)):
+        browser = Browser()
+        type_password(browser)
+        assert type_code(browser, code).status_code == expected
+    assert {"factors": ["recovery_codes"]} in models.Event.objects.filter(verb="sign-in").values_list(
+        "detail", flat=True
+    )
+
+
+def test_guessing_codes_has_to_wait_though_the_password_is_right(app, settings):
+    settings.PORTAL_LIMITS = True
+    guesser = Browser()
+    type_password(guesser)
+    statuses = [type_code(guesser, "000000").status_code for _ in range(6)]
+    assert statuses[-1] == 429
+    # Nor does the password, typed once more, begin the count anew.
+    assert type_password(Browser()).status_code == 429
+
+
+def test_its_owner_gets_in_by_a_browser_that_is_known_while_somebody_guesses(app):
+    known = Browser()
+    type_password(known)
+    type_code(known, app.now())
+    known.post(reverse("logout"))
+    guesser = Browser()
+    type_password(guesser)
+    for _ in range(20):
+        type_code(guesser, "000000")
+    assert type_password(known).status_code == 302
+    assert type_code(known, app.at(time.time() + 30)).status_code == 302
+
+
+def reach_everything(browser: Browser) -> set[int]:
+    """What the pages of somebody who is signed in answer."""
+    paths = ["/", "/requests/", "/requests/new/", "/workstations/", "/accounts/", "/people/", "/admin/", "/usage/"]
+    paths += [reverse("mfa_view_recovery_codes"), reverse("mfa_deactivate_totp"), reverse("password_change")]
+    return {browser.get(path).status_code for path in paths}
+
+
+def test_between_the_factors_nothing_is_reached(client, app):
+    type_password(client)
+    assert reach_everything(client) == {302}
+    assert client.post("/requests/new/", factories.fill_form()).status_code == 302
+    assert not models.Request.objects.exists()
+
+
+def test_between_the_factors_one_can_stop(client, app):
+    type_password(client)
+    client.post(reverse("logout"))
+    assert client.get(reverse("mfa_authenticate")).headers["Location"] == reverse("account_login")
+
+
+def test_whoever_is_deactivated_between_the_factors_does_not_get_in(client, app):
+    type_password(client)
+    models.User.objects.filter(username="alice").update(is_active=False)
+    type_code(client, app.now())
+    assert client.get("/").status_code == 302
+    assert not models.Event.objects.filter(verb="sign-in").exists()
+
+
+def test_a_link_for_a_new_password_does_not_stand_for_the_factor(client, app, alice, root):
+    invitation = factories.invitations.make_link(actor=root, person=alice)
+    passwords = dict.fromkeys(("password", "password_again"), "four unusual words together")
+    response = client.post(reverse("join", args=[invitation.link.token]), passwords)
+    assert response.headers["Location"] == reverse("mfa_authenticate")
+    assert client.get("/").status_code == 302
+
+
+def test_secrets_are_encrypted(app):
+    for row in Authenticator.objects.all():
+        assert app.secret not in str(row.data)
+        assert all(value.startswith("gAAAA") for name, value in row.data.items() if name in ("secret", "seed"))
+
+
+def test_pages_can_be_read_though_the_secret_key_was_changed(alice, sign_in):
+    add_app(sign_in(alice))
+    with override_settings(SECRET_KEY="another " * 8):
+        browser = sign_in(alice)
+        assert "0 recovery codes left" in read(browser.get(reverse("account")))
+        page = browser.get(reverse("mfa_view_recovery_codes"), follow=True)
+        assert "SECRET_KEY was changed" in read(page)
+
+
+def test_they_can_be_read_after_the_secret_key_was_changed_with_the_former_one_alone(client, app, settings):
+    former = settings.SECRET_KEY
+    with override_settings(SECRET_KEY="another " * 8):
+        type_password(client)
+        response = type_code(client, app.now())
+        assert "SECRET_KEY was changed" in read(response)
+        with override_settings(SECRET_KEY_FALLBACKS=[former]):
+            assert type_code(client, app.now()).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("setting", "must"),
+    [
+        ("optional", {"alice": False, "olga": False, "anna": False, "root": False}),
+        ("operators", {"alice": False, "olga": True, "anna": True, "root": True}),
+        ("everybody", {"alice": True, "olga": True, "anna": True, "root": True}),
+    ],
+)
+def test_who_must_have_one_gets_nowhere_before(settings, alice, olga, anna, root, setting, must):
+    settings.PORTAL_SECOND_FACTOR = setting
+    for name, is_needed in must.items():
+        browser = Browser()
+        type_password(browser, name)
+        assert (browser.get("/").headers.get("Location") == reverse("mfa_activate_totp")) == is_needed
+        if is_needed:
+            assert browser.get("/live/", headers={"HX-Request": "true"}).headers["HX-Redirect"]
+            assert reach_everything(browser) <= {302, 404}
+            assert browser.post("/requests/new/", factories.fill_form()).status_code == 302
+            add_app(browser)
+            assert browser.get("/").status_code == 200
+    assert not models.Request.objects.exists()
+
+
+def test_who_must_have_one_and_removes_it_sets_up_another(settings, alice, client):
+    settings.PORTAL_SECOND_FACTOR = "everybody"
+    type_password(client)
+    add_app(client)
+    client.post(reverse("mfa_deactivate_totp"))
+    assert not Authenticator.objects.exists()
+    assert client.get("/").headers["Location"] == reverse("mfa_activate_totp")
+
+
+def test_factors_are_changed_by_who_has_proved_who_they_are(alice, sign_in):
+    browser = sign_in(alice)
+    add_app(browser)
+    session = browser.session
+    session["proved"] = 0
+    session.save()
+    for name in ("mfa_view_recovery_codes", "mfa_download_recovery_codes", "mfa_generate_recovery_codes"):
+        assert browser.get(reverse(name)).headers["Location"].startswith(reverse("confirm"))
+    for name in ("mfa_deactivate_totp", "mfa_add_webauthn", "mfa_generate_recovery_codes"):
+        assert browser.post(reverse(name)).headers["Location"].startswith(reverse("confirm"))
+    assert Authenticator.objects.count() == 2
+
+
+def test_what_is_done_is_in_the_audit_log(alice, sign_in):
+    browser = sign_in(alice)
+    add_app(browser)
+    browser.post(reverse("mfa_generate_recovery_codes"))
+    browser.post(reverse("mfa_deactivate_totp"))
+    assert read_verbs() == ["add-factor", "renew-codes", "remove-factor"]
+
+
+def test_new_recovery_codes_replace_the_former(alice, sign_in):
+    browser = sign_in(alice)
+    add_app(browser)
+    former = browser.get(reverse("mfa_download_recovery_codes")).content
+    browser.post(reverse("mfa_generate_recovery_codes"))
+    assert set(former.split()).isdisjoint(browser.get(reverse("mfa_download_recovery_codes")).content.split())
+
+
+def test_an_administrator_resets_them(app, alice, root, sign_in, client):
+    browser = sign_in(root)
+    page = browser.get(reverse("person_detail", args=[alice.pk])).content.decode()
+    assert "Reset the second factor" in page
+    browser.post(reverse("person_factors_reset", args=[alice.pk]))
+    event = models.Event.objects.get(verb="reset-factors")
+    assert (event.actor_name, event.target) == ("root", "user alice")
+    assert event.detail == {"factors": ["recovery_codes", "totp"]}
+    assert type_password(client).headers["Location"] == "/"
+
+
+@pytest.mark.parametrize("name", ["person_factors_reset", "person_sign_out"])
+def test_nobody_else_does(app, alice, olga, sign_in, name):
+    assert sign_in(olga).post(reverse(name, args=[alice.pk])).status_code == 403
+    assert Authenticator.objects.filter(user=alice).count() == 2
+
+
+def test_a_command_resets_those_of_the_only_administrator(root, sign_in, client):
+    add_app(sign_in(root))
+    call_command("reset_second_factors", "root")
+    event = models.Event.objects.get(verb="reset-factors")
+    assert event.actor_name == ""
+    assert event.detail["command"] == "reset_second_factors"
+    assert type_password(client, "root").headers["Location"] == "/"
+
+
+def test_an_administrator_signs_somebody_out_everywhere(alice, root, sign_in):
+    browsers = [sign_in(alice), sign_in(alice)]
+    sign_in(root).post(reverse("person_sign_out", args=[alice.pk]))
+    assert [browser.get("/").status_code for browser in browsers] == [302, 302]
+    event = models.Event.objects.get(verb="end-sessions")
+    assert (event.actor_name, event.target, len(event.detail["browsers"])) == ("root", "user alice", 2)
+
+
+def test_codes_that_were_used_are_forgotten_when_they_count_no_more(client, app):
+    type_password(client)
+    type_code(client, app.now())
+    assert models.CacheEntry.objects.count() == 1
+    models.CacheEntry.objects.update(expires=timezone.now() - timedelta(seconds=1))
+    factories.acquire_lease(name="sessions", holder="me", seconds=60).run(sessions.prune_sessions)
+    assert not models.CacheEntry.objects.exists()
