@@ -18,7 +18,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from qrcode.image.svg import SvgPathImage
+from qrcode.image.svg import SvgPathFillImage
 
 from portal import models
 from portal.accounts import factors, guessing
@@ -106,7 +106,7 @@ class FactorAdapter(DefaultMFAAdapter):
         return _("Workstation portal")
 
     def build_totp_svg(self, url: str) -> str:
-        return str(qrcode.make(url, image_factory=SvgPathImage).to_string(encoding="unicode"))
+        return str(qrcode.make(url, image_factory=SvgPathFillImage).to_string(encoding="unicode"))
 
     def encrypt(self, text: str) -> str:
         return _read_cipher().encrypt(text.encode()).decode()

@@ -4,6 +4,9 @@ import json
 from datetime import timedelta
 from uuid import uuid4
 
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils import timezone
@@ -33,19 +36,30 @@ ANSWERS = {
     "unreadable": (200, "", ""),
     "other": (418, "", "I'm a teapot"),
 }
+PASSKEY = 77
 LONG = "quarterly-review-of-the-northern-region-2026-with-all-attachments-final-final-2"
 
 
 def create_people() -> dict[str, models.User]:
-    """mira has much, nils nothing yet; guest is in no group; anna audits, olga operates, root administers."""
-    return {
+    """mira has much, nils nothing yet; guest is in no group; anna audits, olga operates, root administers.
+
+    frida is asked for a code when she signs in.
+    """
+    people = {
         "mira": factories.create_user("mira", "Members"),
         "nils": factories.create_user("nils", "Members"),
         "guest": factories.create_user("guest"),
         "anna": factories.create_user("anna", "Auditors"),
         "olga": factories.create_user("olga", "Operators"),
         "root": factories.create_user("root", is_superuser=True, is_staff=True),
+        "frida": factories.create_user("frida", "Members"),
     }
+    TOTP.activate(people["frida"], generate_totp_secret())
+    RecoveryCodes.activate(people["frida"])
+    Authenticator.objects.create(
+        pk=PASSKEY, user=people["root"], type=Authenticator.Type.WEBAUTHN, data={"name": "Laptop", "credential": {}}
+    )
+    return people
 
 
 def create_requests(mira: models.User, olga: models.User) -> dict[str, int]:

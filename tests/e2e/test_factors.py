@@ -1,0 +1,120 @@
+"""Second factors in Chromium: an app's codes, and passkeys of a virtual authenticator."""
+
+import pyotp
+import pytest
+from playwright.sync_api import CDPSession, Page, expect
+
+from tests.e2e import steps
+from tests.e2e.conftest import Portal
+from tests.e2e.steps import PASSWORD
+
+DEVICE = {
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
+
+
+@pytest.fixture
+def device(page) -> CDPSession:
+    """A device that keeps passkeys, and whose owner is always there."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    session.send("WebAuthn.addVirtualAuthenticator", {"options": DEVICE})
+    return session
+
+
+@pytest.fixture
+def frida(page, portal, people, request) -> str:
+    """Somebody new, signed in, by the name of the test."""
+    name = request.node.name.removeprefix("test_")[:40]
+    page.context.add_cookies(people["ada"]["cookies"])
+    link = steps.add_person(page, portal.address, name, "Member")
+    page.context.clear_cookies()
+    steps.join(page, portal.address, link)
+    return name
+
+
+def type_password(page: Page, address: str, name: str) -> None:
+    page.goto(f"{address}/accounts/login/")
+    page.fill("[name=username]", name)
+    page.fill("[name=password]", PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def begin_anew(page: Page, portal: Portal) -> None:
+    """As in a browser in which nobody is signed in."""
+    page.context.clear_cookies()
+    page.goto(f"{portal.address}/accounts/login/")
+
+
+def add_passkey(page: Page, address: str) -> None:
+    page.goto(f"{address}/accounts/")
+    page.get_by_role("link", name="Add a passkey").click()
+    page.get_by_label("Name").fill("Laptop")
+    page.get_by_role("button", name="Add a passkey").click()
+    expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
+
+
+def test_an_app_is_added_and_asked_for(page, portal, frida):
+    page.goto(f"{portal.address}/accounts/")
+    page.get_by_role("link", name="Add an authenticator app").click()
+    assert page.locator(".qr svg path").count() == 1
+    app = pyotp.TOTP(page.locator("#app-key").inner_text())
+    page.fill("[name=code]", "000000")
+    page.get_by_role("button", name="Add the app").click()
+    expect(page.get_by_text("This code is incorrect").first).to_be_visible()
+    page.fill("[name=code]", app.now())
+    page.get_by_role("button", name="Add the app").click()
+    expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
+    codes = page.locator("#codes").inner_text().split()
+    assert len(codes) == 10
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    assert download.value.path().read_text().split() == codes
+
+    begin_anew(page, portal)
+    type_password(page, portal.address, frida)
+    expect(page.locator("[name=code]")).to_be_focused()
+    page.keyboard.type(codes[0])
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{portal.address}/")
+    page.goto(f"{portal.address}/accounts/")
+    expect(page.get_by_text("9 recovery codes left")).to_be_visible()
+
+
+def test_a_passkey_is_the_whole_sign_in(page, portal, frida, device):
+    add_passkey(page, portal.address)
+    begin_anew(page, portal)
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.wait_for_url(f"{portal.address}/")
+    page.goto(f"{portal.address}/accounts/")
+    expect(page.get_by_text("Passkey “Laptop”")).to_be_visible()
+
+
+def test_a_passkey_is_a_second_factor(page, portal, frida, device):
+    add_passkey(page, portal.address)
+    begin_anew(page, portal)
+    type_password(page, portal.address, frida)
+    page.get_by_role("button", name="Use a passkey").click()
+    page.wait_for_url(f"{portal.address}/")
+
+
+def test_a_passkey_that_was_removed_lets_nobody_in(page, portal, frida, device):
+    add_passkey(page, portal.address)
+    page.goto(f"{portal.address}/accounts/")
+    page.get_by_role("link", name="Remove…").click()
+    page.get_by_role("button", name="Remove the passkey").click()
+    expect(page.get_by_text("The passkey is removed")).to_be_visible()
+    begin_anew(page, portal)
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_text("This passkey is not known here")).to_be_visible()
+
+
+def test_who_has_no_passkey_is_told(page, portal, device):
+    page.goto(f"{portal.address}/accounts/login/")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_text("The browser gave no passkey")).to_be_visible(timeout=60_000)
