@@ -1,33 +1,28 @@
 """People and groups: superusers edit them, auditors and operators see who is who."""
 
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group
-from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from portal import models
-from portal.admin.base import columns, history
+from portal.admin.base import columns, history, readonly
 from portal.services.people import membership, sessions
 
-_ABOUT_GROUPS = _(
-    "Members request workstations, and see and manage their own. Auditors see everything and change nothing. "
-    "Operators request workstations, see everything, resume sending and resolve what the portal can't. "
-    "People are never deleted: their requests are kept, with their names. Clear “Active” to lock somebody out."
-)
-_SELDOM = _("Beside those of the groups. Seldom needed.")
 _TIMES = tuple(columns.find_column(models.User, name, is_list=False) for name in ("last_login", "date_joined"))
 
 
 def _name_groups(person: models.User) -> str:
     return ", ".join(sorted(group.name for group in person.groups.all())) or columns.NOTHING
+
+
+_GROUPS = columns.make_column(_name_groups, field="groups", label=_("groups"))
 
 
 def _ask_again(request: HttpRequest) -> HttpResponse | None:
@@ -85,28 +80,17 @@ class EditableAdmin(history.AuditedAdmin):
 
 
 @admin.register(models.User)
-class UserAdmin(EditableAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
-    """A person. `is_staff` is not shown: it means nothing here."""
+class UserAdmin(readonly.ReadOnlyAdmin):
+    """A person, who is changed in /people/. `is_staff` is not shown: it means nothing here."""
 
     list_display = (
-        *("username", columns.make_column(_name_groups, field="groups", label=_("groups"))),
+        *("username", _GROUPS),
         *("first_name", "last_name", "email", "is_active", "is_superuser", _TIMES[0]),
     )
     list_filter = ("is_active", "is_superuser", "groups")
-    fieldsets: ClassVar[Any] = (
-        (None, {"fields": ("username", "password")}),
-        (_("Personal info"), {"fields": (("first_name", "last_name"), "email")}),
-        (_("Permissions"), {"fields": ("is_active", "is_superuser", "groups"), "description": _ABOUT_GROUPS}),
-        (_("Single permissions"), {"fields": ("user_permissions",), "classes": ("collapse",), "description": _SELDOM}),
-        (_("Important dates"), {"fields": _TIMES}),
-    )
-    readonly_fields = _TIMES
+    search_fields = ("username", "first_name", "last_name", "email")
+    fields = (*("username", ("first_name", "last_name"), "email", ("is_active", "is_superuser"), _GROUPS, _TIMES),)
     linked_lists = {models.Request: "requester", models.Workspace: "owner"}
-
-    def get_fieldsets(self, request: HttpRequest, obj: models.User | None = None) -> Any:
-        """Without the password, hashed or not, for whoever may not change it."""
-        first, *others = self.fieldsets
-        return [first if request.user.is_superuser else (None, {"fields": ("username",)}), *others]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
@@ -114,28 +98,15 @@ class UserAdmin(EditableAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("portal.see_all")
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """To the page of the portal where people are added: they choose their passwords by a link."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        return redirect("person_add")
-
-    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
-        """Django's page, so that the password is not set without its event."""
-        if (asked := _ask_again(request)) is not None:
-            return asked
-        with transaction.atomic():
-            return super().user_change_password(request, id, form_url)
+    def list_links(self, row: models.User) -> columns.Links:
+        return [*super().list_links(row), (_("Open in the portal"), reverse("person_detail", args=[row.pk]))]
 
     def find_events(self, row: models.User) -> dict[str, object]:
         """What they did, and what was done to them."""
         return {"q": f'"{row.username}"'}
 
 
-admin.site.unregister(Group)
+admin.site.unregister(Group)  # Django's own page
 
 
 @admin.register(Group)

@@ -78,9 +78,22 @@ def _list_roles() -> list[tuple[str, Role]]:
     return [*roles, (_ADMINISTRATOR, _ADMINISTERS)]
 
 
-class PersonForm(UsernameForm):
-    """Adds somebody, who chooses the password later."""
+def find_role(person: models.User) -> str:
+    """What the form calls the person's role; empty where it is none of those that can be chosen."""
+    if person.is_superuser:
+        return _ADMINISTRATOR
+    groups = list(person.groups.all())
+    return str(groups[0].pk) if len(groups) == 1 else ""
 
+
+class DetailsForm(forms.Form):
+    name = WholeText(label=_("Name"), required=False, max_length=150, help_text=_("As colleagues know them."))
+    email = forms.EmailField(
+        label=_("E-mail"), required=False, error_messages=LENGTHS | {"invalid": _("This is no e-mail address.")}
+    )
+
+
+class RoleForm(forms.Form):
     role = forms.ChoiceField(
         label=_("Role"),
         choices=_list_roles,
@@ -91,10 +104,6 @@ class PersonForm(UsernameForm):
         },
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["username"].widget.attrs["autocomplete"] = "off"  # it is not of who types it
-
     def clean_role(self) -> Group | None:
         """The group; None for an administrator."""
         if (chosen := self.cleaned_data["role"]) == _ADMINISTRATOR:
@@ -102,6 +111,15 @@ class PersonForm(UsernameForm):
         if (group := Group.objects.filter(pk=chosen).first()) is None:  # it was there when the roles were listed
             raise forms.ValidationError(self.fields["role"].error_messages["invalid_choice"])
         return group
+
+
+class PersonForm(RoleForm, DetailsForm, UsernameForm):
+    """Adds somebody, who chooses the password later."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("username", "name", "email"):
+            self.fields[name].widget.attrs["autocomplete"] = "off"  # it is not of who types it
 
 
 class PeopleForm(forms.Form):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate
+from typing import Any, Concatenate
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -65,7 +65,11 @@ def add(request: SignedInRequest) -> HttpResponse:
     if form.is_valid():
         try:
             invitation = invitations.add_person(
-                actor=request.user, username=form.cleaned_data["username"], group=form.cleaned_data["role"]
+                actor=request.user,
+                username=form.cleaned_data["username"],
+                group=form.cleaned_data["role"],
+                name=form.cleaned_data["name"],
+                email=form.cleaned_data["email"],
             )
         except invitations.GroupGone as error:
             form.add_error("role", str(error))
@@ -79,7 +83,42 @@ def add(request: SignedInRequest) -> HttpResponse:
 @require_GET
 @confirmed
 def detail(request: SignedInRequest, number: int) -> HttpResponse:
-    return render(request, "people/detail.html", {"person": get_object_or_404(_read_people(), pk=number)})
+    return _show_person(request, number)
+
+
+def _show_person(request: SignedInRequest, number: int, **forms_sent: Any) -> HttpResponse:
+    person = get_object_or_404(_read_people(), pk=number)
+    shown = {
+        "details": forms.DetailsForm(initial={"name": person.get_full_name(), "email": person.email}),
+        "role": forms.RoleForm(initial={"role": forms.find_role(person)}),
+    }
+    return render(request, "people/detail.html", {"person": person, **shown, **forms_sent})
+
+
+@require_POST
+@confirmed
+def change_details(request: SignedInRequest, number: int) -> HttpResponse:
+    form = forms.DetailsForm(request.POST)
+    if not form.is_valid():
+        return _show_person(request, number, details=form)
+    invitations.change_details(
+        actor=request.user, person=get_object_or_404(models.User, pk=number), **form.cleaned_data
+    )
+    messages.success(request, _("Saved."))
+    return redirect("person_detail", number)
+
+
+@require_POST
+@confirmed
+def change_role(request: SignedInRequest, number: int) -> HttpResponse:
+    form = forms.RoleForm(request.POST)
+    if not form.is_valid():
+        return _show_person(request, number, role=form)
+    person = get_object_or_404(models.User, pk=number)
+    with saying_why(request, invitations.NotPossible):
+        invitations.change_role(actor=request.user, person=person, group=form.cleaned_data["role"])
+        messages.success(request, _("%(name)s has another role now.") % {"name": person})
+    return redirect("person_detail", number)
 
 
 @require_POST

@@ -75,8 +75,7 @@ def test_pages_serve_and_change_what_they_may(sandbox, as_role, alice, olga, roo
     added = {"username": "carol", "role": Group.objects.get(name="Members").pk}
     assert "/join/" in sign_in(root).post("/people/new/", added).text
     carol = models.User.objects.get(username="carol")
-    changed = {"username": "carol", "is_active": "on", "first_name": "Carol"}
-    assert sign_in(root).post(f"/admin/portal/user/{carol.pk}/change/", changed).status_code == 302
+    assert sign_in(root).post(f"/people/{carol.pk}/details/", {"name": "Carol"}).status_code == 302
     assert client.get("/readyz").json()["reasons"] == ["No worker has been seen lately: run `manage.py work`."]
     # The cast of the tests is there without an event; whoever the pages added is not named.
     assert set(find()) == {("row inserted", f"person {person.pk}") for person in (alice, olga)}

@@ -376,7 +376,7 @@ def edit_group(page: str, **values: object) -> Callable[[Stage], None]:
 
 
 def rename_person(stage: Stage) -> None:
-    stage.post(stage.root, f"/admin/portal/user/{stage.alice.pk}/change/", username="alicia")
+    stage.post(stage.root, f"/people/{stage.alice.pk}/details/", name="Alice Liddell")
 
 
 def set_time_zone(stage: Stage) -> None:

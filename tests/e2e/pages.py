@@ -80,6 +80,12 @@ NO_PAGES = {
     "person_link": "POST; shows what the page person-added does",
     "person_deactivate": "POST; leads to person_detail",
     "person_activate": "POST; leads to person_detail",
+    "person_details": "POST; leads to person_detail, with an error as the page person-details-refused",
+    "person_role": "POST; leads to person_detail",
+    "person_factors_reset": "POST; leads to person_detail",
+    "person_sign_out": "POST; leads to person_detail",
+    "mfa_login_webauthn": "JSON, and POST; leads home",
+    "mfa_download_recovery_codes": "a download",
     "theme": "POST; leads back",
     "logout": "POST; leads to login",
     "healthz": "for machines",
@@ -88,7 +94,6 @@ NO_PAGES = {
     "admin:login": "leads to login",
     "admin:logout": "leads to login",
     "admin:app_list": "leads to admin:index",
-    "admin:portal_user_add": "leads to person_add",
     "admin:password_change": "leads to password_change",
     "admin:password_change_done": "leads to password_changed",
     "admin:autocomplete": "JSON",
@@ -97,9 +102,9 @@ NO_PAGES = {
     "admin:<path:object_id>/": "leads to a change form",
     "admin:(?P<url>.*)$": "not found",
 }
-# Groups are made, and people and their passwords changed, in the admin. All else there is a record that is only read.
+# Groups are made in the admin. All else there is a record that is only read.
 ADMIN_KINDS = ("_changelist", "_change", "_history")
-ADMIN_FORMS = ("admin:index", "admin:auth_group_add", "admin:auth_user_password_change")
+ADMIN_FORMS = ("admin:index", "admin:auth_group_add")
 ADMIN_REFUSED = ("_add", "_delete")
 
 
@@ -111,7 +116,7 @@ def is_refused_in_admin(name: str) -> bool:
     return name.startswith("admin:") and name.endswith(ADMIN_REFUSED) and not is_admin_page(name)
 
 
-_NO_DOWNLOAD = ":not([action*=evidence], [action*=export], [action*=sessions])"
+_NO_DOWNLOAD = ":not([action*=evidence], [action*=export], [action*=sessions], [action*=logout], [data-passkey])"
 
 
 def send_empty(tab: Tab) -> None:
@@ -126,6 +131,26 @@ def guess(tab: Tab) -> None:
     tab.locator("[name=username]").fill("nobody")
     tab.locator("[name=password]").fill("wrong")
     send_empty(tab)
+
+
+def type_password(tab: Tab) -> None:
+    """frida's, after whom a code is asked for."""
+    tab.locator("[name=username]").fill("frida")
+    tab.locator("[name=password]").fill("correct horse battery staple")
+    send_empty(tab)
+
+
+def mistype_code(tab: Tab) -> None:
+    if tab.locator("[name=username]").count():  # else this browser is asked for the code already
+        type_password(tab)
+    tab.locator("[name=code]").fill("12345")
+    send_empty(tab)
+
+
+def mistype_mail(tab: Tab) -> None:
+    tab.locator("[name=email]").fill("nobody")
+    with tab.expect_navigation():
+        tab.get_by_role("button", name="Save").click()
 
 
 def add_person(tab: Tab) -> None:
@@ -200,9 +225,11 @@ def _show_key(scene: str, person: str = "mira") -> Page:
 
 PAGES = [
     # --- Signed out ---
-    Page(name="login", path="/accounts/login/", url="login", person=""),
-    Page(name="login-refused", path="/accounts/login/", url="login", person="", act=send_empty),
-    Page(name="login-blocked", path="/accounts/login/", url="login", person="", scene="guessed", act=guess),
+    Page(name="login", path="/accounts/login/", url="account_login", person=""),
+    Page(name="login-refused", path="/accounts/login/", url="account_login", person="", act=send_empty),
+    Page(name="login-blocked", path="/accounts/login/", url="account_login", person="", scene="guessed", act=guess),
+    Page(name="code", path="/accounts/login/", url="mfa_authenticate", person="", act=type_password),
+    Page(name="code-refused", path="/accounts/login/", url="mfa_authenticate", person="", act=mistype_code),
     Page(name="setup", path="/setup/{token}/", url="setup", person="", scene="set-up"),
     Page(name="setup-refused", path="/setup/{token}/", url="setup", person="", scene="set-up", act=send_empty),
     Page(name="join", path="/join/{token}/", url="join", person="", scene="invited"),
@@ -245,6 +272,16 @@ PAGES = [
     *(_show_failure(code) for code in LOOKED_AT),
     Page(name="account", path="/accounts/", url="account"),
     Page(name="account-refused", path="/accounts/", url="account", act=send_wrong_zone),
+    Page(name="account-app", path="/accounts/", url="account", person="frida"),
+    Page(name="account-passkey", path="/accounts/", url="account", person="root"),
+    Page(name="app-add", path="/accounts/app/", url="mfa_activate_totp"),
+    Page(name="app-add-refused", path="/accounts/app/", url="mfa_activate_totp", act=send_empty),
+    Page(name="app-remove", path="/accounts/app/remove/", url="mfa_deactivate_totp", person="frida"),
+    Page(name="passkey-add", path="/accounts/passkeys/new/", url="mfa_add_webauthn"),
+    Page(name="passkey-remove", path="/accounts/passkeys/77/remove/", url="mfa_remove_webauthn", person="root"),
+    Page(name="codes", path="/accounts/codes/", url="mfa_view_recovery_codes", person="frida"),
+    Page(name="codes-new", path="/accounts/codes/new/", url="mfa_generate_recovery_codes", person="frida"),
+    Page(name="codes-new-refused", path="/accounts/codes/new/", url="mfa_generate_recovery_codes", act=send_empty),
     Page(name="password", path="/accounts/password/", url="password_change"),
     Page(name="password-refused", path="/accounts/password/", url="password_change", act=send_empty),
     Page(name="password-changed", path="/accounts/password/changed/", url="password_changed"),
@@ -285,6 +322,14 @@ PAGES = [
     Page(name="person-add-refused", path="/people/new/", url="person_add", person="root", act=send_empty),
     Page(name="person-added", path="/people/new/", url="person_add", person="root", act=add_person),
     Page(name="person", path="/people/{number}/", url="person_detail", person="root", scene="invited"),
+    Page(
+        name="person-details-refused",
+        path="/people/{number}/",
+        url="person_details",
+        person="root",
+        scene="invited",
+        act=mistype_mail,
+    ),
     Page(name="person-out", path="/people/{number}/", url="person_detail", person="root", scene="locked-out"),
     Page(name="unknown-refused", path="/unknown/", url="unknown", person="olga", act=send_empty),
     Page(name="unknown-auditor", path="/unknown/", url="unknown", person="anna", act=open_main),

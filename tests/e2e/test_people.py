@@ -174,5 +174,5 @@ def test_an_auditor_sees_everything_and_can_do_nothing(open_as, portal):
 
 def test_who_asks_for_what_others_may_do_is_refused(open_as, portal):
     cookies = {cookie["name"]: cookie["value"] for cookie in open_as("anna").context.cookies()}
-    for path in ("/requests/new/", "/admin/portal/user/add/"):
+    for path in ("/requests/new/", "/people/new/"):
         assert requests.get(portal.printed + path, cookies=cookies, timeout=10).status_code == 403

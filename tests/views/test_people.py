@@ -261,3 +261,42 @@ def test_the_token_is_in_no_row_and_no_log(admin, alice, sign_in, client, caplog
     lines = [form.format(record) for record in caplog.records]
     assert [line for line in lines if "/join/..." in line]
     assert not [line for line in lines for token in tokens if token in line]
+
+
+def test_name_and_mail_are_changed_on_the_persons_page(admin, alice):
+    page = f"/people/{alice.pk}/"
+    assert admin.post(f"{page}details/", {"name": "Alice Liddell", "email": "alice@team.example"}).url == page
+    alice.refresh_from_db()
+    assert (alice.get_full_name(), alice.email) == ("Alice Liddell", "alice@team.example")
+    assert 'value="Alice Liddell"' in admin.get(page).text
+    event = models.Event.objects.get(verb="change-person")
+    assert (event.actor_name, {*event.detail["after"]}) == ("root", {"first_name", "email"})
+    assert "This is no e-mail address." in admin.post(f"{page}details/", {"email": "nobody"}).text
+
+
+@pytest.mark.parametrize("role", ["Auditors", "Guests", ""])
+def test_a_role_is_changed_on_the_persons_page(admin, alice, role):
+    group = Group.objects.get_or_create(name=role)[0] if role else None
+    alice.user_permissions.set([1])
+    path = f"/people/{alice.pk}/role/"
+    assert admin.post(path, {"role": group.pk if group else "administrator"}).status_code == 302
+    alice = models.User.objects.get(pk=alice.pk)
+    assert alice.is_superuser == (not role)
+    assert {*alice.groups.values_list("name", flat=True)} == ({role} if role else {"Members", "Operators"})
+    assert not alice.user_permissions.exists()
+    assert models.Event.objects.get(verb="change-person").actor_name == "root"
+    chosen = re.findall(r'value="([^"]+)"[^>]*\bchecked', admin.get(f"/people/{alice.pk}/").text)
+    assert chosen == [str(group.pk) if group else "administrator"]
+
+
+def test_nobody_changes_their_own_role(admin, root):
+    group = Group.objects.get(name="Members")
+    page = admin.post(f"/people/{root.pk}/role/", {"role": group.pk}, follow=True).text
+    assert "change your own role" in page
+    assert models.User.objects.get(pk=root.pk).is_superuser
+
+
+def test_a_role_that_is_gone_is_refused(admin, alice):
+    page = admin.post(f"/people/{alice.pk}/role/", {"role": "999"}).text
+    assert "This role no longer exists." in page
+    assert not models.Event.objects.filter(verb="change-person").exists()

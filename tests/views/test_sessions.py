@@ -153,22 +153,23 @@ def admin(client, root):
 def test_changing_people_and_groups_needs_the_password_again(admin, alice):
     group = Group.objects.get(name="Members")
     for path in (
-        *("/people/new/", f"/admin/portal/user/{alice.pk}/change/"),
-        *(f"/admin/portal/user/{alice.pk}/password/", "/admin/auth/group/add/"),
+        *("/people/new/", "/admin/auth/group/add/"),
         *(f"/admin/auth/group/{group.pk}/change/", f"/admin/auth/group/{group.pk}/delete/"),
     ):
         for ask in (admin.get, admin.post):
             assert ask(path).url.startswith("/accounts/confirm/?next="), path
+    for act in ("details", "role", "link", "deactivate", "factors/reset", "sign-out"):
+        assert admin.post(f"/people/{alice.pk}/{act}/").url.startswith("/accounts/confirm/?next="), act
     action = {"action": "delete_selected", "_selected_action": [group.pk], "post": "yes"}
     assert admin.post("/admin/auth/group/", action).url.startswith("/accounts/confirm/")
     assert Group.objects.filter(pk=group.pk).exists()
     # To look costs nothing.
-    for path in ("/admin/portal/user/", "/admin/portal/event/", "/requests/"):
+    for path in (f"/admin/portal/user/{alice.pk}/change/", "/admin/portal/event/", "/requests/"):
         assert admin.get(path).status_code == 200
 
 
 def test_the_password_leads_back_and_is_enough_for_ten_minutes(admin, alice):
-    path = f"/admin/portal/user/{alice.pk}/change/"
+    path = f"/people/{alice.pk}/"
     confirm = admin.get(path).url
     assert "not your password" in admin.post(confirm, {"password": "wrong"}).text
     assert admin.post(confirm, {"password": ""}).status_code == 200
@@ -191,9 +192,8 @@ def test_the_page_that_asks_again_leads_nowhere_else_and_is_not_to_be_guessed_at
 def test_whoever_is_locked_out_and_let_in_again_signs_in_again(admin, alice):
     theirs = begin()
     admin.post("/accounts/confirm/", {"password": factories.PASSWORD})
-    for is_active in ("", "on"):
-        values = {"username": "alice", "is_active": is_active, "_save": "Save"}
-        assert admin.post(f"/admin/portal/user/{alice.pk}/change/", values).status_code == 302
+    for act in ("deactivate", "activate"):
+        assert admin.post(f"/people/{alice.pk}/{act}/").status_code == 302
     assert theirs.get("/").status_code == 302
     assert not models.Session.objects.filter(user=alice).exists()
 

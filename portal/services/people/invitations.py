@@ -32,20 +32,53 @@ class Invitation:
 
 
 @transaction.atomic
-def add_person(*, actor: models.User, username: str, group: Group | None) -> Invitation:
+def add_person(
+    *, actor: models.User, username: str, group: Group | None, name: str = "", email: str = ""
+) -> Invitation:
     """Add somebody to the group, or without one as an administrator; with a link, and without a password."""
-    # Locked, it cannot be deleted before this ends.
-    if group is not None and Group.objects.select_for_update().filter(pk=group.pk).first() is None:
-        raise GroupGone(_("This role no longer exists. Choose another."))
+    person = models.User(username=username, first_name=name, email=email, is_superuser=group is None)
+    person.set_unusable_password()
+    groups = _lock_groups(group)
     try:
         with transaction.atomic():
-            person = models.User.objects.create_user(username=username, is_superuser=group is None)
+            person.save()
     except IntegrityError:
         raise NotPossible(_("Somebody has this name already.")) from None
-    own = Group.objects.filter(name__in=["Members", "Operators"])
-    person.groups.set([group] if group else own)
+    person.groups.set(groups)
     membership.record_addition(actor=actor, target=person)
     return _invite(actor, person)
+
+
+def _lock_groups(group: Group | None) -> list[Group]:
+    """The groups of the role: an administrator's where there is no group. Locked, none is deleted before this ends."""
+    named = Group.objects.filter(pk=group.pk) if group else Group.objects.filter(name__in=["Members", "Operators"])
+    groups = list(named.select_for_update().order_by("pk"))
+    if group and not groups:
+        raise GroupGone(_("This role no longer exists. Choose another."))
+    return groups
+
+
+@transaction.atomic
+def change_details(*, actor: models.User, person: models.User, name: str, email: str) -> None:
+    stored = _lock_person(actor, person)
+    before = membership.describe(target=stored)
+    stored.first_name, stored.last_name, stored.email = name, "", email
+    stored.save(update_fields=["first_name", "last_name", "email"])
+    membership.record_change(actor=actor, target=stored, before=before)
+
+
+@transaction.atomic
+def change_role(*, actor: models.User, person: models.User, group: Group | None) -> None:
+    """Have the person be in this group alone, or without one an administrator."""
+    stored = _lock_person(actor, person)
+    if stored.pk == actor.pk:
+        raise NotPossible(_("You can't change your own role. Another administrator can."))
+    groups, before = _lock_groups(group), membership.describe(target=stored)
+    stored.is_superuser = group is None
+    stored.save(update_fields=["is_superuser"])
+    stored.groups.set(groups)
+    stored.user_permissions.clear()
+    membership.record_change(actor=actor, target=stored, before=before)
 
 
 @transaction.atomic
