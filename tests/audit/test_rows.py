@@ -151,6 +151,17 @@ def test_whoever_changes_their_own_password_signs_in_with_it(cast, alice, sign_i
     assert client.post("/accounts/login/", {"username": "alice", "password": new}).status_code == 302
 
 
+def test_a_password_that_signing_in_hashes_anew_is_an_event(alice, root, client):
+    alice.password = make_password("a former password", salt="short")
+    alice.save(update_fields=["password"])
+    membership.record_set_up(person=alice)
+    client.post(reverse("account_login"), {"username": "alice", "password": "a former password"})
+    assert models.User.objects.get(pk=alice.pk).password.split("$")[-2] != "short"
+    event = models.Event.objects.get(verb="change-password")
+    assert (event.actor_name, event.detail) == ("alice", {"hashed_anew": True})
+    assert ("row changed", f"person {alice.pk}") not in find()
+
+
 def test_asking_for_the_password_does_not_store_it_hashed_anew(alice):
     """As Django would where its way of hashing has changed: no event would tell of that."""
     alice.password = make_password("a former password", salt="short")

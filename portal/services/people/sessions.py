@@ -32,10 +32,11 @@ def record_sign_in(*, person: models.User, factors: Sequence[str] = ()) -> None:
     audit.record(Verb.SIGN_IN, person, by=person, detail={"factors": factors} if factors else None, rows=())
 
 
-@transaction.atomic
 def record_rehash(*, person: models.User) -> None:
     """Note that Django has hashed a password anew that was typed, where it has, because its way of hashing changed."""
-    if (person.stored or {}).get("password", person.password) != person.password:
+    if (person.stored or {}).get("password", person.password) == person.password:
+        return
+    with transaction.atomic():
         audit.record(Verb.CHANGE_PASSWORD, person, by=person, detail={"hashed_anew": True}, rows=[person])
 
 
