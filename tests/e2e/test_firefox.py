@@ -151,6 +151,7 @@ def test_a_first_day_by_keyboard_alone(page, portal, administrator):
 def test_an_audit_bundle_is_downloaded(page, portal, administrator):
     sign_in(page, portal.address)
     request(page, portal.address)
+    await_status(page, "succeeded")  # until then a poll may be under way, which the download would cut short
     with page.expect_download() as download:
         page.get_by_role("button", name="Download audit bundle").click()
     assert re.fullmatch(r"R-\d+-evidence\.json", download.value.suggested_filename)
