@@ -1,6 +1,5 @@
 """The portal's addresses."""
 
-from allauth.mfa.recovery_codes.views import DownloadRecoveryCodesView
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import path, register_converter
@@ -102,11 +101,7 @@ urlpatterns = [
     path("accounts/passkeys/<int:pk>/remove/", passkeys.RemovePasskey.as_view(), name="mfa_remove_webauthn"),
     path("accounts/codes/", factors.ShowCodes.as_view(), name="mfa_view_recovery_codes"),
     path("accounts/codes/new/", factors.RenewCodes.as_view(), name="mfa_generate_recovery_codes"),
-    path(
-        "accounts/codes.txt",
-        DownloadRecoveryCodesView.as_view(template_name="accounts/codes.txt"),
-        name="mfa_download_recovery_codes",
-    ),
+    path("accounts/codes.txt", factors.DownloadCodes.as_view(), name="mfa_download_recovery_codes"),
     path("accounts/password/", account.ChangePassword.as_view(), name="password_change"),
     path(
         "accounts/password/changed/",

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 from allauth.mfa.models import Authenticator
-from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView, ViewRecoveryCodesView
+from allauth.mfa.recovery_codes.views import DownloadRecoveryCodesView, GenerateRecoveryCodesView, ViewRecoveryCodesView
 from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
 from django.conf import settings
 from django.contrib import messages
@@ -88,18 +88,26 @@ class RemoveApp(DeactivateTOTPView):
         return response
 
 
-class ShowCodes(ViewRecoveryCodesView):
-    template_name = "accounts/codes.html"
+class _ReadableCodes:
+    """Leads back, and says why, where the codes were encrypted with a SECRET_KEY that is not known any more."""
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
-            return super().get(request, *args, **kwargs)
+            return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         except ValidationError as error:
             messages.warning(request, error.messages[0])
             return redirect("account")
 
 
-class RenewCodes(GenerateRecoveryCodesView):
+class ShowCodes(_ReadableCodes, ViewRecoveryCodesView):
+    template_name = "accounts/codes.html"
+
+
+class DownloadCodes(_ReadableCodes, DownloadRecoveryCodesView):
+    template_name = "accounts/codes.txt"
+
+
+class RenewCodes(_ReadableCodes, GenerateRecoveryCodesView):
     """New recovery codes, in place of the former ones."""
 
     template_name = "accounts/renew_codes.html"
