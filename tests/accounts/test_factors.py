@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal import models
+from portal.accounts.adapters import FactorAdapter
 from portal.services.people import sessions
 from tests import factories
 from tests.browser import Browser, read
@@ -214,6 +215,13 @@ def test_factors_are_changed_by_who_has_proved_who_they_are(alice, sign_in):
     for name in ("mfa_deactivate_totp", "mfa_add_webauthn", "mfa_generate_recovery_codes"):
         assert browser.post(reverse(name)).headers["Location"].startswith(reverse("confirm"))
     assert Authenticator.objects.count() == 2
+
+
+def test_a_passkey_is_called_by_its_number_where_nobody_names_it(alice):
+    Authenticator.objects.create(
+        user=alice, type=Authenticator.Type.WEBAUTHN, data={"name": "Laptop", "credential": {}}
+    )
+    assert FactorAdapter().generate_authenticator_name(alice, Authenticator.Type.WEBAUTHN) == "Passkey 2"
 
 
 def test_what_is_done_is_in_the_audit_log(alice, sign_in):
