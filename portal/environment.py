@@ -9,8 +9,9 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, NoReturn
@@ -152,13 +153,13 @@ def read_time_zone(name: str, *, default: str) -> str:
 
 
 def read_url(name: str, *, default: str) -> str:
-    """An https URL without a slash at its end; plain http only to this machine, because the API key travels with it."""
+    """An https URL without a slash at its end; plain http only to this machine, because a secret travels with it."""
     value = read_text(name, default=default).rstrip("/")
     parts, host = _split_url(name, value)
     if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
         stop(f"{name} must be a URL such as https://api.agentstation.ai/v1, without a name, query or fragment.")
     if parts.scheme == "http" and not is_loopback(host):
-        stop(f"{name} must start with https://: plain http would show the API key to the network.")
+        stop(f"{name} must start with https://: plain http would show a secret to the network.")
     return value
 
 
@@ -191,6 +192,55 @@ def _split_url(name: str, value: str) -> tuple[SplitResult, str]:
     except ValueError:
         stop(f"{name} is not a URL.")
     return parts, parts.hostname or ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issuer:
+    """Where people of a company sign in, by OpenID Connect."""
+
+    name: str
+    url: str
+    client_id: str
+    client_secret: str
+    groups_claim: str
+    # The portal's roles of its groups. Empty: administrators of the portal give roles.
+    roles: Mapping[str, str]
+    can_sign_up: bool
+    # Of the addresses that it may vouch for.
+    domains: frozenset[str]
+
+    @property
+    def label(self) -> str:
+        return self.name.capitalize()
+
+
+_ROLES = ("members", "operators", "auditors", "administrators")
+
+
+def read_issuers(name: str) -> dict[str, Issuer]:
+    """The issuers that a setting lists by name, each with settings of its own: NAME_ACME_ISSUER and so on."""
+    return {issuer: _read_issuer(issuer, f"{name}_{issuer.upper()}") for issuer in read_list(name)}
+
+
+def _read_issuer(issuer: str, name: str) -> Issuer:
+    if not re.fullmatch("[a-z][a-z0-9]{0,19}", issuer):
+        stop("PORTAL_OIDC must be names of small letters and digits, such as acme, separated by commas.")
+    needed = [read_text(f"{name}_{part}") for part in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET")]
+    if not all(needed):
+        stop(f"{name}_ISSUER, {name}_CLIENT_ID and {name}_CLIENT_SECRET must all be set.")
+    pairs = [entry.partition("=") for entry in read_list(f"{name}_GROUPS")]
+    if not all(role.strip() in _ROLES and group.strip() for role, _, group in pairs):
+        stop(f"{name}_GROUPS must be such as members=staff,operators=team-lead; the roles are {', '.join(_ROLES)}.")
+    return Issuer(
+        name=issuer,
+        url=read_url(f"{name}_ISSUER", default=""),
+        client_id=needed[1],
+        client_secret=needed[2],
+        groups_claim=read_text(f"{name}_GROUPS_CLAIM", default="groups"),
+        roles={group.strip(): role.strip() for role, _, group in pairs},
+        can_sign_up=read_flag(f"{name}_SIGN_UP", default=False),
+        domains=frozenset(domain.lower() for domain in read_list(f"{name}_DOMAINS")),
+    )
 
 
 def read_database(name: str, *, default: str) -> dict[str, Any]:

@@ -153,6 +153,7 @@ INSTALLED_APPS = [
     "django.forms",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
 ]
 MIDDLEWARE = [
     # Around all others: what they answer by themselves has these headers, too.
@@ -224,13 +225,21 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PORTAL_HTTPS
 MFA_TOTP_TOLERANCE = 1  # a clock half a minute off
-# Codes that were used, for all machines together.
+# Where people of a company sign in; and whether passwords and passkeys let anybody in beside that.
+PORTAL_OIDC = environment.read_issuers("PORTAL_OIDC")
+PORTAL_PASSWORD_SIGN_IN = environment.read_flag("PORTAL_PASSWORD_SIGN_IN", default=True)
+if not (PORTAL_PASSWORD_SIGN_IN or PORTAL_OIDC):
+    environment.stop("Without PORTAL_PASSWORD_SIGN_IN and PORTAL_OIDC nobody could sign in.")
+SOCIALACCOUNT_ADAPTER = "portal.accounts.oidc.IssuerAdapter"
 CACHES = {
+    # What issuers publish, for each process by itself: whoever can write in the database must not choose their keys.
+    "issuers": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "TIMEOUT": 3600},
+    # Codes that were used, for all machines together.
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "portal_cache",
         "OPTIONS": {"MAX_ENTRIES": 100_000},
-    }
+    },
 }
 
 LANGUAGE_CODE = "en"

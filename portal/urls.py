@@ -5,7 +5,7 @@ from django.contrib.auth import views as auth_views
 from django.urls import path, register_converter
 from django.views.generic import RedirectView
 
-from portal.accounts import account, factors, joining, passkeys, sign_in
+from portal.accounts import account, factors, identities, joining, oidc, passkeys, sign_in
 from portal.views import (
     audit_log,
     connections,
@@ -85,11 +85,14 @@ urlpatterns = [
     path("people/<int:number>/role/", people.change_role, name="person_role"),
     path("people/<int:number>/link/", people.make_link, name="person_link"),
     path("people/<int:number>/factors/reset/", factors.reset, name="person_factors_reset"),
+    path("people/<int:number>/identities/remove/", identities.remove, name="person_identities_remove"),
     path("people/<int:number>/sign-out/", people.sign_out, name="person_sign_out"),
     path("people/<int:number>/deactivate/", people.set_active, {"is_active": False}, name="person_deactivate"),
     path("people/<int:number>/activate/", people.set_active, {"is_active": True}, name="person_activate"),
     path("accounts/", account.show, name="account"),
     path("accounts/login/", sign_in.SignIn.as_view(), name="account_login"),
+    path("accounts/oidc/<slug:provider_id>/", oidc.start, name="openid_connect_login"),
+    path("accounts/oidc/<slug:provider_id>/callback/", oidc.finish, name="openid_connect_callback"),
     path("accounts/logout/", sign_in.SignOut.as_view(), name="logout"),
     path("accounts/confirm/", account.confirm, name="confirm"),
     path("accounts/sessions/end/", account.end_sessions, name="sessions_end"),

@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "forms": {"forms", "models", "failures"},
     "templatetags": {"templatetags", "models", "failures"},
     "views": {"views", "web", "forms", "services", "failures", "models", "sandbox", "db", ""},
-    "accounts": {"accounts", "views", "web", "forms", "services", "models"},
+    "accounts": {"accounts", "environment", "views", "web", "forms", "services", "models"},
     "admin": {"web", "admin", "forms", "services", "failures", "models", "templatetags"},
     "management": {"accounts", "services", "worker", "sandbox", "models", "db", "environment", "local"},
     "settings": {"environment", "local", "sandbox"},

@@ -16,7 +16,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal import models
-from portal.accounts import factors, forms, guessing
+from portal.accounts import factors, forms, guessing, identities
+from portal.environment import Issuer
 from portal.services.people import people, sessions, throttle
 from portal.views.http import SignedInRequest, read_target
 from portal.web import sessionstore
@@ -61,6 +62,8 @@ def confirm(request: SignedInRequest) -> HttpResponse:
     """Ask for the password again, before something that whoever finds an open browser must not do."""
     target = read_target(request) or resolve_url("account")
     form, name = forms.ConfirmForm(request.POST or None, person=request.user), request.user.get_username()
+    if issuers := _list_provers(request):
+        return render(request, "accounts/confirm.html", {"issuers": issuers, "next": target})
     if request.POST.get("password"):
         try:
             with guessing.counted_try(request, name=name):
@@ -75,6 +78,13 @@ def confirm(request: SignedInRequest) -> HttpResponse:
             return HttpResponseRedirect(target)
         sessions.record_failed_sign_in(name=name)
     return render(request, "accounts/confirm.html", {"form": form, "next": target})
+
+
+def _list_provers(request: SignedInRequest) -> list[Issuer]:
+    """The issuers that somebody proves with that it is them, who came by one or has no password."""
+    if request.session.get("issuer") or not request.user.has_usable_password():
+        return identities.list_issuers(person=request.user)
+    return []
 
 
 @require_POST
@@ -94,7 +104,7 @@ def show(request: SignedInRequest) -> HttpResponse:
     form = forms.AccountForm(posted, initial={"time_zone": request.user.time_zone})
     if not form.is_valid():
         context = {"form": form, "groups": request.user.groups.order_by("name"), **_describe_sessions(request)}
-        context |= factors.describe(person=request.user)
+        context |= factors.describe(person=request.user) | {"issuers": identities.list_issuers(person=request.user)}
         return render(request, "accounts/account.html", context)
     zone = form.cleaned_data["time_zone"]
     people.set_time_zone(person=request.user, time_zone=zone)

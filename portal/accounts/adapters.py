@@ -11,6 +11,7 @@ from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
+from allauth.mfa.stages import AuthenticateStage
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import transaction
@@ -47,7 +48,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Nothing: views say what they did."""
 
     def get_login_stages(self) -> list[str]:
-        return ["allauth.mfa.stages.AuthenticateStage"]
+        return ["portal.accounts.adapters.SecondFactorStage"]
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Nothing: allauth's own limits are off."""
@@ -67,16 +68,18 @@ class AccountAdapter(DefaultAccountAdapter):
         """Begin the session, after the last factor."""
         if not user.is_active:  # any more
             raise ImmediateHttpResponse(redirect("account_login"))
-        used = [record["type"] for record in get_authentication_records(request, user)]
+        used = [record["type"] for record in get_authentication_records(request, user) if "type" in record]
+        issuer = _find_issuer(request, user)
         with transaction.atomic():
             guessing.forget_failures(request, name=user.get_username())
-            sessions.record_sign_in(person=user, factors=used)
+            sessions.record_sign_in(person=user, factors=used, issuer=issuer)
             super().login(request, user)
             sessions.begin_session(
                 session=request.session,
                 address=client_address.find_address(request),
                 browser=request.headers.get("User-Agent", ""),
             )
+            request.session["issuer"] = issuer
             factors.require_factor(session=request.session, person=user)
 
     def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
@@ -89,6 +92,18 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
         return [{"id": "confirm", "url": reverse("confirm")}]
+
+
+class SecondFactorStage(AuthenticateStage):
+    """After a password alone: an issuer's word stands for both factors."""
+
+    def handle(self) -> tuple[HttpResponse | None, bool]:
+        return (None, True) if _find_issuer(self.request, self.login.user) else super().handle()
+
+
+def _find_issuer(request: HttpRequest, person: Any) -> str:
+    """The name of the issuer that the person came by; empty without one."""
+    return next((record.get("provider", "") for record in get_authentication_records(request, person)), "")
 
 
 class FactorAdapter(DefaultMFAAdapter):

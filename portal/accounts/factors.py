@@ -27,11 +27,10 @@ from portal.web import middleware
 
 
 def require_factor(*, session: SessionBase, person: models.User) -> None:
-    """Have the person set up a second factor now, where they must have one and have none."""
-    is_needed = settings.PORTAL_SECOND_FACTOR == "everybody" or (
-        settings.PORTAL_SECOND_FACTOR == "operators" and person.has_perm("portal.see_all")
-    )
-    if is_needed and not Authenticator.objects.filter(user=person).exists():
+    """Have the person set up a second factor now, where they must have one and have none; an issuer stands for it."""
+    who = settings.PORTAL_SECOND_FACTOR
+    is_needed = who == "everybody" or (who == "operators" and person.has_perm("portal.see_all"))
+    if is_needed and not session.get("issuer") and not Authenticator.objects.filter(user=person).exists():
         session[middleware.FACTOR_MISSING] = True
     else:
         session.pop(middleware.FACTOR_MISSING, None)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.mfa.webauthn.views import AddWebAuthnView, LoginWebAuthnView, RemoveWebAuthnView
+from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest
@@ -56,6 +57,9 @@ class PasskeySignIn(LoginWebAuthnView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         request.session.set_expiry(_CHALLENGE_LASTS)
         return super().get(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return super().post(request, *args, **kwargs) if settings.PORTAL_PASSWORD_SIGN_IN else redirect("account_login")
 
     def form_invalid(self, form: Any) -> Any:
         messages.warning(self.request, _("This passkey is not known here. Sign in with your password."))

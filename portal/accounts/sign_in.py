@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from allauth.account.utils import perform_login
 from allauth.account.views import LoginView
 from allauth.mfa.base.views import AuthenticateView
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
@@ -16,7 +17,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 
 from portal import models
-from portal.accounts import factors, forms, guessing
+from portal.accounts import factors, forms, guessing, oidc
 from portal.services.people import sessions, throttle
 from portal.views import errors
 
@@ -27,7 +28,14 @@ class SignIn(LoginView):
     template_name = "accounts/login.html"
     form_class = forms.SignInForm
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        takes_passwords = settings.PORTAL_PASSWORD_SIGN_IN
+        shown = {"issuers": settings.PORTAL_OIDC.values(), "takes_passwords": takes_passwords}
+        return super().get_context_data(**kwargs) | shown
+
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if not settings.PORTAL_PASSWORD_SIGN_IN:
+            return self.get(request)
         try:
             return super().post(request, *args, **kwargs)
         except throttle.TooManyFailures as error:
@@ -81,17 +89,20 @@ def say_wait(view: Any, error: throttle.TooManyFailures, **context: Any) -> Http
 class SignOut(auth_views.LogoutView):
     """Django's sign-out, recorded; the browser keeps nothing. An address typed by hand signs nobody out.
 
-    Also of who has typed the password and wants to stop there.
+    Also of who has typed the password and wants to stop there. Who came by an issuer is led there, to sign out too.
     """
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return redirect("home")
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        issuer = request.session.get("issuer")
         with transaction.atomic():
             if isinstance(request.user, models.User):
                 sessions.record_sign_out(person=request.user)
             response = super().post(request, *args, **kwargs)
+        if issuer in settings.PORTAL_OIDC and (end := oidc.find_end(request, name=issuer)):
+            response = oidc.lead_to(request, name=issuer, address=end)
         messages.success(request, _("You are signed out."))
         response.headers["Clear-Site-Data"] = '"cache", "storage"'
         return response

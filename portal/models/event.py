@@ -68,6 +68,8 @@ class Verb(models.TextChoices):
     REMOVE_FACTOR = "remove-factor", _("second factor removed")
     RESET_FACTORS = "reset-factors", _("second factors reset")
     RENEW_CODES = "renew-codes", _("recovery codes renewed")
+    LINK_IDENTITY = "link-identity", _("identity linked")
+    UNLINK_IDENTITY = "unlink-identity", _("identity unlinked")
     SET_UP = "set-up", _("set up")
     CHANGE_PASSWORD = "change-password", _("password changed")
     SET_TIME_ZONE = "set-time-zone", _("time zone changed")

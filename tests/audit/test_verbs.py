@@ -4,10 +4,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from html import unescape
 
 import pyotp
 import pytest
 from django.contrib.auth.models import Group
+from django.core.cache import caches
 from django.core.management import call_command
 from django.db import transaction
 from django.utils import timezone
@@ -28,6 +30,7 @@ from portal.services.requests import dispatch, results
 from portal.services.runtime import clients, workers
 from portal.web import sessionstore
 from tests import factories
+from tests.accounts import issuer
 from tests.audit.conftest import prune_all
 from tests.browser import Browser
 from tests.provider import server
@@ -424,6 +427,19 @@ def reset_factors(stage: Stage) -> None:
     stage.post(stage.root, f"/people/{stage.alice.pk}/factors/reset/")
 
 
+def come_by_issuer(stage: Stage) -> None:
+    with issuer.running() as acme:
+        caches["issuers"].clear()
+        stage.settings.PORTAL_OIDC = acme.settings(can_sign_up=True)
+        browser = stage.browse()
+        address = unescape(re.findall(r'content="0; url=([^"]*)"', browser.post("/accounts/oidc/acme/").text)[0])
+        browser.get("/accounts/oidc/acme/callback/", acme.authorize(address))
+
+
+def unlink_identity(stage: Stage) -> None:
+    stage.post(stage.root, f"/people/{stage.alice.pk}/identities/remove/")
+
+
 def take_evidence(stage: Stage) -> None:
     url = f"/requests/{factories.submit(stage.alice).pk}/evidence.json"
     assert stage.browse(stage.olga).post(url).status_code == 200
@@ -484,6 +500,8 @@ ACTS = [
     Act(verbs=(Verb.SET_UP,), do=set_up, by="first"),
     Act(verbs=(Verb.ADD_FACTOR, Verb.RENEW_CODES, Verb.REMOVE_FACTOR), do=change_factors, by="alice"),
     Act(verbs=(Verb.RESET_FACTORS,), do=reset_factors, by="root"),
+    Act(verbs=(Verb.LINK_IDENTITY,), do=come_by_issuer),
+    Act(verbs=(Verb.UNLINK_IDENTITY,), do=unlink_identity, by="root"),
     Act(verbs=(Verb.CHANGE_PASSWORD,), do=change_password, by="alice"),
     Act(verbs=(Verb.SET_TIME_ZONE,), do=set_time_zone, by="alice", has_change=True),
     Act(verbs=(Verb.GIVE_WORKSPACE,), do=give_workspace, by="olga", has_reason=True, staged=("owner_id",)),

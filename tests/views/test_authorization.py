@@ -75,6 +75,7 @@ ROWS: dict[str, tuple[str, str]] = {
             "person_deactivate",
             "person_activate",
             "person_factors_reset",
+            "person_identities_remove",
             "person_sign_out",
         ),
         (NO_METHOD, ADMINISTERS),
@@ -92,6 +93,8 @@ ROWS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("mfa_deactivate_totp", "mfa_download_recovery_codes", "mfa_remove_webauthn"), (NONE, NONE)),
     "mfa_view_recovery_codes": (NONE, NO_METHOD),
     "logout": ("aaaaaaa", "lllllll"),
+    "openid_connect_login": ("mmmmmmm", "nnnnnnn"),  # none is set
+    "openid_connect_callback": ("nnnnnnn", "mmmmmmm"),
     "healthz": ("aaaaaaa", "mmmmmmm"),
     "readyz": ("aaaaaaa", "mmmmmmm"),
     # --- The admin ---
@@ -177,6 +180,7 @@ def values(sandbox, alice, bob, anna, olga, root) -> Mapping[str, object]:
         "code": "402",
         "form": "csv",
         "number": make_unknown(sandbox, alice).pk,
+        "provider_id": "acme",
         "orphan": make_orphan().uid,
         "workstation": succeeded.workstation.uid,
         "connection": succeeded.workstation.uid,

@@ -71,7 +71,7 @@ def record(alice) -> dict[str, str]:
     portal_request = rows.create_request(alice, workspace_uid="one")
     rows.create_workstation(portal_request, uid="one", workspace=workspace)
     rows.create_event(alice, request_number=portal_request.pk)
-    return {"number": str(portal_request.pk), "uid": "one", "code": "402"}
+    return {"number": str(portal_request.pk), "uid": "one", "code": "402", "provider_id": "acme"}
 
 
 def test_every_parameter_of_every_path(browser, client, record):

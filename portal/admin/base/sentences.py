@@ -79,6 +79,8 @@ SENTENCES: Mapping[str, tuple[str, failures.Words]] = {
     Verb.ADD_FACTOR: ("people", _("{who} added a second factor")),
     Verb.REMOVE_FACTOR: ("people", _("{who} removed a second factor")),
     Verb.RESET_FACTORS: ("people", _("{who} reset the second factors of {what}")),
+    Verb.LINK_IDENTITY: ("people", _("{who} linked {what} with an identity provider")),
+    Verb.UNLINK_IDENTITY: ("people", _("{who} unlinked {what} from an identity provider")),
     Verb.RENEW_CODES: ("people", _("{who} made new recovery codes")),
     Verb.SET_UP: ("people", _("{who} set the portal up")),
     Verb.CHANGE_PASSWORD: ("people", _("{who} changed the password of {what}")),

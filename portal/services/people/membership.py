@@ -30,7 +30,7 @@ def _list_permissions(permissions: object) -> list[str]:
 
 
 @transaction.atomic
-def record_addition(*, actor: models.User, target: models.User | Group) -> None:
+def record_addition(*, actor: models.User | None, target: models.User | Group) -> None:
     _record_new(Verb(f"add-{_name(target)}"), target, by=actor)
 
 

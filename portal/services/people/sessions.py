@@ -27,9 +27,8 @@ _PROVED_FOR = 10 * 60  # seconds
 
 
 @transaction.atomic
-def record_sign_in(*, person: models.User, factors: Sequence[str] = ()) -> None:
-    """`factors`: what was asked for beside the password."""
-    audit.record(Verb.SIGN_IN, person, by=person, detail={"factors": factors} if factors else None, rows=())
+def record_sign_in(*, person: models.User, **how: object) -> None:
+    audit.record(Verb.SIGN_IN, person, by=person, detail={name: value for name, value in how.items() if value}, rows=())
 
 
 def record_rehash(*, person: models.User) -> None:
@@ -89,13 +88,13 @@ def end_sessions(*, person: models.User, chosen: Sequence[str]) -> int:
     return _end_sessions(models.Session.objects.filter(user=person, session_key__in=chosen), person, by=person)
 
 
-def end_all_sessions(*, person: models.User, by: models.User) -> int:
-    """Have an administrator sign the person out of all browsers; returns of how many."""
+def end_all_sessions(*, person: models.User, by: models.User | None) -> int:
+    """Have an administrator, or the portal itself, sign the person out of all browsers; returns of how many."""
     return _end_sessions(models.Session.objects.filter(user=person), person, by=by)
 
 
 @transaction.atomic
-def _end_sessions(rows: QuerySet[models.Session], person: models.User, *, by: models.User) -> int:
+def _end_sessions(rows: QuerySet[models.Session], person: models.User, *, by: models.User | None) -> int:
     ended = list(rows)
     rows.delete()
     if ended:
