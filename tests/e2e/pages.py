@@ -86,7 +86,6 @@ NO_PAGES = {
     "person_sign_out": "POST; leads to person_detail",
     "person_identities_remove": "POST; leads to person_detail",
     "openid_connect_login": "POST; leads to the identity provider",
-    "openid_connect_callback": "leads on, or says why it does not, as in test_oidc",
     "mfa_login_webauthn": "JSON, and POST; leads home",
     "mfa_download_recovery_codes": "a download",
     "theme": "POST; leads back",
@@ -233,6 +232,9 @@ PAGES = [
     Page(name="login-blocked", path="/accounts/login/", url="account_login", person="", scene="guessed", act=guess),
     Page(name="code", path="/accounts/login/", url="mfa_authenticate", person="", act=type_password),
     Page(name="code-refused", path="/accounts/login/", url="mfa_authenticate", person="", act=mistype_code),
+    Page(
+        name="oidc-refused", path="/accounts/oidc/acme/callback/", url="openid_connect_callback", person="", status=400
+    ),
     Page(name="setup", path="/setup/{token}/", url="setup", person="", scene="set-up"),
     Page(name="setup-refused", path="/setup/{token}/", url="setup", person="", scene="set-up", act=send_empty),
     Page(name="join", path="/join/{token}/", url="join", person="", scene="invited"),

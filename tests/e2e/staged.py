@@ -26,6 +26,10 @@ class Staged:
             "PORTAL_LOCAL": "1",
             "DATABASE_URL": f"sqlite:///{folder}/portal.sqlite3",
             "DJANGO_SETTINGS_MODULE": "portal.settings",
+            "PORTAL_OIDC": "acme",
+            "PORTAL_OIDC_ACME_ISSUER": "https://issuer.example",
+            "PORTAL_OIDC_ACME_CLIENT_ID": "portal",
+            "PORTAL_OIDC_ACME_CLIENT_SECRET": "of nobody",
         }
         self._scene = "active"
         self._scene_facts: dict[str, Any] = {}
