@@ -40,6 +40,7 @@ class Limit(models.Model):
     at = models.DateTimeField(db_default=Now())  # when the window began; of failures to sign in, the last one
     blocked_until = models.DateTimeField(null=True)
     left_out = models.PositiveIntegerField(default=0)  # refusals since the last event about one
+    addresses = models.JSONField(default=dict)  # of failures to sign in: how many of these came from where
 
     class Meta:
         indexes = [models.Index(F("at"), name="limit_by_time")]

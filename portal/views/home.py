@@ -245,7 +245,8 @@ def _count_day(account: models.Account) -> list[Figure]:
 
 def _read_log(unassigned: int) -> dict[str, object]:
     newest = models.Event.objects.filter(verb=Verb.SIGN_IN_FAILED).order_by("-id").values("pk")[:_MOST_COUNTED]
-    failed = models.Event.objects.filter(pk__in=list(newest.values_list("pk", flat=True)), at__gte=Now() - _DAY)
+    lately = models.Event.objects.filter(pk__in=list(newest.values_list("pk", flat=True)), at__gte=Now() - _DAY)
+    failed = sum(detail.get("count", 1) for detail in lately.values_list("detail", flat=True))
     ever_unknown = models.Request.objects.filter(was_unknown=True, created_at__gte=Now() - _DAY).count()
     sign_ins = f"{reverse('admin:portal_event_changelist')}?verb={Verb.SIGN_IN_FAILED}"
     return {
@@ -255,6 +256,6 @@ def _read_log(unassigned: int) -> dict[str, object]:
         "exceptions": [
             Figure(_("Outcome unknown, 24 hours"), ever_unknown, f"{reverse('request_list')}?unknown=ever"),
             Figure(_("Unassigned workstations"), unassigned, reverse("unknown")),
-            Figure(_("Failed sign-ins, 24 hours"), failed.count(), sign_ins),
+            Figure(_("Failed sign-ins, 24 hours"), failed, sign_ins),
         ],
     }

@@ -195,6 +195,8 @@ def _describe_outcome(event: models.Event) -> columns.Shown:
             return str(kinds.get(detail.get("kind", ""), detail.get("kind", "")))
         case Verb.SHARE | Verb.END_SHARE:
             return str(detail.get("person", ""))
+        case Verb.SIGN_IN_FAILED if detail.get("count", 1) > 1:
+            return gettext("%(count)s times") % {"count": detail["count"]}
         case Verb.NEEDS_REVIEW if not event.reason:
             return gettext("no longer needed")
     return ""

@@ -101,6 +101,11 @@ def acting_from(*, address: str, http_request: str) -> Iterator[None]:
         _ORIGIN.reset(token)
 
 
+def read_address() -> str:
+    """Where the present act comes from; empty for what no page does."""
+    return _ORIGIN.get().address
+
+
 @contextmanager
 def collect_events() -> Iterator[None]:
     """Write the events of what is done within at its end, all of them at once, in the caller's transaction.

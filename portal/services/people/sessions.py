@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 _IDLE_FOR_ALL = timedelta(minutes=30)  # where everybody's requests are seen
 _NOTED_EVERY = timedelta(minutes=1)
 _PROVED_FOR = 10 * 60  # seconds
+_FAILURE = "failure"  # as a kind of limit
+_WINDOW = timedelta(minutes=15)
 
 
 @transaction.atomic
@@ -105,18 +107,45 @@ def _end_sessions(rows: QuerySet[models.Session], person: models.User, *, by: mo
 
 @leases.transaction()
 def prune_sessions() -> None:
-    """Delete sessions that are over, and what was counted against guessing a day ago."""
+    """Delete sessions that are over, and what was counted against guessing a day ago; record failures that are left."""
     models.Session.objects.filter(expire_date__lt=timezone.now()).delete()
     models.CacheEntry.objects.filter(expires__lt=timezone.now()).delete()
+    with audit.collect_events():
+        rows = models.Limit.objects.select_for_update().filter(kind=_FAILURE, left_out__gt=0)
+        for row in filter(_is_over, rows):
+            account = row.who.split(" ")[0]
+            _record_failures(row, models.User.objects.filter(pk=account).first() if account.isdecimal() else None)
+            row.save()
     throttle.prune_throttles()
 
 
 @transaction.atomic
 def record_failed_sign_in(*, name: str, factor: str = "password") -> None:
-    """A name that nobody has is not kept: people type their password there."""
-    person = models.User.objects.filter(username=name).first()
-    detail = {} if factor == "password" else {"factor": factor}
+    """Note a failure of an account, or of an address with a name that nobody has: the first of a window is an event.
+
+    The rest of a window is in the next event, at its end at the latest. Such a name is not kept: people type their
+    password there.
+    """
+    person, address = models.User.objects.filter(username=name).first(), audit.read_address()
+    who = f"{person.pk if person else address} {factor}"
+    row, is_new = models.Limit.objects.select_for_update().get_or_create(kind=_FAILURE, who=who)
+    row.left_out, row.addresses[address] = row.left_out + 1, row.addresses.get(address, 0) + 1
+    if is_new or _is_over(row):
+        _record_failures(row, person)
+        row.at = timezone.now()
+    row.save()
+
+
+def _is_over(row: models.Limit) -> bool:
+    """Whether its window is; also where a clock was ahead."""
+    return abs(timezone.now() - row.at) >= _WINDOW
+
+
+def _record_failures(row: models.Limit, person: models.User | None) -> None:
+    factor = row.who.rpartition(" ")[2]
+    detail = {"factor": factor, "count": row.left_out, "addresses": row.addresses}
     audit.record(Verb.SIGN_IN_FAILED, person or "a name that nobody has", detail=detail, rows=())
+    row.left_out, row.addresses = 0, {}
 
 
 @transaction.atomic
