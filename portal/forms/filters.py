@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from django import forms
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import dates, timezone
 from django.utils.text import smart_split
 from django.utils.translation import gettext
@@ -44,15 +44,14 @@ class DurationField(WholeText):
 
 
 class PersonField(WholeText):
-    """A name, as the ids of the person of this name, or else of those whose names begin with it; None for everybody."""
+    """As the ids of the person with this username, or else of those whose names begin with it; None for everybody."""
 
     def clean(self, value: Any) -> list[int] | None:
         name = super().clean(value)
         if not name:
             return None
-        found = dict(
-            models.User.objects.filter(username__istartswith=name).values_list("username", "pk")[:_MOST_PEOPLE]
-        )
+        people = models.User.objects.filter(Q(username__istartswith=name) | Q(first_name__istartswith=name))
+        found = dict(people.values_list("username", "pk")[:_MOST_PEOPLE])
         exact = [pk for username, pk in found.items() if username.casefold() == name.casefold()]
         if not found:
             raise forms.ValidationError(explain_nobody(name))

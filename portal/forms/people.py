@@ -123,4 +123,4 @@ class PersonForm(RoleForm, DetailsForm, UsernameForm):
 
 
 class PeopleForm(forms.Form):
-    name = WholeText(label=_("Name contains"), required=False, max_length=150)
+    name = WholeText(label=_("Name or e-mail contains"), required=False, max_length=150)

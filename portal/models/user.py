@@ -30,6 +30,7 @@ class User(Audited, AbstractUser):
         *("username", "first_name", "last_name", "email", "password"),
         *("is_active", "is_staff", "is_superuser", "time_zone"),
     )
+    NAMES = ("username", "first_name", "last_name")  # of which `label` is made
     PRIVATE = frozenset({"first_name", "last_name", "email", "password"})
 
     time_zone = models.CharField(max_length=64, blank=True, help_text=_("Of the times they see; empty: the portal's."))
@@ -42,6 +43,12 @@ class User(Audited, AbstractUser):
         verbose_name = _("person")  # type: ignore[assignment]
         verbose_name_plural = _("people")  # type: ignore[assignment]
         permissions = [("see_all", "Can see everybody's requests and workstations")]
+
+    @property
+    def label(self) -> str:
+        """How others see the person: by name, and the username that is theirs alone."""
+        name = self.get_full_name()
+        return f"{name} ({self.username})" if name and name != self.username else self.username
 
     @property
     def zone(self) -> tzinfo:

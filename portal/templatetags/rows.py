@@ -16,7 +16,7 @@ register = template.Library()
 
 @register.filter
 def request_rows(requests: Iterable[models.Request]) -> list[dict[str, str]]:
-    """The requests as dictionaries, in which templates find things at once, with the `person` of each that has one."""
+    """The requests as dictionaries, in which templates find things at once, with the `person` where that was read."""
     every, now = list(requests), timezone.localtime()
     badges = {(row.status, row.needs_review): row for row in every}
     states = {state: ui.request_state(row) for state, row in badges.items()}
@@ -29,7 +29,7 @@ def request_rows(requests: Iterable[models.Request]) -> list[dict[str, str]]:
             "link": f"{start}{row.pk}/",
             "type": types[row.type],
             "workspace": row.workspace_uid,
-            "person": vars(row).get("person", ""),
+            "person": row.requester.label if models.Request.requester.is_cached(row) else "",
             "state": states[row.status, row.needs_review],
             "failure": row.failure,
             "failure_link": links.get(row.failure, ""),

@@ -159,7 +159,7 @@ def share(request: SignedInRequest, uid: str) -> HttpResponse:
     except shares.NotShared as error:
         form.add_error("person", str(error))
         return workstations.show_one(request, workstation, refused=form)
-    messages.success(request, _("Shared with %(name)s.") % {"name": made.person.get_username()})
+    messages.success(request, _("Shared with %(name)s.") % {"name": made.person.label})
     return redirect("workstation_detail", uid)
 
 
@@ -174,7 +174,7 @@ def end_share(request: SignedInRequest, number: int) -> HttpResponse:
             "Not shared with %(name)s any more. Their pages of it close within half a minute; a copied address stays "
             "good until the workstation ends."
         )
-        % {"name": found.person.get_username()},
+        % {"name": found.person.label},
     )
     return redirect("workstation_detail", found.workstation.uid)
 
@@ -195,6 +195,6 @@ def _explain_end(*, person: models.User, number: int, connection: models.Connect
         (now, _("The portal heard nothing of this page for some time.") if may_hold else forbidden),
     ]
     at, text = min((at, text) for at, text in ends if at)
-    owner, time = row.request and row.request.requester, date_format(timezone.localtime(at), "H:i T, j M")
-    values = {"owner": owner, "by": row.release_requested_by, "time": time}
+    owner, by = row.request and row.request.requester.label, row.release_requested_by and row.release_requested_by.label
+    values = {"owner": owner, "by": by, "time": date_format(timezone.localtime(at), "H:i T, j M")}
     return {"title": _("The connection was closed"), "text": text % values, "is_gone": at < now or not may_hold}

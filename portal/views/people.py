@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -52,7 +52,9 @@ def _read_people() -> QuerySet[models.User]:
 def index(request: SignedInRequest) -> HttpResponse:
     _check_administrator(request)
     form = forms.PeopleForm(request.GET)
-    rows = _read_people().filter(username__icontains=form.cleaned_data["name"] if form.is_valid() else "")
+    text = form.cleaned_data["name"] if form.is_valid() else ""
+    named = Q(username__icontains=text) | Q(first_name__icontains=text) | Q(email__icontains=text)
+    rows = _read_people().filter(named)
     page = paging.read_page(rows=rows, query=request.GET)
     return render(request, "people/list.html", {"page": page, "form": form})
 

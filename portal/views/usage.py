@@ -130,8 +130,8 @@ def _list_people(person: Counter[str], link_to: Callable[..., str]) -> Bars:
     people = person.most_common()
     shown, others = people[:MOST_PEOPLE], people[MOST_PEOPLE:]
     users = models.User.objects.in_bulk([int(number) for number, _count in shown])
-    names = [(users[int(number)].get_username(), count) for number, count in shown]
-    bars = [(name, link_to(person=name), count) for name, count in names]
+    known = [(users[int(number)], count) for number, count in shown]
+    bars = [(user.label, link_to(person=user.get_username()), count) for user, count in known]
     if others:
         name = ngettext("%(count)s other person", "%(count)s other people", len(others)) % {"count": len(others)}
         bars.append((name, "", sum(count for _number, count in others)))

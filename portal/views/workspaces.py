@@ -38,7 +38,7 @@ def annotate_use(rows: QuerySet[models.Workspace]) -> QuerySet[models.Workspace]
 @require_GET
 def index(request: SignedInRequest) -> HttpResponse:
     form = forms.WorkspaceFilterForm(request.GET)
-    rows = _visible(request).only("uid", "name", "status", "owner__username")
+    rows = _visible(request).only("uid", "name", "status", *(f"owner__{name}" for name in models.User.NAMES))
     rows = annotate_use(_choose_part(rows, form.shown))
     page = paging.read_page(rows=rows, query=request.GET)
     shown = {"page": page, "form": form, "tabs": paging.list_tabs(form, query=request.GET)}

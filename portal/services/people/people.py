@@ -30,7 +30,7 @@ def dismiss_releases(*, person: models.User, until: int) -> None:
 def name_operators() -> str:
     """Who can resume sending, as part of a sentence: by their names, unless they are many or nobody."""
     operators = models.User.objects.filter(groups__permissions__codename="resume_key", is_active=True).distinct()
-    names = list(operators.order_by("username").values_list("username", flat=True)[:4])
+    names = [person.label for person in operators.order_by("username")[:4]]
     if not names or len(names) > 3:
         return _("an operator")
     return _(" or ").join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -89,7 +89,7 @@ def list_steps(*, request_history: RequestHistory) -> list[Step]:
         Step(
             title=_("Request received"),
             state="done",
-            text=_("From %(person)s") % {"person": portal_request.requester.get_username()},
+            text=_("From %(person)s") % {"person": portal_request.requester.label},
             at=portal_request.created_at,
         )
     ]
