@@ -33,7 +33,9 @@ class ShareForm(forms.Form):
         label=_("Username"),
         max_length=150,
         error_messages={"required": _("Enter the username of somebody in the portal.")},
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}),
+        widget=forms.TextInput(
+            attrs={"list": "people", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
+        ),
     )
     level = forms.TypedChoiceField(
         label=_("They may"),

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from portal import failures, forms, models
 from portal.models.event import Verb
 from portal.models.workstation import WorkstationQuerySet
-from portal.services.connections import access, ending
+from portal.services.connections import access, ending, shares
 from portal.services.mirrors import missing, releases, types
 from portal.services.search import finding
 from portal.views.components import live, paging
@@ -164,6 +164,7 @@ def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part
         "release": _find_release(workstation),
         "shares": _list_shares(workstation) if is_own else [],
         "share_form": forms.ShareForm(),
+        "suggested": partial(shares.suggest_people, owner=request.user),  # asked where they are shown
         "is_own_running": is_own
         and workstation.is_live
         and not is_left

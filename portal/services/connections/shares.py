@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Case, F, Q, When
 from django.utils.translation import gettext as _
 
 from portal import models
@@ -11,6 +12,8 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.connections import access
+
+_MOST_SUGGESTED = 200
 
 
 class NotShared(Exception):
@@ -44,7 +47,7 @@ def share_workstation(
         # A share could promise neither that they only look nor that it ends.
         raise NotShared(
             _("%(name)s is a portal operator, who can open any workstation by giving a reason. It needs no sharing.")
-            % {"name": person.get_username()}
+            % {"name": person.label}
         )
     for former in models.Share.objects.filter(workstation=workstation, person=person, ended_at=None):
         end_share(share=former, by=owner)
@@ -56,10 +59,21 @@ def share_workstation(
 
 
 def _find_person(name: str) -> models.User | None:
-    """Whoever is called so; with other capitals only where that is nobody else, too."""
-    alike = list(models.User.objects.filter(username__iexact=name, is_active=True)[:2])
-    exact = models.User.objects.filter(username=name, is_active=True).first()
-    return exact or (alike[0] if len(alike) == 1 else None)
+    """Whoever has this username; with other capitals, or as a name, only where that is nobody else's, too."""
+    people = models.User.objects.filter(is_active=True)
+    for lookup in ("username", "username__iexact", "first_name__iexact"):
+        if found := list(people.filter(**{lookup: name})[:2]):
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def suggest_people(*, owner: models.User) -> list[models.User]:
+    """Whom the owner may want to share with: of former shares, then who signed in last, and no operators."""
+    people = models.User.objects.filter(is_active=True, is_superuser=False).exclude(pk=owner.pk)
+    former = Q(pk__in=models.Share.objects.filter(workstation__request__requester=owner).values("person"))
+    first = Case(When(former, then=0), default=1), F("last_login").desc(nulls_last=True)
+    rows = people.exclude(groups__permissions__codename="close_request").order_by(*first, "username")
+    return sorted(rows.only(*models.User.NAMES)[:_MOST_SUGGESTED], key=lambda person: person.label.casefold())
 
 
 @transaction.atomic
