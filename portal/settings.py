@@ -223,7 +223,6 @@ ACCOUNT_RATE_LIMITS = MFA_RATE_LIMITS = False  # ours: portal/accounts/guessing.
 MFA_ADAPTER = "portal.accounts.adapters.FactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PORTAL_HTTPS
 MFA_TOTP_TOLERANCE = 1  # a clock half a minute off
 # Where people of a company sign in; and whether passwords and passkeys let anybody in beside that.
 PORTAL_OIDC = environment.read_issuers("PORTAL_OIDC")

@@ -1,8 +1,12 @@
 """Second factors in Chromium: an app's codes, and passkeys of a virtual authenticator."""
 
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
 import pyotp
 import pytest
-from playwright.sync_api import CDPSession, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e import steps
 from tests.e2e.conftest import Portal
@@ -18,13 +22,28 @@ DEVICE = {
 }
 
 
+ASK_PORTAL = """async () => {
+  const response = await fetch("/accounts/passkey/", { headers: { Accept: "application/json" } });
+  return (await response.json()).request_options.publicKey;
+}"""
+ASK_DEVICE = """async (options) => {
+  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
+  return JSON.stringify((await navigator.credentials.get({ publicKey })).toJSON());
+}"""
+SEND = """(answer) => {
+  const form = document.querySelector("[data-passkey]");
+  form.elements.credential.value = answer;
+  form.requestSubmit();
+}"""
+
+
 @pytest.fixture
-def device(page) -> CDPSession:
-    """A device that keeps passkeys, and whose owner is always there."""
+def device(page) -> Callable[..., Any]:
+    """A device that keeps passkeys, and whose owner is always there: takes commands of DevTools."""
     session = page.context.new_cdp_session(page)
     session.send("WebAuthn.enable")
-    session.send("WebAuthn.addVirtualAuthenticator", {"options": DEVICE})
-    return session
+    made = session.send("WebAuthn.addVirtualAuthenticator", {"options": DEVICE})
+    return lambda command, **values: session.send(f"WebAuthn.{command}", {**made, **values})
 
 
 @pytest.fixture
@@ -112,6 +131,24 @@ def test_a_passkey_that_was_removed_lets_nobody_in(page, portal, frida, device):
     begin_anew(page, portal)
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_text("This passkey is not known here")).to_be_visible()
+
+
+def test_a_passkey_of_another_host_lets_nobody_in(page, portal, frida, device):
+    """The device has the very key for another host, where a page hands on the portal's challenge."""
+    add_passkey(page, portal.address)
+    other = f"http://elsewhere.localhost:{portal.port}"
+    page.route(f"{other}/**", lambda route: route.fulfill(body="<title>Elsewhere</title>", content_type="text/html"))
+    (passkey,) = device("getCredentials")["credentials"]
+    for address, words in ((portal.address, "You have no running"), (other, "This passkey is not known here")):
+        device("clearCredentials")
+        device("addCredential", credential={**passkey, "rpId": urlsplit(address).hostname})
+        begin_anew(page, portal)
+        options = page.evaluate(ASK_PORTAL)
+        page.goto(f"{address}/accounts/login/")
+        answer = page.evaluate(ASK_DEVICE, {**options, "rpId": urlsplit(address).hostname})
+        page.goto(f"{portal.address}/accounts/login/")
+        page.evaluate(SEND, answer)
+        expect(page.get_by_text(words)).to_be_visible()
 
 
 def test_who_has_no_passkey_is_told(page, portal, device):
