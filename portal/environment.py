@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
@@ -161,6 +161,37 @@ def read_url(name: str, *, default: str) -> str:
     if parts.scheme == "http" and not is_loopback(host):
         stop(f"{name} must start with https://: plain http would show a secret to the network.")
     return value
+
+
+def read_origin(name: str, *, may_be_plain: bool) -> str:
+    """The portal's own address without a slash at its end, or nothing. `may_be_plain`: by http."""
+    value = read_text(name).rstrip("/")
+    _split_url(name, value)
+    if value and not re.fullmatch(rf"http{'s?' if may_be_plain else 's'}://[0-9A-Za-z.:\[\]-]+", value):
+        stop(f"{name} must be an address such as https://portal.example, without a path.")
+    return value
+
+
+def read_mail(name: str, *, host: str) -> tuple[dict[str, Any], str]:
+    """The mail server, as MAILERS has it, and the address that mails come from, by default at this host; or neither."""
+    value = read_text(name)
+    parts, server = _split_url(name, value)
+    if not value:
+        return {}, ""
+    sender = parse_qs(parts.query).get("from", [f"portal@{host}"])[0]
+    if parts.scheme not in ("smtp", "smtp+tls", "smtp+ssl") or not server or parts.path.strip("/") or "@" not in sender:
+        stop(f"{name} must be smtp+tls://USER:PASSWORD@HOST:PORT?from=ADDRESS, or the same with smtp+ssl or smtp.")
+    config = environ.Env.email_url_config(value)
+    options = {
+        "host": server,
+        "port": config["EMAIL_PORT"],
+        "username": config["EMAIL_HOST_USER"],
+        "password": config["EMAIL_HOST_PASSWORD"],
+        "use_tls": config.get("EMAIL_USE_TLS", False),
+        "use_ssl": config.get("EMAIL_USE_SSL", False),
+        "timeout": 5,  # seconds, for each step
+    }
+    return {"default": {"BACKEND": config["EMAIL_BACKEND"], "OPTIONS": options}}, sender
 
 
 def read_stream(name: str, *, may_be_plain: bool) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.utils.csp import CSP
 
@@ -240,6 +241,14 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     },
 }
+
+# The portal's own address, of which links for people are made; without it by what browsers ask for.
+PORTAL_URL = environment.read_origin("PORTAL_URL", may_be_plain=PORTAL_LOCAL)
+EMAIL_URL, DEFAULT_FROM_EMAIL = environment.read_mail("EMAIL_URL", host=urlsplit(PORTAL_URL).hostname or "")
+if EMAIL_URL:
+    MAILERS = EMAIL_URL
+    if not PORTAL_URL:
+        environment.stop("EMAIL_URL needs PORTAL_URL, the portal's own address, for the links in mails.")
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = environment.read_time_zone("PORTAL_TIME_ZONE", default="UTC")

@@ -93,6 +93,7 @@ urlpatterns = [
     path("accounts/login/", sign_in.SignIn.as_view(), name="account_login"),
     path("accounts/oidc/<slug:provider_id>/", oidc.start, name="openid_connect_login"),
     path("accounts/oidc/<slug:provider_id>/callback/", oidc.finish, name="openid_connect_callback"),
+    path("accounts/forgotten/", joining.ask_link, name="password_forgotten"),
     path("accounts/logout/", sign_in.SignOut.as_view(), name="logout"),
     path("accounts/confirm/", account.confirm, name="confirm"),
     path("accounts/sessions/end/", account.end_sessions, name="sessions_end"),

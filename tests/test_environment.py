@@ -27,7 +27,7 @@ def read(monkeypatch):
 
 
 EMPTY, NUMBER, DAYS = {"default": ""}, {"default": 1, "least": 0, "most": 2}, {"least": 7, "most": 9}
-PLAIN, TLS = {"may_be_plain": True}, {"may_be_plain": False}
+PLAIN, TLS, HOST = {"may_be_plain": True}, {"may_be_plain": False}, {"host": "portal.example"}
 WRONG = [
     ("read_text", {}, [f"{SECRET}\nsecond line"]),
     ("read_secret", {}, [SECRET, f"{SECRET},{SECRET},{SECRET}", "x" * 50, f"django-insecure-{SECRET * 3}"]),
@@ -49,6 +49,10 @@ WRONG = [
     ("read_time_zone", {"default": "UTC"}, [f"Mars/{SECRET}"]),
     ("read_database", EMPTY, [f"rubbish {SECRET}", f"mysql://user:{SECRET}@host/name", "sqlite://:memory:"]),
     ("read_database", EMPTY, [f"postgres://user:{SECRET}@host:port/name"]),
+    ("read_origin", TLS, [SECRET, "http://127.0.0.1", f"https://portal.example/{SECRET}", f"https://{SECRET}@host"]),
+    ("read_origin", PLAIN, ["https://host:port", "https://host?x", "https://a b", "ftp://host"]),
+    ("read_mail", HOST, [SECRET, f"http://user:{SECRET}@host", f"smtp://user:{SECRET}@", "smtp://host:port"]),
+    ("read_mail", HOST, ["smtp://host/path", "smtp://host?from=nobody", "memorymail://host", "smtps://host"]),
 ]
 
 
@@ -84,7 +88,31 @@ GOOD: list[tuple[str, dict, dict[str, object]]] = [
     ("read_time_zone", {"default": "UTC"}, {"Europe/Rome": "Europe/Rome"}),
     ("read_url", EMPTY, {"https://api.example/v1/": "https://api.example/v1"}),
     ("read_url", EMPTY, {"http://127.0.0.1:8001/v1": "http://127.0.0.1:8001/v1"}),
+    ("read_origin", TLS, {"": "", "https://portal.example/": "https://portal.example"}),
+    (
+        "read_origin",
+        PLAIN,
+        {"http://ws-1.localhost:8000": "http://ws-1.localhost:8000", "http://[::1]": "http://[::1]"},
+    ),
 ]
+
+
+def test_a_mail_server_is_read(read):
+    mailers, sender = read("read_mail", "smtp+tls://us%40er:p%2Fw@mail.example:2525?from=team@x.example", **HOST)
+    options = mailers["default"]["OPTIONS"]
+    assert sender == "team@x.example"
+    assert [options[name] for name in ("host", "port", "username", "password")] == [
+        "mail.example",
+        2525,
+        "us@er",
+        "p/w",
+    ]
+    for scheme, tls in {"smtp": (False, False), "smtp+tls": (True, False), "smtp+ssl": (False, True)}.items():
+        mailers, sender = read("read_mail", f"{scheme}://mail.example", **HOST)
+        options = mailers["default"]["OPTIONS"]
+        assert (options["use_tls"], options["use_ssl"]) == tls
+        assert (options["port"], sender) == (None, "portal@portal.example")
+    assert read("read_mail", "", **HOST) == ({}, "")
 
 
 @pytest.mark.parametrize(
@@ -200,6 +228,8 @@ PRODUCTION = {
         (PRODUCTION | {"SECRET_KEY": ""}, "SECRET_KEY is not set."),
         (PRODUCTION | {"AGENTSTATION_API_KEY": ""}, "AGENTSTATION_API_KEY is not set."),
         (PRODUCTION | {"DEBUG": "1"}, "DEBUG would show"),
+        (PRODUCTION | {"EMAIL_URL": "smtp://mail.example"}, "EMAIL_URL needs PORTAL_URL"),
+        (PRODUCTION | {"PORTAL_URL": "http://portal.example"}, "PORTAL_URL must be"),
     ],
 )
 def test_what_must_not_be_stops_the_start_with_one_line(variables, words):
@@ -220,5 +250,5 @@ def test_a_secret_in_a_file_that_everybody_may_read_is_a_warning(tmp_path):
 
 
 def test_production_settings_pass_django_s_deployment_checks():
-    done = start(**PRODUCTION)
+    done = start(**PRODUCTION, PORTAL_URL="https://portal.example", EMAIL_URL="smtp+tls://mail.example")
     assert done.returncode == 0, done.stderr

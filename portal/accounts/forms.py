@@ -150,5 +150,14 @@ class NewPasswordForm(forms.Form):
         return cleaned
 
 
+class ForgottenForm(forms.Form):
+    name = forms.CharField(
+        label=_("Username or e-mail address"),
+        max_length=254,
+        error_messages=LENGTHS | {"required": _("Type your username or your e-mail address.")},
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "autofocus": True}),
+    )
+
+
 class SetupForm(NewPasswordForm, UsernameForm):
     """Makes the first administrator."""

@@ -4,15 +4,15 @@ from allauth.account.utils import perform_login
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from portal import models
-from portal.accounts import forms
-from portal.services.people import invitations, links
+from portal.accounts import forms, guessing
+from portal.services.people import invitations, links, mail, throttle
 
 
 @login_not_required
@@ -48,6 +48,26 @@ def choose_password(request: HttpRequest, token: str) -> HttpResponse:
     except links.LinkNotValid:
         return render(request, "join_used.html", status=404)
     return _sign_in(request, person, _("Your password is saved, and you are signed in."))
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def ask_link(request: HttpRequest) -> HttpResponse:
+    """Says the same, and takes as long, whether somebody has the name or nobody."""
+    if not mail.is_set_up():
+        raise Http404
+    form = forms.ForgottenForm(request.POST or None)
+    if not form.is_valid():
+        return render(request, "accounts/forgotten.html", {"form": form})
+    name = form.cleaned_data["name"]
+    try:
+        guessing.count_code(request, name=name)
+    except throttle.TooManyFailures as error:
+        return render(request, "accounts/forgotten.html", {"form": form, "wait": error.seconds}, status=429)
+    invitations.ask_for_link(name=name)
+    said = _("If there is an account with this name or address, a link is sent to it by mail. It works for an hour.")
+    messages.success(request, said)
+    return redirect("account_login")
 
 
 def _sign_in(request: HttpRequest, person: models.User, said: str) -> HttpResponse:

@@ -76,6 +76,8 @@ class Verb(models.TextChoices):
     ADD_PERSON = "add-person", _("person added")
     CHANGE_PERSON = "change-person", _("person changed")
     MAKE_LINK = "make-link", _("sign-in link made")
+    ASK_LINK = "ask-link", _("sign-in link asked for")
+    MAIL_FAILED = "mail-failed", _("mail not sent")
     USE_LINK = "use-link", _("sign-in link used")
     ADD_GROUP = "add-group", _("group added")
     CHANGE_GROUP = "change-group", _("group changed")

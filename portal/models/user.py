@@ -37,6 +37,9 @@ class User(Audited, AbstractUser):
     # The event of the newest release by others that they dismissed.
     last_read_release = models.BigIntegerField(default=0, db_default=0, editable=False)
 
+    # When they asked for a sign-in link by mail that no worker has sent yet.
+    link_asked_at = models.DateTimeField(null=True, editable=False)
+
     _granted: frozenset[str] | None = None
 
     class Meta(AbstractUser.Meta):

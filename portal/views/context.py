@@ -11,7 +11,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 
 from portal import models
-from portal.services.people import people
+from portal.services.people import mail, people
 from portal.services.reconciliation import operator_actions
 from portal.services.runtime import workers
 from portal.views.components import live
@@ -36,6 +36,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
         "theme": theme if theme in THEMES else "auto",
         "using_sandbox": settings.USING_SANDBOX,
         "support_contact": settings.PORTAL_SUPPORT_CONTACT,
+        "has_mail": mail.is_set_up(),
         "operators": SimpleLazyObject(people.name_operators),  # asked where they are named
         "is_poll": live.is_poll(request),
         "offers_zone": _offers_zone(request),

@@ -6,6 +6,7 @@ Views behind the sign-in middleware get no other request.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -37,6 +38,11 @@ def saying_why(request: HttpRequest, *refused: type[Exception]) -> Iterator[None
         yield
     except refused as error:
         messages.warning(request, str(error))
+
+
+def make_address(request: HttpRequest, path: str) -> str:
+    """The whole address of a page, at PORTAL_URL where that is set: whoever asks can name any host."""
+    return settings.PORTAL_URL + path if settings.PORTAL_URL else request.build_absolute_uri(path)
 
 
 def read_target(request: HttpRequest) -> str:

@@ -1,6 +1,7 @@
 """People, for administrators: who there is, adding somebody, links for those without a password, and locking out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import wraps
 from typing import Any, Concatenate
 from urllib.parse import urlencode
@@ -11,13 +12,14 @@ from django.db.models import F, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import forms, models
 from portal.services.people import invitations, sessions
 from portal.views.components import paging
-from portal.views.http import SignedInRequest, saying_why
+from portal.views.http import SignedInRequest, make_address, saying_why
 
 type View[**P] = Callable[Concatenate[SignedInRequest, P], HttpResponse]
 
@@ -56,7 +58,8 @@ def index(request: SignedInRequest) -> HttpResponse:
     named = Q(username__icontains=text) | Q(first_name__icontains=text) | Q(email__icontains=text)
     rows = _read_people().filter(named)
     page = paging.read_page(rows=rows, query=request.GET)
-    return render(request, "people/list.html", {"page": page, "form": form})
+    unsent = invitations.list_unsent(since=timezone.now() - timedelta(days=1))
+    return render(request, "people/list.html", {"page": page, "form": form, "unsent": unsent})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -66,19 +69,13 @@ def add(request: SignedInRequest) -> HttpResponse:
     form = forms.PersonForm(request.POST or None)
     if form.is_valid():
         try:
-            invitation = invitations.add_person(
-                actor=request.user,
-                username=form.cleaned_data["username"],
-                group=form.cleaned_data["role"],
-                name=form.cleaned_data["name"],
-                email=form.cleaned_data["email"],
-            )
+            added = invitations.add_people(actor=request.user, people=[form.cleaned_data])
         except invitations.GroupGone as error:
             form.add_error("role", str(error))
         except invitations.NotPossible as error:
             form.add_error("username", str(error))
         else:
-            return _show_link(request, invitation)
+            return _show_links(request, added)
     return render(request, "people/add.html", {"form": form})
 
 
@@ -128,7 +125,7 @@ def change_role(request: SignedInRequest, number: int) -> HttpResponse:
 def make_link(request: SignedInRequest, number: int) -> HttpResponse:
     person = get_object_or_404(models.User, pk=number)
     with saying_why(request, invitations.NotPossible):
-        return _show_link(request, invitations.make_link(actor=request.user, person=person))
+        return _show_links(request, [invitations.make_link(actor=request.user, person=person)])
     return redirect("person_detail", number)
 
 
@@ -141,9 +138,15 @@ def sign_out(request: SignedInRequest, number: int) -> HttpResponse:
     return redirect("person_detail", number)
 
 
-def _show_link(request: SignedInRequest, invitation: invitations.Invitation) -> HttpResponse:
-    address = request.build_absolute_uri(reverse("join", args=[invitation.link.token]))
-    return render(request, "people/link.html", {"invitation": invitation, "address": address})
+def _show_links(request: SignedInRequest, made: Sequence[invitations.Invitation]) -> HttpResponse:
+    """Those that no mail has, shown now and never again."""
+    mailed, shown = ([one for one in made if one.is_mailed is so] for so in (True, False))
+    addresses = [make_address(request, reverse("join", args=[one.link.token])) for one in shown]
+    if len(made) > 1:
+        named = zip(shown, addresses, strict=True)
+        addresses = [f"{one.person.get_username()} {address}" for one, address in named]
+    told = {"made": made, "mailed": mailed, "addresses": "\n".join(addresses)}
+    return render(request, "people/links.html", told)
 
 
 @require_POST

@@ -16,7 +16,7 @@ from portal.services.audit import destinations, nightly, seals, stream
 from portal.services.connections import ending
 from portal.services.key import accounts, credentials, database_moved, steady_clock
 from portal.services.mirrors import refreshing, types
-from portal.services.people import sessions
+from portal.services.people import invitations, mail, sessions
 from portal.services.reconciliation import reconcile, timeouts
 from portal.services.reports import usage
 from portal.services.retention import prune
@@ -73,6 +73,8 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
         Job("sessions", 60 * interval, sessions.prune_sessions),
         Job("prune", 60 * interval, prune.prune_old),
     ]
+    if mail.is_set_up():
+        jobs.append(Job("mail", interval, invitations.send_asked, call_seconds=2 * mail.LONGEST))
     if settings.PORTAL_AUDIT_STREAM:
         log = stream.Stream(destination=destinations.make_destination())
         send = partial(log.send_events, is_unchanged=database_moved.check_database)

@@ -23,13 +23,13 @@ from portal.services import audit
 from portal.services.audit import nightly, seals, verify
 from portal.services.key import accounts, credentials, steady_clock
 from portal.services.mirrors import refreshing, types
-from portal.services.people import links, membership
+from portal.services.people import invitations, links, membership
 from portal.services.reconciliation import timeouts
 from portal.services.reports import configuration
 from portal.services.requests import dispatch, results
 from portal.services.runtime import clients, workers
 from portal.web import sessionstore
-from tests import factories
+from tests import factories, ports
 from tests.accounts import issuer
 from tests.audit.conftest import prune_all
 from tests.browser import Browser
@@ -373,6 +373,15 @@ def use_link(stage: Stage) -> None:
     assert stage.browse().post(add_by_link(stage), values).status_code == 302
 
 
+def ask_for_link(stage: Stage) -> None:
+    """No mail server is there."""
+    options = {"host": "127.0.0.1", "port": ports.find_port()}
+    stage.settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}
+    models.User.objects.filter(pk=stage.alice.pk).update(email="alice@team.example")
+    assert stage.browse().post("/accounts/forgotten/", {"name": "alice"}).status_code == 302
+    factories.acquire_lease(name="mail").run(invitations.send_asked)
+
+
 def edit_group(page: str, **values: object) -> Callable[[Stage], None]:
     url = f"/admin/auth/group{page}"
     return lambda stage: stage.post(stage.root, url.format(Group.objects.get(name="Members").pk), **values)
@@ -511,6 +520,7 @@ ACTS = [
     Act(verbs=(Verb.SHARE, Verb.END_SHARE), do=share_for_a_while, by="alice"),
     Act(verbs=(Verb.MAKE_LINK, Verb.ADD_PERSON), do=add_by_link, by="root"),
     Act(verbs=(Verb.USE_LINK,), do=use_link, by="carol"),
+    Act(verbs=(Verb.ASK_LINK, Verb.MAIL_FAILED), do=ask_for_link),
     Act(verbs=(Verb.CHANGE_PERSON,), do=rename_person, by="root", has_change=True),
     Act(verbs=(Verb.ADD_GROUP,), do=edit_group("/add/", name="Guests"), by="root"),
     Act(verbs=(Verb.CHANGE_GROUP,), do=edit_group("/{}/change/", name="Users"), by="root", has_change=True),

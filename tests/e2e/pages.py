@@ -230,6 +230,8 @@ PAGES = [
     Page(name="login", path="/accounts/login/", url="account_login", person=""),
     Page(name="login-refused", path="/accounts/login/", url="account_login", person="", act=send_empty),
     Page(name="login-blocked", path="/accounts/login/", url="account_login", person="", scene="guessed", act=guess),
+    Page(name="forgotten", path="/accounts/forgotten/", url="password_forgotten", person=""),
+    Page(name="forgotten-refused", path="/accounts/forgotten/", url="password_forgotten", person="", act=send_empty),
     Page(name="code", path="/accounts/login/", url="mfa_authenticate", person="", act=type_password),
     Page(name="code-refused", path="/accounts/login/", url="mfa_authenticate", person="", act=mistype_code),
     Page(

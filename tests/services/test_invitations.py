@@ -77,14 +77,15 @@ def test_a_link_works_once_and_a_newer_one_replaces_it(cast, root, alice):
     assert alice.check_password(NEW)
 
 
-@pytest.mark.parametrize(("hours", "is_valid"), [(71, True), (73, False)])
-def test_a_link_is_valid_for_three_days(cast, root, alice, hours, is_valid):
-    token = make_link(root, alice)
-    models.SignInLink.objects.update(valid_until=F("valid_until") - timedelta(hours=hours))
-    if is_valid:
-        assert invitations.find_invited(token=token) == alice
-    else:
-        assert_not_valid(token)
+@pytest.mark.parametrize(("name", "minutes"), [("carol", 72 * 60), ("alice", 60)])
+def test_a_link_is_valid_for_three_days_and_an_hour_where_there_is_a_password(cast, root, name, minutes):
+    factories.add_person(root, "carol")
+    person = models.User.objects.get(username=name)
+    token = make_link(root, person)
+    models.SignInLink.objects.update(valid_until=F("valid_until") - timedelta(minutes=minutes - 1))
+    assert invitations.find_invited(token=token) == person
+    models.SignInLink.objects.update(valid_until=F("valid_until") - timedelta(minutes=2))
+    assert_not_valid(token)
 
 
 def test_the_links_of_the_first_administrator_and_of_people_are_no_others(cast, root, alice):

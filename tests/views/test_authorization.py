@@ -81,7 +81,7 @@ ROWS: dict[str, tuple[str, str]] = {
         (NO_METHOD, ADMINISTERS),
     ),
     "person_add": (ADMINISTERS, ADMINISTERS),
-    "account_login": ("aaaaaaa", "aaaaaaa"),
+    **dict.fromkeys(("account_login", "password_forgotten"), ("aaaaaaa", "aaaaaaa")),
     **dict.fromkeys(
         (
             *("mfa_authenticate", "mfa_login_webauthn", "mfa_activate_totp", "mfa_add_webauthn"),
@@ -231,6 +231,12 @@ def refuse(request: HttpRequest, *args: object, status: int = 403, **kwargs: obj
 
 
 @pytest.fixture
+def mailed(settings) -> None:
+    """There is a mail server, which nobody here asks."""
+    settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.dummy.EmailBackend"}}
+
+
+@pytest.fixture
 def short_refusals(settings, monkeypatch) -> None:
     """What the pages for 403 and 404 say is tested elsewhere, and most of the answers here are one of them."""
     settings.CSRF_FAILURE_VIEW = f"{__name__}.refuse"
@@ -258,7 +264,7 @@ def ask(path: str, method: str, *, session: str, has_token: bool) -> str:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_everybody_gets_what_the_table_says(values, short_refusals):
+def test_everybody_gets_what_the_table_says(values, short_refusals, mailed):
     sessions = {"": ""}
     for role in ROLES[1:]:
         factories.sign_in(client := Client(), models.User.objects.get(username=role))

@@ -87,6 +87,8 @@ SENTENCES: Mapping[str, tuple[str, failures.Words]] = {
     Verb.SET_TIME_ZONE: ("people", _("{who} changed the time zone of {what}")),
     Verb.ADD_PERSON: ("people", _("{who} added {what}")),
     Verb.MAKE_LINK: ("people", _("{who} made a sign-in link for {what}")),
+    Verb.ASK_LINK: ("people", _("Somebody asked for a sign-in link for {what}")),
+    Verb.MAIL_FAILED: ("people", _("{who} could not mail a sign-in link to {what}")),
     Verb.USE_LINK: ("people", _("{who} chose a password by a sign-in link")),
     Verb.CHANGE_PERSON: ("people", _("{who} changed {what}")),
     Verb.ADD_GROUP: ("people", _("{who} added the {what}")),

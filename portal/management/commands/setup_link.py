@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
@@ -17,4 +18,4 @@ class Command(BaseCommand):
         token = links.create_setup_link()
         if token is None:
             raise CommandError("There is an administrator already; sign in as one and add people in /people/.")
-        self.stdout.write(reverse("setup", args=[token]))
+        self.stdout.write(settings.PORTAL_URL + reverse("setup", args=[token]))

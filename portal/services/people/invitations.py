@@ -1,20 +1,30 @@
 """People whom an administrator lets in: each chooses a password by a one-time link, and nobody else knows it."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
 
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from portal import models
+from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.people import links, membership, sessions
+from portal.services.people import links, mail, membership, sessions
+from portal.services.runtime import leases
 
 LIFETIME = timedelta(hours=72)
+RESET_LIFETIME = timedelta(hours=1)  # of a link for who has a password
+_BETWEEN_MAILS = timedelta(minutes=5)  # that somebody asks for
+_AT_ONCE = 50
+# Whoever has a password, and an address where a link reaches them.
+_MAY_ASK = Q(is_active=True) & ~Q(email="") & ~Q(password__startswith=UNUSABLE_PASSWORD_PREFIX)
 
 
 class NotPossible(Exception):
@@ -27,18 +37,26 @@ class GroupGone(NotPossible):
 
 @dataclass(frozen=True, kw_only=True)
 class Invitation:
+    """A link that was made for a person. `failure`: why a mail with it could not be sent."""
+
     person: models.User
     link: links.NewLink
+    is_mailed: bool = False
+    failure: str = ""
 
 
-@transaction.atomic
-def add_person(
-    *, actor: models.User, username: str, group: Group | None, name: str = "", email: str = ""
-) -> Invitation:
-    """Add somebody to the group, or without one as an administrator; with a link, and without a password."""
-    person = models.User(username=username, first_name=name, email=email, is_superuser=group is None)
+def add_people(*, actor: models.User, people: Sequence[Mapping[str, Any]]) -> list[Invitation]:
+    """Add all of them or nobody, each to the group of their role; with a link, and without a password."""
+    with transaction.atomic():
+        added = [_add_person(actor, **values) for values in people]
+    return _send(added, actor=actor)
+
+
+def _add_person(actor: models.User, *, username: str, name: str, email: str, role: Group | None) -> Invitation:
+    """Without a role as an administrator."""
+    person = models.User(username=username, first_name=name, email=email, is_superuser=role is None)
     person.set_unusable_password()
-    groups = _lock_groups(group)
+    groups = _lock_groups(role)
     try:
         with transaction.atomic():
             person.save()
@@ -81,20 +99,68 @@ def change_role(*, actor: models.User, person: models.User, group: Group | None)
     membership.record_change(actor=actor, target=stored, before=before)
 
 
-@transaction.atomic
 def make_link(*, actor: models.User, person: models.User) -> Invitation:
     """A new link for somebody, which replaces any earlier one. Until it is used nothing else changes for them."""
-    stored = _lock_person(actor, person)
-    if not stored.is_active:
-        raise NotPossible(_("This account is deactivated. Activate it first."))
-    return _invite(actor, stored)
+    with transaction.atomic():
+        stored = _lock_person(actor, person)
+        if not stored.is_active:
+            raise NotPossible(_("This account is deactivated. Activate it first."))
+        made = _invite(actor, stored)
+    return _send([made], actor=actor)[0]
 
 
-def _invite(actor: models.User, person: models.User) -> Invitation:
-    link = links.create_link(person=person, lifetime=LIFETIME)
-    detail = {"valid_until": link.valid_until.isoformat(timespec="seconds")}
+def _invite(actor: models.User | None, person: models.User) -> Invitation:
+    link = links.create_link(person=person, lifetime=RESET_LIFETIME if person.has_usable_password() else LIFETIME)
+    detail = {"valid_until": link.valid_until.isoformat(timespec="seconds"), "by_mail": mail.can_reach(person=person)}
     audit.record(Verb.MAKE_LINK, person, by=actor, detail=detail, rows=())
     return Invitation(person=person, link=link)
+
+
+def _send(made: Sequence[Invitation], *, actor: models.User | None) -> list[Invitation]:
+    """Mail the links, which are stored, to those who can be reached; what fails is an event."""
+    reachable = [one for one in made if mail.can_reach(person=one.person)]
+    mails = [mail.write_link(person=one.person, link=one.link, actor=actor) for one in reachable]
+    failures = zip(reachable, mail.send(mails=mails), strict=True)
+    sent = [replace(one, is_mailed=not failure, failure=failure) for one, failure in failures]
+    with transaction.atomic(), audit.collect_events():
+        for one in sent:
+            if one.failure:
+                audit.record(Verb.MAIL_FAILED, one.person, detail={"why": one.failure}, rows=())
+    return [*sent, *(one for one in made if not mail.can_reach(person=one.person))]
+
+
+@transaction.atomic
+def ask_for_link(*, name: str) -> None:
+    """Have a worker mail a link to whoever has this username or e-mail address, and a password.
+
+    The same is done where nobody has, so that it takes as long; and whoever was sent one just now gets no other.
+    """
+    named = models.User.objects.filter(Q(username=name) | Q(email__iexact=name))
+    recent = Q(sign_in_link__valid_until__gt=Now() + (RESET_LIFETIME - _BETWEEN_MAILS))
+    named.filter(_MAY_ASK).exclude(recent).update(link_asked_at=Now())
+    for target in (*named,) or ("a name that nobody has",):
+        audit.record(Verb.ASK_LINK, target, rows=())
+
+
+def send_asked() -> None:
+    """Mail links to those who asked for one. Whom a worker that dies had in hand is sent another."""
+    asked = models.User.objects.filter(link_asked_at__isnull=False).order_by("link_asked_at")[:_AT_ONCE]
+    if not (numbers := [person.pk for person in asked]):
+        return
+    with leases.transaction():
+        people = models.User.objects.select_for_update().filter(_MAY_ASK, pk__in=numbers).order_by("pk")
+        made = [_invite(None, person) for person in people]
+    failed = [one for one in _send(made, actor=None) if one.failure]
+    with leases.transaction():
+        for one in failed:  # nobody has the link, and another may be asked for
+            models.SignInLink.objects.filter(person=one.person, valid_until=one.link.valid_until).delete()
+        models.User.objects.filter(pk__in=numbers).update(link_asked_at=None)
+
+
+def list_unsent(*, since: datetime) -> list[str]:
+    """To whom mail could not be sent since then, by their names."""
+    events = models.Event.objects.filter(verb=Verb.MAIL_FAILED, at__gt=since)
+    return sorted({target.removeprefix("user ") for target in events.values_list("target", flat=True)})
 
 
 @transaction.atomic

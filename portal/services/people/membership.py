@@ -85,7 +85,8 @@ def record_change(*, actor: models.User | None, target: models.User | Group, bef
             record_change(actor=actor, target=person, before=state | {"groups": sorted(names)})
     if after.get("is_active") is False:  # whoever is let in again later signs in again
         models.Session.objects.filter(user_id=target.pk).delete()
-    if "password" in changed or after.get("is_active") is False:
+    has_moved = "email" in changed and before.get("email")  # a link may have been mailed to the former address
+    if has_moved or "password" in changed or after.get("is_active") is False:
         models.SignInLink.objects.filter(person_id=target.pk).delete()
 
 

@@ -9,7 +9,7 @@ from portal import models
 from portal.db import clock
 from portal.services.audit import nightly, seals, stream
 from portal.services.key import circuit_breaker, credentials
-from portal.services.people import throttle
+from portal.services.people import invitations, throttle
 from portal.services.runtime import leases, workers
 
 _SILENCE = timedelta(minutes=2)  # longer than a full minute's cap, or one call, can keep the queue waiting
@@ -47,6 +47,10 @@ def find_warnings() -> list[str]:
         warnings.append(f"The provider's lists have not been read completely since {since:%Y-%m-%d %H:%M} UTC.")
     if blocked := throttle.count_blocked():
         warnings.append(f"Somebody may guess passwords: {blocked} names, addresses or browsers had to wait this hour.")
+    if unsent := invitations.list_unsent(since=now - timedelta(hours=1)):
+        warnings.append(f"Sign-in links could not be mailed this hour, to so many: {len(unsent)}.")
+    if models.User.objects.filter(link_asked_at__lt=now - timedelta(minutes=5)).exists():
+        warnings.append("Somebody has waited for a sign-in link by mail for minutes: workers need EMAIL_URL, too.")
     warnings += nightly.find_warnings(now=now) + stream.find_warnings(now=now)
     if seals.describe_state().is_late:
         warnings.append("Events of the audit log have waited for their seal for minutes: they could be removed unseen.")

@@ -1,0 +1,350 @@
+"""Sign-in links by mail: from administrators, and for who has forgotten the password. A real server takes the mails."""
+
+import re
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from email.message import EmailMessage
+
+import pyotp
+import pytest
+from django.db import connection
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from portal import environment, models
+from portal.services.people import invitations, mail
+from portal.services.reports import readiness
+from portal.services.runtime import leases
+from tests import factories, ports
+from tests.browser import Browser
+from tests.mailserver import MailServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NEW = "four words in a row"
+CHOSEN = {"password": NEW, "password_again": NEW}
+FORGOTTEN = "/accounts/forgotten/"
+
+
+@pytest.fixture(name="server")
+def _run_server(monkeypatch, settings) -> Iterator[MailServer]:
+    with MailServer() as server:
+        monkeypatch.setenv("EMAIL_URL", server.url)
+        settings.MAILERS, settings.DEFAULT_FROM_EMAIL = environment.read_mail("EMAIL_URL", host="")
+        settings.PORTAL_URL = "https://portal.example"
+        yield server
+
+
+@pytest.fixture(name="admin")
+def _sign_in_root(root, sign_in) -> Browser:
+    return sign_in(root)
+
+
+@pytest.fixture(name="alice")
+def _create_alice(db) -> models.User:
+    return factories.create_user("alice", "Members", email="alice@team.example")
+
+
+def find_path(text: str, *, origin: str = "https://portal.example") -> str:
+    found = re.search(rf"{origin}(/join/[^\s<]+/)", text)
+    assert found is not None, text
+    return found[1]
+
+
+def read(message: EmailMessage) -> str:
+    return message.get_content()
+
+
+def add(admin: Browser, **values: object) -> str:
+    response = admin.post("/people/new/", {"username": "carol", "role": "administrator", **values})
+    assert response.status_code == 200
+    return response.text
+
+
+def ask(client: Browser, name: str = "alice", **headers: str) -> None:
+    response = client.post(FORGOTTEN, {"name": name}, **headers)
+    assert (response.status_code, response["Location"]) == (302, "/accounts/login/")
+
+
+def send_asked() -> None:
+    factories.acquire_lease(name="mail").run(invitations.send_asked)
+
+
+def list_events() -> list[tuple[str, str, str]]:
+    verbs = ["make-link", "ask-link", "mail-failed", "use-link"]
+    return list(models.Event.objects.filter(verb__in=verbs).order_by("pk").values_list("verb", "actor_name", "target"))
+
+
+# --- From an administrator ---
+
+
+def test_an_invitation_is_sent_and_not_shown(admin, root, server, client):
+    models.User.objects.filter(pk=root.pk).update(first_name="Rita Root")
+    page = add(admin, email="carol@team.example")
+    assert "A link was sent to" in page
+    assert "/join/" not in page
+    [message] = server.mails
+    assert (message["From"], message["To"]) == ("portal@team.example", "carol@team.example")
+    assert message["Subject"] == "Choose your password for the workstation portal"
+    text, link = read(message), models.SignInLink.objects.get()
+    assert "Rita Root invites you" in text
+    assert "Your username is carol." in text
+    assert f"until {link.valid_until:%-d %b %Y, %H:%M} UTC" in text
+    assert "ignore it" in text
+    assert client.post(find_path(text), CHOSEN).url == "/"
+    assert models.Event.objects.get(verb="make-link").detail["by_mail"] is True
+
+
+def test_who_has_no_address_gets_a_link_from_the_administrator(admin, server):
+    assert find_path(add(admin))
+    assert server.connections == 0
+
+
+def test_links_begin_with_the_portal_s_address_whatever_host_is_asked_for(admin, alice, server, settings):
+    response = admin.post("/people/new/", {"username": "carol", "role": "administrator"}, HTTP_HOST="localhost")
+    assert find_path(response.text)
+    ask(Browser(), HTTP_HOST="localhost")
+    send_asked()
+    assert find_path(read(server.mails[0]))
+    assert "://localhost" not in read(server.mails[0])
+    del settings.MAILERS
+    settings.PORTAL_URL = ""
+    response = admin.post("/people/new/", {"username": "dora", "role": "administrator"})
+    assert find_path(response.text, origin="http://testserver")
+
+
+def test_an_administrator_s_link_for_a_forgotten_password_is_sent_and_valid_for_an_hour(admin, alice, server):
+    assert "A link was sent to" in admin.post(f"/people/{alice.pk}/link/").text
+    assert "root made a link for a new password for alice" in read(server.mails[0])
+    left = models.SignInLink.objects.get().valid_until - timezone.now()
+    assert timedelta(minutes=59) < left <= timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("replies", "why"),
+    [
+        ({}, "TimeoutError"),
+        ({"RCPT": "550 no"}, "SMTPRecipientsRefused"),
+        ({"MAIL": "450 no"}, "SMTPSenderRefused 450"),
+        ({"DATA": "550 no"}, "SMTPDataError 550"),
+        ({"EHLO": "421 no", "HELO": "421 no"}, "SMTPHeloError 421"),
+    ],
+)
+def test_where_mail_fails_the_link_is_shown_and_that_is_an_event(admin, server, monkeypatch, replies, why, client):
+    monkeypatch.setattr(mail, "LONGEST", 1.0)
+    server.replies = replies
+    if not replies:
+        server.going_on.clear()
+    begun = time.monotonic()
+    page = add(admin, email="carol@team.example")
+    assert time.monotonic() - begun < 4
+    assert f"({why})" in page
+    assert client.get(find_path(page)).status_code == 200
+    assert list_events()[-1] == ("mail-failed", "", "user carol")
+    assert models.Event.objects.get(verb="mail-failed").detail == {"why": why}
+
+
+def test_a_mail_server_that_is_away_keeps_nobody_waiting(admin, server, settings):
+    settings.MAILERS["default"]["OPTIONS"]["port"] = ports.find_port()
+    assert "(ConnectionRefusedError)" in add(admin, email="carol@team.example")
+
+
+def test_the_link_is_stored_before_the_mail_server_is_asked(admin, server):
+    """By another connection: no transaction is open, and whoever is quick finds the link."""
+    seen = []
+
+    def look() -> None:
+        seen.append(models.SignInLink.objects.count())
+        models.User.objects.filter(username="carol").update(first_name="Carol")
+        connection.close()
+
+    server.before_mail = look
+    add(admin, email="carol@team.example")
+    assert seen == [1]
+    assert models.User.objects.get(username="carol").first_name == "Carol"
+
+
+@pytest.mark.parametrize("email", ["c@team.example\r\nBcc: eve@evil.example", "c@team.example, eve@evil.example"])
+def test_an_address_that_sql_wrote_puts_nothing_into_the_head(admin, alice, server, email):
+    models.User.objects.filter(pk=alice.pk).update(email=email, first_name="A\r\nBcc: eve@evil.example")
+    page = admin.post(f"/people/{alice.pk}/link/").text
+    assert "ValueError" in page
+    assert server.mails == []
+
+
+def test_a_name_that_sql_wrote_puts_nothing_into_the_head(admin, alice, root, server):
+    models.User.objects.filter(pk=alice.pk).update(username="a\r\nBcc: eve@evil.example\r\n\r\nhello")
+    models.User.objects.filter(pk=root.pk).update(first_name="R\r\nBcc: eve@evil.example")
+    admin.post(f"/people/{alice.pk}/link/")
+    [message] = server.mails
+    assert message["Bcc"] is None
+    assert message["Subject"] == "Choose your password for the workstation portal"
+    assert message["To"] == "alice@team.example"
+
+
+def test_another_address_ends_the_link_that_was_sent_to_the_former(admin, server, client):
+    add(admin, email="carrol@team.example")
+    carol = models.User.objects.get(username="carol")
+    admin.post(f"/people/{carol.pk}/details/", {"email": "carol@team.example"})
+    assert client.get(find_path(read(server.mails[0]))).status_code == 404
+
+
+# --- Somebody has forgotten the password ---
+
+
+def test_who_has_forgotten_the_password_gets_a_link_once_and_for_an_hour(alice, server, client):
+    assert FORGOTTEN in client.get("/accounts/login/").text
+    ask(client)
+    assert "If there is an account" in client.get("/accounts/login/").text
+    assert server.connections == 0  # a worker's part
+    send_asked()
+    send_asked()
+    [message] = server.mails
+    assert "Somebody asked for a new password for alice" in read(message)
+    path = find_path(read(message))
+    assert client.post(path, CHOSEN).url == "/"
+    assert Browser().get(path).status_code == 404
+    assert list_events() == [
+        ("ask-link", "", "user alice"),
+        ("make-link", "", "user alice"),
+        ("use-link", "alice", "user alice"),
+    ]
+    assert models.Event.objects.get(verb="ask-link").address == "127.0.0.1"
+    alice.refresh_from_db()
+    assert (alice.check_password(NEW), alice.link_asked_at) == (True, None)
+
+
+def test_the_address_finds_whoever_has_it_and_the_mail_goes_where_it_is_stored(alice, server, client):
+    ask(client, "ALICE@team.example")
+    send_asked()
+    assert server.mails[0]["To"] == "alice@team.example"
+
+
+@pytest.mark.parametrize("change", [{"email": ""}, {"is_active": False}, {"password": "!none"}, {"username": "al"}])
+def test_whom_no_link_may_reach_gets_the_same_answer_and_no_mail(alice, server, change):
+    answers = []
+    for name in ("nobody", "alice"):
+        browser = Browser()
+        browser.get(FORGOTTEN)
+        models.User.objects.filter(pk=alice.pk).update(**change)
+        with CaptureQueriesContext(connection) as queries:
+            response = browser.post(FORGOTTEN, {"name": name})
+        page = re.sub(r'(value|content)="[^"]{20,}"', "", browser.get("/accounts/login/").text)
+        answers.append((response.status_code, response["Location"], len(queries), page))
+    assert answers[0] == answers[1]
+    send_asked()
+    assert server.mails == []
+
+
+def test_an_account_that_is_there_costs_as_many_queries_as_none(alice, server):
+    counts = []
+    for name in ("nobody", "alice"):
+        browser = Browser()
+        browser.get(FORGOTTEN)
+        with CaptureQueriesContext(connection) as queries:
+            ask(browser, name)
+        counts.append([re.sub(r"'[^']*'|[0-9]+", "", query["sql"])[:60] for query in queries])
+    assert counts[0] == counts[1]
+    send_asked()
+    assert len(server.mails) == 1
+
+
+def test_who_was_locked_out_meanwhile_gets_no_mail(alice, server, client):
+    ask(client)
+    models.User.objects.filter(pk=alice.pk).update(is_active=False)
+    send_asked()
+    models.User.objects.filter(pk=alice.pk).update(is_active=True)
+    send_asked()
+    assert server.mails == []
+
+
+def test_nobody_s_mailbox_is_flooded(alice, server):
+    for number in range(3):  # from many addresses, and by both names
+        for name in ("alice", "alice@team.example"):
+            ask(Browser(), name, REMOTE_ADDR=f"203.0.113.{number}")
+            send_asked()
+    assert len(server.mails) == 1
+    models.SignInLink.objects.update(valid_until=F("valid_until") - timedelta(minutes=5))
+    ask(Browser())
+    send_asked()
+    assert len(server.mails) == 2
+
+
+def test_asking_is_slowed_down_as_signing_in_is(alice, server, client):
+    for _ in range(5):
+        ask(client, "nobody")
+    response = client.post(FORGOTTEN, {"name": "nobody"})
+    assert response.status_code == 429
+    assert "Too many tries" in response.text
+    assert client.post("/accounts/login/", {"username": "nobody", "password": "wrong"}).status_code == 429
+
+
+def test_a_newer_link_and_a_changed_password_end_the_one_that_was_mailed(admin, alice, server, client, sign_in):
+    ask(client)
+    send_asked()
+    assert client.get(first := find_path(read(server.mails[0]))).status_code == 200
+    admin.post(f"/people/{alice.pk}/link/")
+    assert client.get(first).status_code == 404
+    typed = {"old_password": factories.PASSWORD, "new_password1": NEW, "new_password2": NEW}
+    assert sign_in(alice).post("/accounts/password/", typed).status_code == 302
+    assert client.get(find_path(read(server.mails[1]))).status_code == 404
+
+
+def test_a_mailed_link_does_not_stand_for_the_second_factor(alice, server, client, sign_in):
+    browser = sign_in(alice)
+    browser.get("/accounts/app/")
+    secret = browser.session["mfa.totp.secret"]
+    assert browser.post("/accounts/app/", {"code": pyotp.TOTP(secret).now()}).status_code == 302
+    ask(client)
+    send_asked()
+    assert client.post(find_path(read(server.mails[0])), CHOSEN).url == "/accounts/code/"
+    assert client.get("/").url.startswith("/accounts/login/")
+
+
+def test_what_could_not_be_sent_is_seen_and_may_be_asked_for_again(admin, alice, server, client):
+    server.replies = {"RCPT": "550 no"}
+    ask(client)
+    send_asked()
+    assert list_events()[-1] == ("mail-failed", "", "user alice")
+    assert "could not be mailed to: alice" in " ".join(admin.get("/people/").text.split())
+    assert any("could not be mailed" in warning for warning in readiness.find_warnings())
+    assert not models.SignInLink.objects.exists()
+    server.replies = {}
+    ask(client)
+    send_asked()
+    assert len(server.mails) == 1
+
+
+def test_a_mail_that_no_worker_sends_is_a_warning(alice, server, client):
+    ask(client)
+    assert not any("minutes" in warning for warning in readiness.find_warnings())
+    models.User.objects.update(link_asked_at=F("link_asked_at") - timedelta(minutes=6))
+    assert any("workers need EMAIL_URL" in warning for warning in readiness.find_warnings())
+
+
+def test_what_a_worker_that_dies_had_in_hand_is_sent_by_the_next(alice, server, client):
+    def take_lease() -> None:
+        models.Lease.objects.update(token=F("token") + 1)
+        connection.close()
+
+    ask(client)
+    server.before_mail = take_lease
+    with pytest.raises(leases.LeaseLost):
+        send_asked()
+    server.before_mail = lambda: None
+    send_asked()
+    first, second = (find_path(read(message)) for message in server.mails)
+    assert (client.get(first).status_code, client.get(second).status_code) == (404, 200)
+
+
+def test_without_a_mail_server_an_administrator_helps(alice, client):
+    assert "or forgotten your password? An administrator" in client.get("/accounts/login/").text
+    assert client.get(FORGOTTEN).status_code == client.post(FORGOTTEN, {"name": "alice"}).status_code == 404
+
+
+def test_nothing_typed_is_an_error(server, client):
+    page = client.post(FORGOTTEN, {"name": " "}).text
+    assert "Type your username or your e-mail address." in page
+    assert re.search(r"<title>\s*Error:", page)
