@@ -80,6 +80,7 @@ urlpatterns = [
     path("join/<str:token>/", joining.choose_password, name="join"),
     path("people/", people.index, name="people_list"),
     path("people/new/", people.add, name="person_add"),
+    path("people/new/several/", people.add_several, name="person_add_several"),
     path("people/<int:number>/", people.detail, name="person_detail"),
     path("people/<int:number>/details/", people.change_details, name="person_details"),
     path("people/<int:number>/role/", people.change_role, name="person_role"),

@@ -1,6 +1,8 @@
 """Finding people, and adding somebody."""
 
+import csv
 import unicodedata
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ from portal import models
 from portal.forms.fields import LENGTHS, WholeText
 
 _ADMINISTRATOR = "administrator"
+_MOST_LINES = 200
 
 
 # As Unicode's names of letters begin: scripts that are written beside others, and look like none of them.
@@ -120,6 +123,60 @@ class PersonForm(RoleForm, DetailsForm, UsernameForm):
         super().__init__(*args, **kwargs)
         for name in ("username", "name", "email"):
             self.fields[name].widget.attrs["autocomplete"] = "off"  # it is not of who types it
+
+
+class SeveralForm(forms.Form):
+    """Adds several people: a line for each has what the form for one person asks for."""
+
+    people = forms.CharField(
+        label=_("People"),
+        help_text=_("A line for each person: username, name, e-mail, role. Name and e-mail may be empty."),
+        error_messages=LENGTHS | {"required": _("Type a line for each person.")},
+        strip=False,  # lines are counted
+        widget=forms.Textarea(attrs={"autocomplete": "off", "spellcheck": "false", "rows": 10}),
+    )
+
+    def clean_people(self) -> list[dict[str, Any]]:
+        """Of each person what a service needs. Each line that is wrong is named."""
+        lines = [
+            (number, line) for number, line in enumerate(self.cleaned_data["people"].splitlines(), 1) if line.strip()
+        ]
+        if not lines:
+            raise forms.ValidationError(self.fields["people"].error_messages["required"])
+        if len(lines) > _MOST_LINES:
+            words = _("These are %(count)d people. Add %(most)d or fewer at one time.")
+            raise forms.ValidationError(words % {"count": len(lines), "most": _MOST_LINES})
+        people, errors, roles = dict[str, dict[str, Any]](), list[str](), _list_role_words()
+        for number, line in lines:
+            try:
+                person = _read_line(line, roles=roles, taken=people)
+                people[person["username"]] = person
+            except forms.ValidationError as error:
+                errors += [_("Line %(number)d: %(error)s") % {"number": number, "error": why} for why in error.messages]
+        if errors:
+            raise forms.ValidationError(errors)
+        return [*people.values()]
+
+
+def _list_role_words() -> dict[str, str]:
+    """Roles and groups by their names in lower case; where an administrator's is a group's too, the group's."""
+    words = {group.name.casefold(): str(group.pk) for group in Group.objects.all()}
+    return {str(role.label).casefold(): code for code, role in _list_roles()} | words
+
+
+def _read_line(line: str, *, roles: Mapping[str, str], taken: Container[str]) -> dict[str, Any]:
+    [cells] = csv.reader([line], delimiter="\t" if "\t" in line else ",")  # tabs: copied from a spreadsheet
+    if len(cells) != 4:
+        raise forms.ValidationError(_("Write username, name, e-mail and role, with commas between them."))
+    username, name, email, role = (cell.strip() for cell in cells)
+    if username in taken:
+        raise forms.ValidationError(_("An earlier line has this username."))
+    if role.casefold() not in roles:
+        raise forms.ValidationError(_("“%(role)s” is not a role.") % {"role": role})
+    form = PersonForm({"username": username, "name": name, "email": email, "role": roles[role.casefold()]})
+    if not form.is_valid():
+        raise forms.ValidationError([why for errors in form.errors.values() for why in errors])
+    return form.cleaned_data
 
 
 class PeopleForm(forms.Form):

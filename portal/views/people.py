@@ -79,6 +79,20 @@ def add(request: SignedInRequest) -> HttpResponse:
     return render(request, "people/add.html", {"form": form})
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@confirmed
+def add_several(request: SignedInRequest) -> HttpResponse:
+    form = forms.SeveralForm(request.POST or None)
+    if form.is_valid():
+        try:
+            added = invitations.add_people(actor=request.user, people=form.cleaned_data["people"])
+        except invitations.NotPossible as error:  # since the form was checked
+            form.add_error("people", str(error))
+        else:
+            return _show_links(request, added)
+    return render(request, "people/add_several.html", {"form": form})
+
+
 @require_GET
 @confirmed
 def detail(request: SignedInRequest, number: int) -> HttpResponse:

@@ -1,6 +1,7 @@
 """Sign-in links by mail: from administrators, and for who has forgotten the password. A real server takes the mails."""
 
 import re
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -8,6 +9,7 @@ from email.message import EmailMessage
 
 import pyotp
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 NEW = "four words in a row"
 CHOSEN = {"password": NEW, "password_again": NEW}
 FORGOTTEN = "/accounts/forgotten/"
+SEVERAL = "/people/new/several/"
 
 
 @pytest.fixture(name="server")
@@ -149,6 +152,19 @@ def test_where_mail_fails_the_link_is_shown_and_that_is_an_event(admin, server, 
 def test_a_mail_server_that_is_away_keeps_nobody_waiting(admin, server, settings):
     settings.MAILERS["default"]["OPTIONS"]["port"] = ports.find_port()
     assert "(ConnectionRefusedError)" in add(admin, email="carol@team.example")
+    lines = [f"p{number},,p{number}@team.example,member" for number in range(3)]
+    assert admin.post(SEVERAL, {"people": "\n".join(lines)}).text.count("(ConnectionRefusedError)") == 3
+
+
+def test_what_the_page_shows_is_not_sent_afterwards(admin, server, monkeypatch):
+    monkeypatch.setattr(mail, "LONGEST", 0.5)
+    shown = threading.Event()
+    server.before_mail = shown.wait
+    page = admin.post(SEVERAL, {"people": "carol,,carol@team.example,member\ndora,,dora@team.example,member"}).text
+    assert re.findall(r"(\w+) https://portal.example/join/", page) == ["carol", "dora"]
+    shown.set()
+    assert server.has_ended.wait(5)
+    assert [message["To"] for message in server.mails] == ["carol@team.example"]
 
 
 def test_the_link_is_stored_before_the_mail_server_is_asked(admin, server):
@@ -348,3 +364,92 @@ def test_nothing_typed_is_an_error(server, client):
     page = client.post(FORGOTTEN, {"name": " "}).text
     assert "Type your username or your e-mail address." in page
     assert re.search(r"<title>\s*Error:", page)
+
+
+# --- Several at once ---
+
+
+def test_several_are_added_and_those_with_an_address_get_mail(admin, server):
+    Group.objects.create(name="Guests")
+    lines = [
+        "carol, Carol Liddell, carol@team.example, Member",
+        "",
+        'dora,"Doe, Dora",,Operators',
+        "emil\t\temil@team.example\tguests",
+        "fay, , fay@team.example, administrator",
+    ]
+    page = admin.post(SEVERAL, {"people": "\n".join(lines)}).text
+    assert "4 people are added" in page
+    assert [message["To"] for message in server.mails] == [f"{name}@team.example" for name in ("carol", "emil", "fay")]
+    assert server.connections == 1
+    assert re.findall(r"(\w+) https://portal.example/join/", page) == ["dora"]
+    dora, emil, fay = (models.User.objects.get(username=name) for name in ("dora", "emil", "fay"))
+    assert dora.get_full_name() == "Doe, Dora"
+    assert [group.name for group in emil.groups.all()] == ["Guests"]
+    assert fay.is_superuser
+    assert {event[1] for event in list_events()} == {"root"}
+
+
+def test_a_mail_server_that_cannot_be_named_is_a_failure(admin, server, settings):
+    settings.MAILERS["default"]["OPTIONS"]["host"] = f"{'a' * 64}.example"
+    assert "(Unicode" in add(admin, email="carol@team.example")
+
+
+def test_one_who_is_refused_keeps_nobody_else_from_the_mail(admin, server, monkeypatch):
+    server.replies = {"RCPT TO:<CAROL@": "550 no"}
+    lines = "carol,,carol@team.example,member\ndora,,dora@team.example,member"
+    page = admin.post(SEVERAL, {"people": lines}).text
+    assert [message["To"] for message in server.mails] == ["dora@team.example"]
+    assert re.findall(r"(\w+) https://portal.example/join/", page) == ["carol"]
+    assert page.count("could not be") == 1
+
+
+def test_each_wrong_line_is_named_and_nobody_is_added(admin, alice, server):
+    lines = [
+        "alice,,,member",
+        "bob,,,member",
+        "carol",
+        "dora,,,boss",
+        "bob,,,member",
+        "e f,,nomail,member",
+        "gina,,,member",
+    ]
+    page = admin.post(SEVERAL, {"people": "\n" + "\n".join(lines)}).text
+    errors = re.findall(r"<li>\s*<a[^>]*>Line (\d+): ([^<]+)</a>", page)
+    assert [(int(number), why.split(".")[0]) for number, why in errors] == [
+        (2, "Somebody has this name already"),
+        (4, "Write username, name, e-mail and role, with commas between them"),
+        (5, "“boss” is not a role"),
+        (6, "An earlier line has this username"),
+        (7, "A username has letters, digits and @ "),
+        (7, "This is no e-mail address"),
+    ]
+    assert "Nobody was added yet" in page
+    assert models.User.objects.count() == 2
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("people", "why"), [(" \n ", "Type a line for each person."), ("a,,,member\n" * 201, "These are 201 people.")]
+)
+def test_no_line_and_too_many_are_refused(admin, people, why):
+    assert why in admin.post(SEVERAL, {"people": people}).text
+
+
+def test_a_group_that_is_called_as_the_administrators_makes_none(admin):
+    Group.objects.create(name="Administrator")
+    admin.post(SEVERAL, {"people": "carol,,,administrator"})
+    assert not models.User.objects.get(username="carol").is_superuser
+
+
+def test_a_name_that_was_taken_meanwhile_adds_nobody(admin, monkeypatch, alice):
+    monkeypatch.setattr("portal.forms.people.UsernameForm.clean_username", lambda form: form.cleaned_data["username"])
+    page = admin.post(SEVERAL, {"people": "carol,,,member\nalice,,,member"}).text
+    assert "Somebody has this name already." in page
+    assert not models.User.objects.filter(username="carol").exists()
+
+
+def test_without_a_mail_server_all_links_are_listed(admin):
+    page = admin.post(SEVERAL, {"people": "carol,,carol@team.example,member\ndora,,,member"}).text
+    assert re.findall(r"(\w+) http://testserver/join/", page) == ["carol", "dora"]
+    assert "Sent by mail" not in page

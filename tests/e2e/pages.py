@@ -161,6 +161,11 @@ def add_person(tab: Tab) -> None:
     send_empty(tab)
 
 
+def add_people(tab: Tab) -> None:
+    tab.locator("[name=people]").fill("lars,,,member\nlena,,,auditor")
+    send_empty(tab)
+
+
 def send_wrong_zone(tab: Tab) -> None:
     tab.locator("[name=time_zone]").evaluate(
         "field => { field.append(new Option('Nowhere')); field.value = 'Nowhere'; }"
@@ -328,6 +333,11 @@ PAGES = [
     Page(name="person-add", path="/people/new/", url="person_add", person="root"),
     Page(name="person-add-refused", path="/people/new/", url="person_add", person="root", act=send_empty),
     Page(name="person-added", path="/people/new/", url="person_add", person="root", act=add_person),
+    Page(name="people-add", path="/people/new/several/", url="person_add_several", person="root"),
+    Page(
+        name="people-add-refused", path="/people/new/several/", url="person_add_several", person="root", act=send_empty
+    ),
+    Page(name="people-added", path="/people/new/several/", url="person_add_several", person="root", act=add_people),
     Page(name="person", path="/people/{number}/", url="person_detail", person="root", scene="invited"),
     Page(
         name="person-details-refused",

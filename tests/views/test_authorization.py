@@ -80,7 +80,7 @@ ROWS: dict[str, tuple[str, str]] = {
         ),
         (NO_METHOD, ADMINISTERS),
     ),
-    "person_add": (ADMINISTERS, ADMINISTERS),
+    **dict.fromkeys(("person_add", "person_add_several"), (ADMINISTERS, ADMINISTERS)),
     **dict.fromkeys(("account_login", "password_forgotten"), ("aaaaaaa", "aaaaaaa")),
     **dict.fromkeys(
         (
