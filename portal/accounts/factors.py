@@ -124,7 +124,7 @@ def reset(request: SignedInRequest, number: int) -> HttpResponse:
     person = get_object_or_404(models.User, pk=number)
     remove_factors(person=person, by=request.user)
     messages.success(
-        request, _("%(name)s signs in with the password alone until they add a factor.") % {"name": person}
+        request, _("%(name)s signs in with the password alone until they add a factor.") % {"name": person.label}
     )
     return redirect("person_detail", number)
 

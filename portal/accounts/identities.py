@@ -143,7 +143,7 @@ def remove(request: SignedInRequest, number: int) -> HttpResponse:
     """Have the portal forget by which issuers somebody came: for who has another account there."""
     person = get_object_or_404(models.User, pk=number)
     _unlink(person, by=request.user)
-    messages.success(request, _("%(name)s is unlinked, and signed out everywhere.") % {"name": person})
+    messages.success(request, _("%(name)s is unlinked, and signed out everywhere.") % {"name": person.label})
     return redirect("person_detail", number)
 
 

@@ -1,6 +1,7 @@
 """The one-time pages by which people come in: the first administrator, and whoever got a link."""
 
 from allauth.account.utils import perform_login
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
@@ -54,7 +55,7 @@ def choose_password(request: HttpRequest, token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_link(request: HttpRequest) -> HttpResponse:
     """Says the same, and takes as long, whether somebody has the name or nobody."""
-    if not mail.is_set_up():
+    if not (mail.is_set_up() and settings.PORTAL_PASSWORD_SIGN_IN):
         raise Http404
     form = forms.ForgottenForm(request.POST or None)
     if not form.is_valid():

@@ -29,9 +29,7 @@ class SignIn(LoginView):
     form_class = forms.SignInForm
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        takes_passwords = settings.PORTAL_PASSWORD_SIGN_IN
-        shown = {"issuers": settings.PORTAL_OIDC.values(), "takes_passwords": takes_passwords}
-        return super().get_context_data(**kwargs) | shown
+        return super().get_context_data(**kwargs) | {"issuers": settings.PORTAL_OIDC.values()}
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if not settings.PORTAL_PASSWORD_SIGN_IN:

@@ -37,6 +37,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
         "using_sandbox": settings.USING_SANDBOX,
         "support_contact": settings.PORTAL_SUPPORT_CONTACT,
         "has_mail": mail.is_set_up(),
+        "takes_passwords": settings.PORTAL_PASSWORD_SIGN_IN,
         "operators": SimpleLazyObject(people.name_operators),  # asked where they are named
         "is_poll": live.is_poll(request),
         "offers_zone": _offers_zone(request),

@@ -101,10 +101,11 @@ def detail(request: SignedInRequest, number: int) -> HttpResponse:
 
 def _show_person(request: SignedInRequest, number: int, **forms_sent: Any) -> HttpResponse:
     person = get_object_or_404(_read_people(), pk=number)
-    shown = {
+    shown: dict[str, Any] = {
         "details": forms.DetailsForm(initial={"name": person.get_full_name(), "email": person.email}),
         "role": forms.RoleForm(initial={"role": forms.find_role(person)}),
     }
+    shown["role_giver"] = invitations.find_role_giver(person=person)
     return render(request, "people/detail.html", {"person": person, **shown, **forms_sent})
 
 
@@ -130,7 +131,7 @@ def change_role(request: SignedInRequest, number: int) -> HttpResponse:
     person = get_object_or_404(models.User, pk=number)
     with saying_why(request, invitations.NotPossible):
         invitations.change_role(actor=request.user, person=person, group=form.cleaned_data["role"])
-        messages.success(request, _("%(name)s has another role now.") % {"name": person})
+        messages.success(request, _("%(name)s has another role now.") % {"name": person.label})
     return redirect("person_detail", number)
 
 
@@ -148,12 +149,17 @@ def make_link(request: SignedInRequest, number: int) -> HttpResponse:
 def sign_out(request: SignedInRequest, number: int) -> HttpResponse:
     person = get_object_or_404(models.User, pk=number)
     sessions.end_all_sessions(person=person, by=request.user)
-    messages.success(request, _("%(name)s is signed out everywhere.") % {"name": person})
+    messages.success(request, _("%(name)s is signed out everywhere.") % {"name": person.label})
     return redirect("person_detail", number)
 
 
 def _show_links(request: SignedInRequest, made: Sequence[invitations.Invitation]) -> HttpResponse:
     """Those that no mail has, shown now and never again."""
+    if not made:
+        messages.success(
+            request, _("Added. They sign in by the identity provider, with the e-mail address given here.")
+        )
+        return redirect("people_list")
     mailed, shown = ([one for one in made if one.is_mailed is so] for so in (True, False))
     addresses = [make_address(request, reverse("join", args=[one.link.token])) for one in shown]
     if len(made) > 1:
@@ -170,5 +176,5 @@ def set_active(request: SignedInRequest, number: int, *, is_active: bool) -> Htt
     with saying_why(request, invitations.NotPossible):
         invitations.set_active(actor=request.user, person=person, is_active=is_active)
         said = _("%(name)s is active again.") if is_active else _("%(name)s is deactivated and signed out everywhere.")
-        messages.success(request, said % {"name": person})
+        messages.success(request, said % {"name": person.label})
     return redirect("person_detail", number)

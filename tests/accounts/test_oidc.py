@@ -419,6 +419,28 @@ def test_passwords_can_be_switched_off(client, acme, alice, settings):
     assert not is_signed_in(client)
 
 
+def test_without_passwords_nobody_is_given_a_link(client, acme, root, sign_in, settings):
+    administrator = sign_in(root)
+    settings.PORTAL_PASSWORD_SIGN_IN = False
+    values = {"username": "cw", "name": "Clara", "email": EMAIL, "role": "administrator"}
+    assert administrator.post("/people/new/", values).headers["Location"] == reverse("people_list")
+    assert not models.SignInLink.objects.exists()
+    go(client, acme)
+    assert is_signed_in(client)
+    assert 'href="/accounts/app/"' not in client.get("/accounts/").text
+
+
+def test_a_role_that_groups_decide_is_changed_there(client, acme, root, sign_in, settings):
+    settings.PORTAL_OIDC = acme.settings(can_sign_up=True, roles={"staff": "members"})
+    acme.claims["groups"] = ["staff"]
+    go(client, acme)
+    person = models.User.objects.get(username="clara")
+    administrator = sign_in(root)
+    assert "Acme decides by its groups" in read(administrator.get(f"/people/{person.pk}/"))
+    administrator.post(f"/people/{person.pk}/role/", {"role": "administrator"})
+    assert read_roles("clara") == ["Members"]
+
+
 def test_an_identity_can_be_unlinked(client, acme, clara, root, sign_in):
     go(client, acme)
     response = sign_in(root).post(reverse("person_identities_remove", args=[clara.pk]))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
@@ -46,13 +47,17 @@ class Invitation:
 
 
 def add_people(*, actor: models.User, people: Sequence[Mapping[str, Any]]) -> list[Invitation]:
-    """Add all of them or nobody, each to the group of their role; with a link, and without a password."""
+    """Add all of them or nobody, each to the group of their role; without a password, and with a link to choose one.
+
+    Without a link where passwords let nobody in.
+    """
     with transaction.atomic():
         added = [_add_person(actor, **values) for values in people]
-    return _send(added, actor=actor)
+        made = [_invite(actor, person) for person in added] if settings.PORTAL_PASSWORD_SIGN_IN else []
+    return _send(made, actor=actor)
 
 
-def _add_person(actor: models.User, *, username: str, name: str, email: str, role: Group | None) -> Invitation:
+def _add_person(actor: models.User, *, username: str, name: str, email: str, role: Group | None) -> models.User:
     """Without a role as an administrator."""
     person = models.User(username=username, first_name=name, email=email, is_superuser=role is None)
     person.set_unusable_password()
@@ -64,7 +69,7 @@ def _add_person(actor: models.User, *, username: str, name: str, email: str, rol
         raise NotPossible(_("Somebody has this name already.")) from None
     person.groups.set(groups)
     membership.record_addition(actor=actor, target=person)
-    return _invite(actor, person)
+    return person
 
 
 def _lock_groups(group: Group | None) -> list[Group]:
@@ -91,12 +96,21 @@ def change_role(*, actor: models.User, person: models.User, group: Group | None)
     stored = _lock_person(actor, person)
     if stored.pk == actor.pk:
         raise NotPossible(_("You can't change your own role. Another administrator can."))
+    if issuer := find_role_giver(person=stored):
+        raise NotPossible(_("%(name)s decides which role this person has.") % {"name": issuer})
     groups, before = _lock_groups(group), membership.describe(target=stored)
     stored.is_superuser = group is None
     stored.save(update_fields=["is_superuser"])
     stored.groups.set(groups)
     stored.user_permissions.clear()
     membership.record_change(actor=actor, target=stored, before=before)
+
+
+def find_role_giver(*, person: models.User) -> str:
+    """The identity provider whose groups are the person's roles; empty without one."""
+    rows = person.socialaccount_set.all() if settings.PORTAL_OIDC else ()  # type: ignore[attr-defined]  # allauth's
+    issuers = [settings.PORTAL_OIDC[row.provider] for row in rows if row.provider in settings.PORTAL_OIDC]
+    return next((issuer.label for issuer in issuers if issuer.roles), "")
 
 
 def make_link(*, actor: models.User, person: models.User) -> Invitation:
