@@ -252,6 +252,21 @@ def test_before_anybody_is_asked_nobody_may_say_that_nothing_was_created(sandbox
     assert statuses(portal_request) == ["UNKNOWN"]
 
 
+def test_many_are_asked_about_in_one_round_and_nobody_waits_for_the_key_meanwhile(sandbox, alice, lease):
+    requests = []
+    for _ in range(25):
+        requests.append(ask(sandbox, alice, "reset"))
+        ask(sandbox, alice, type="golang")  # else sending would be paused
+    script_list(sandbox, entry("W1", workspace="S1", startedAt="soon"))
+    factories.pass_time(1)
+    with CaptureQueriesContext(connection) as queries:
+        factories.reconcile_once(lease)
+    assert statuses(*requests) == ["UNKNOWN"] * 25
+    assert {portal_request.operator_note for portal_request in requests} == {notes.NEWCOMER}
+    texts = [query["sql"] for query in queries if 'FROM "portal_key"' in query["sql"] and "FOR UPDATE" in query["sql"]]
+    assert len(texts) < 5  # of the scan and of who is sent to, whatever is asked
+
+
 # --- Groups ---
 
 

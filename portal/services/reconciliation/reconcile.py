@@ -1,12 +1,13 @@
 """Reconciling: what became of requests whose outcome is unknown, by what scans of the provider's lists have shown.
 
 `matching` decides. Here its facts are read under the key's lock, one request at a time, and what it decides is done.
-Most often that is nothing: a first look without the lock spares whoever sends the waiting for it.
+Most often that is nothing: a first look without the lock spares whoever sends the waiting for it. A question to people
+gives nothing away, and is asked without the lock.
 """
 
 import itertools
 import logging
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,9 +28,12 @@ from portal.services.runtime import leases, workers
 
 logger = logging.getLogger(__name__)
 
-_ASKED_AT_ONCE = 6  # requests in one transaction: the key is locked for under 50 ms, with 400 newcomers too
+_ASKED_AT_ONCE = 20  # requests in one transaction, which is over soon
 _MOST_NAMED = 50  # newcomers named in an event
 SLOWEST = 60.0  # seconds between scans while something is to be reconciled
+
+
+type _Decided = tuple[unresolved.Facts, matching.Decision]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +56,20 @@ def reconcile_requests(*, client: agentstation.Client, steady: steady_clock.Stea
     decisions = _decide_all(account=account, this_round=this_round)
     if decisions:
         database_moved.check_database()
-    found = [number for number, verdict in decisions.items() if verdict is matching.Verdict.FOUND]
-    for number in found:
-        _reconcile([number], account=account, this_round=this_round, may_ask=False)
+    found = [facts for facts, decision in decisions if decision.verdict is matching.Verdict.FOUND]
+    for facts in found:
+        _reconcile(facts.portal_request.pk, account=account, this_round=this_round)
     if found:
         return  # they show how long the lists lag, which the next round takes into account
+    giving = [facts for facts, decision in decisions if not _is_question(facts, decision=decision)]
+    for facts in giving:
+        _reconcile(facts.portal_request.pk, account=account, this_round=this_round)
     # What one request is about to be given is no question about another: people are asked once all has been given.
-    giving = [number for number, verdict in decisions.items() if verdict is not matching.Verdict.ASK]
-    done = {number for number in giving if _reconcile([number], account=account, this_round=this_round, may_ask=False)}
-    for numbers in itertools.batched([number for number in decisions if number not in done], _ASKED_AT_ONCE):
-        _reconcile(numbers, account=account, this_round=this_round, may_ask=True)
+    if giving:
+        decisions = _decide_all(account=account, this_round=this_round)
+    questions = [(facts, decision) for facts, decision in decisions if _is_question(facts, decision=decision)]
+    for asked in itertools.batched(questions, _ASKED_AT_ONCE):
+        _ask(asked, account=account)
 
 
 def _scan(*, account: models.Account, client: agentstation.Client) -> None:
@@ -91,17 +99,20 @@ def _is_scan_due(*, account: models.Account) -> bool:
     return not 0 <= (now - last.begun_at).total_seconds() < wait
 
 
-def _decide_all(*, account: models.Account, this_round: Round) -> dict[int, matching.Verdict]:
-    """What is to be done about which requests, by number, oldest first.
+def _decide_all(*, account: models.Account, this_round: Round) -> list[_Decided]:
+    """What is to be done about which requests, oldest first.
 
     They are read without a lock: what changes meanwhile is seen when it is done, or in the next round.
     """
-    decided = {}
-    for facts in _read_facts(_list_open(account), account=account, this_round=this_round):
-        decision = facts.decide()
-        if _changes_something(facts.portal_request, decision=decision):
-            decided[facts.portal_request.pk] = decision.verdict
-    return decided
+    known = _read_facts(_list_open(account), account=account, this_round=this_round)
+    decided = [(facts, facts.decide()) for facts in known]
+    return [(facts, decision) for facts, decision in decided if _changes_something(facts, decision=decision)]
+
+
+def _is_question(facts: unresolved.Facts, *, decision: matching.Decision) -> bool:
+    """Whether nothing but what people are asked changes."""
+    is_asked = decision.verdict in (matching.Verdict.ASK, matching.Verdict.WAIT)
+    return is_asked and not _is_unwanted(facts.portal_request, decision=decision)
 
 
 def _list_open(account: models.Account) -> QuerySet[models.Request]:
@@ -117,37 +128,49 @@ def _read_facts(
     return sorted((facts for facts in found if facts.attempts), key=lambda facts: facts.attempts[0].claimed_tick)
 
 
-def _changes_something(portal_request: models.Request, *, decision: matching.Decision) -> bool:
+def _changes_something(facts: unresolved.Facts, *, decision: matching.Decision) -> bool:
+    portal_request = facts.portal_request
     if portal_request.status == models.Request.Status.QUEUED:
         return decision.verdict is matching.Verdict.FOUND
-    if decision.verdict not in (matching.Verdict.WAIT, matching.Verdict.ASK):
-        return True
-    return decision.note != portal_request.operator_note or _is_unwanted(portal_request, decision=decision)
+    return not _is_question(facts, decision=decision) or decision.note != portal_request.operator_note
 
 
 @transaction.atomic
-def _reconcile(numbers: Collection[int], *, account: models.Account, this_round: Round, may_ask: bool) -> bool:
-    """Decide about requests. False where people would have to be asked something new, and may not be yet.
-
-    Behind the first to which something is given, all others wait for the next round: the facts are no longer so.
-    """
+def _reconcile(number: int, *, account: models.Account, this_round: Round) -> None:
+    """Decide about a request by what is so now; no question is asked."""
     account = key_lock.lock_key(account=account).account
     leases.renew_lease()
     if database_moved.find_doubt() is not None:
-        return True  # what is unknown here may be known, and in use, in the database that this one was
+        return  # what is unknown here may be known, and in use, in the database that this one was
     # Read again under the lock: before it, a request may have been sent again, which no scan can show yet.
-    rows = _list_open(account).filter(pk__in=numbers).select_for_update(of=("self",))
+    rows = _list_open(account).filter(pk=number).select_for_update(of=("self",))
     for facts in _read_facts(rows, account=account, this_round=this_round):
-        decision, portal_request = facts.decide(), facts.portal_request
-        is_question = decision.verdict is matching.Verdict.ASK
-        is_new = _changes_something(portal_request, decision=decision)
-        if is_question and decision.note != portal_request.operator_note and is_new and not may_ask:
-            return False
-        if is_new:
-            _carry_out(portal_request, decision=decision, evidence=_describe_evidence(facts))
-        if not is_question and decision.verdict is not matching.Verdict.WAIT:
-            break
-    return True
+        decision = facts.decide()
+        if _changes_something(facts, decision=decision) and not _is_question(facts, decision=decision):
+            _carry_out(facts.portal_request, decision=decision, evidence=_describe_evidence(facts))
+
+
+@transaction.atomic
+def _ask(questions: Iterable[_Decided], *, account: models.Account) -> None:
+    """Ask people, or no longer, about requests to which nothing has happened since that was decided.
+
+    Without the key's lock, which thousands of newcomers would hold for a second: a question gives nothing away, and the
+    next round takes back what is no longer one.
+    """
+    leases.renew_lease()
+    if database_moved.find_doubt() is not None:
+        return
+    rows = _list_open(account).filter(status=models.Request.Status.UNKNOWN).select_for_update(of=("self",))
+    stored = {row.pk: row for row in rows.filter(pk__in=[facts.portal_request.pk for facts, _ in questions])}
+    for facts, decision in questions:
+        row = stored.get(facts.portal_request.pk)
+        if row is not None and _is_as_before(row, facts.portal_request):
+            _set_review_note(row, note=decision.note, evidence=_describe_evidence(facts))
+
+
+def _is_as_before(row: models.Request, before: models.Request) -> bool:
+    names = ("operator_note", "attempt_count", "cancel_requested_at")
+    return all(getattr(row, name) == getattr(before, name) for name in names)
 
 
 def _describe_evidence(facts: unresolved.Facts) -> dict[str, Any]:
