@@ -7,11 +7,11 @@ import secrets
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from portal.sandbox import items, paging, sockets
 from portal.sandbox.calls import RefusalError
+from portal.sandbox.screen import Screen
 from portal.sandbox.store import Store
 
 LOGS, BROWSERS = "/v1/log/sse/", "/v1/cdp/"
@@ -23,8 +23,6 @@ CONNECTIONS: Mapping[str, tuple[str, str]] = {
     "browser/cdp": ("chromium", BROWSERS),
     "log/stream": ("", LOGS),
 }
-# Workstations end by a release, a reset, or by the clock; only of the first two anybody says so.
-_LOOK_EVERY = 0.25
 _TOKEN = re.compile(r"(/v1/(?:vnc|pty|cdp|log/sse)/).+")
 
 
@@ -38,63 +36,45 @@ class Connections:
     def __init__(self, *, store: Store, url: str, host: str, port: int, log_every: float) -> None:
         self._store, self._url, self._log_every = store, url, log_every
         self._lock = threading.Lock()
-        self._machines: dict[str, sockets.Machine] = {}
-        self._paths: dict[str, sockets.Machine] = {}
-        self._stirred = threading.Event()
-        self._is_stopped = False
+        self._machines: dict[str, sockets.Machine] = {}  # by the paths that were given out
+        self._stopping = threading.Event()
         self._sockets = sockets.WebSockets(host=host, port=port, find=self.find)
-        self._watcher = threading.Thread(target=self._watch, name="sandbox-connections", daemon=True)
 
     def start(self) -> None:
         self._sockets.start()
-        self._watcher.start()
 
     def stop(self) -> None:
-        with self._lock:
-            self._is_stopped = True
-        if self._watcher.ident is not None:
-            self._stirred.set()
-            self._watcher.join()
-        self._end(list(self._machines.values()))
+        self._stopping.set()
         self._sockets.stop()
 
-    def look(self) -> None:
-        """Close at once what leads into workstations that have ended."""
-        self._stirred.set()
-
-    # --- Opening ---
-
     def open(self, way: str, *, uid: str, type: str) -> str:
-        machine = self._find_machine(uid, type)
+        if self._stopping.is_set():
+            raise RefusalError.make(503)
         _, start = CONNECTIONS[way]
         if not start:
             return self._sockets.place  # our own port, where nobody speaks VNC: another might be somebody's
         place = f"ws://{self._sockets.place}" if start in (sockets.DESKTOP, sockets.TERMINAL) else self._url
-        return place + self._add_path(start, machine)
+        path = start + secrets.token_urlsafe(16)
+        with self._lock:
+            live = {other: machine for other, machine in self._machines.items() if machine.is_live()}
+            known = next((machine for machine in live.values() if machine.uid == uid), None)
+            self._machines = {**live, path: known or self._make_machine(uid, type)}
+        return place + path
 
     def find(self, path: str) -> sockets.Machine | None:
         """The machine to which a path leads that was given out, while it lives."""
-        with self._lock:
-            machine = self._paths.get(path)
-        return machine if machine and self._store.find_type(machine.uid) is not None else None
+        machine = self._machines.get(path)
+        return machine if machine and machine.is_live() else None
 
-    def _find_machine(self, uid: str, type: str) -> sockets.Machine:
-        with self._lock:
-            if self._is_stopped:
-                raise RefusalError.make(503)
-            if uid not in self._machines:
-                files = partial(self._store.list_files, uid)
-                made = sockets.Machine(uid=uid, type=type, tell_time=self._store.tell_time, list_files=files)
-                self._machines[uid] = made
-            return self._machines[uid]
-
-    def _add_path(self, start: str, machine: sockets.Machine) -> str:
-        path = start + secrets.token_urlsafe(16)
-        with self._lock:
-            self._paths[path] = machine
-        return path
-
-    # --- The log stream ---
+    def _make_machine(self, uid: str, type: str) -> sockets.Machine:
+        return sockets.Machine(
+            uid=uid,
+            name=f"{type} {uid}",
+            screen=Screen(title=f"{type} {uid}"),
+            tell_time=self._store.tell_time,
+            list_files=partial(self._store.list_files, uid),
+            is_live=lambda: not self._stopping.is_set() and self._store.find_type(uid) is not None,
+        )
 
     def stream_log(self, machine: sockets.Machine) -> Iterator[bytes]:
         for number, (kind, level) in enumerate(itertools.cycle(items.LOGS), 1):
@@ -106,28 +86,5 @@ class Connections:
                 "message": f"Entry {number} of {machine.name}: all is well with its {kind}.",
             }
             yield f"id: {number}\ndata: {json.dumps(entry)}\n\n".encode()
-            if machine.ended.wait(self._log_every):
+            if self._stopping.wait(self._log_every) or not machine.is_live():
                 return
-
-    # --- Closing ---
-
-    def _watch(self) -> None:
-        while not self._is_stopped:
-            with self._lock:
-                machines = list(self._machines.values())
-            self._end([machine for machine in machines if self._store.find_type(machine.uid) is None])
-            self._stirred.wait(_LOOK_EVERY)
-            self._stirred.clear()
-
-    def _end(self, machines: list[sockets.Machine]) -> None:
-        if not machines:
-            return
-        with self._lock:
-            for machine in machines:
-                del self._machines[machine.uid]
-            self._paths = {path: machine for path, machine in self._paths.items() if machine not in machines}
-        closers = [close for machine in machines for close in machine.end()]
-        # Side by side: a client that does not answer keeps nobody waiting but itself.
-        with ThreadPoolExecutor(max_workers=max(len(closers), 1)) as pool:
-            for close in closers:
-                pool.submit(close)

@@ -150,7 +150,6 @@ class Provider:
     def release(self, task: Task) -> Reply:
         """DELETE /workstations/{id}/release; for one that has ended the same choice as in `retrieve`."""
         kind = require(self.store.release(task.uid), 422)
-        self.connections.look()
         return reply_json({"type": kind, "released": True})
 
     def open_connection(self, task: Task, *, way: str) -> Reply:

@@ -3,6 +3,7 @@
 import struct
 import threading
 from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Literal
 
@@ -21,15 +22,15 @@ _MOST_LETTERS = 1024 * 1024
 class Stream:
     """The bytes of a WebSocket's messages, one after the other; both methods raise EOFError once it is closed."""
 
-    def __init__(self, connection: ServerConnection) -> None:
-        self._connection = connection
+    def __init__(self, connection: ServerConnection, messages: Iterator[bytes]) -> None:
+        self._connection, self._messages = connection, messages
         self._rest = b""
 
     def read(self, size: int) -> bytes:
         try:
             while len(self._rest) < size:
-                self._rest += self._connection.recv(decode=False)
-        except ConnectionClosed:
+                self._rest += next(self._messages)
+        except (ConnectionClosed, StopIteration):
             raise EOFError from None
         content, self._rest = self._rest[:size], self._rest[size:]
         return content
@@ -67,8 +68,10 @@ _NATIVE = _FORMAT.pack(32, 24, 0, 1, 255, 255, 255, 16, 8, 0)
 class Session:
     """A viewer. The caller's thread reads what it sends; another writes what it asked for and has changed."""
 
-    def __init__(self, connection: ServerConnection, shown: screen.Screen, *, name: str) -> None:
-        self._stream = Stream(connection)
+    def __init__(
+        self, connection: ServerConnection, messages: Iterator[bytes], shown: screen.Screen, *, name: str
+    ) -> None:
+        self._stream = Stream(connection, messages)
         self._screen = shown
         self._name = name.encode()
         self._tables = read_format(_NATIVE)

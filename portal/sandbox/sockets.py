@@ -4,10 +4,12 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 from websockets.typing import Subprotocol
@@ -18,7 +20,8 @@ from portal.sandbox.terminal import Terminal
 
 DESKTOP, TERMINAL = "/v1/vnc/", "/v1/pty/"
 _BINARY = Subprotocol("binary")
-_GOING_AWAY = 1001
+_ENDED = "The workstation has ended."
+_LOOK_EVERY = 0.25  # seconds between looks whether it has
 
 logger = logging.getLogger("portal.sandbox")
 # In more detail the library's own lines show the addresses, which are secrets. A logger that nobody else knows stays at
@@ -27,44 +30,16 @@ _library_logger = logging.Logger("portal.sandbox.websockets", logging.WARNING)
 _library_logger.parent = logger
 
 
+@dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What is inside a workstation while somebody is connected to it, and all that has to end with it."""
+    """What is inside a workstation that somebody is connected to."""
 
-    def __init__(
-        self, *, uid: str, type: str, tell_time: Callable[[], float], list_files: Callable[[], list[tuple[str, int]]]
-    ) -> None:
-        self.uid = uid
-        self.tell_time = tell_time
-        self.list_files = list_files
-        self.name = f"{type} {uid}"
-        self.screen = Screen(title=self.name)
-        self.ended = threading.Event()
-        self._lock = threading.Lock()
-        self._closers: list[Callable[[], None]] = []
-
-    def end(self) -> list[Callable[[], None]]:
-        """It is no more; returns what is to be called to close all that is open."""
-        with self._lock:
-            self.ended.set()
-            return self._closers
-
-    @contextmanager
-    def attach(self, close: Callable[[], None]) -> Iterator[None]:
-        """Have it closed if the workstation ends before the block does."""
-        with self._lock:
-            self._closers = [*self._closers, close]
-            is_late = self.ended.is_set()
-        if is_late:
-            close()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._closers = [other for other in self._closers if other != close]
-
-
-def choose_family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
+    uid: str
+    name: str
+    screen: Screen
+    tell_time: Callable[[], float]
+    list_files: Callable[[], list[tuple[str, int]]]
+    is_live: Callable[[], bool]
 
 
 class WebSockets:
@@ -76,7 +51,7 @@ class WebSockets:
             self._serve,
             host,
             port,
-            family=choose_family(host),
+            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
             select_subprotocol=lambda _, offered: _BINARY if _BINARY in offered else None,
             process_request=self._check,
             compression=None,
@@ -96,7 +71,7 @@ class WebSockets:
         if self._thread.ident is None:
             # The library gives back what it holds only after it has served.
             self._thread.start()
-        self._server.shutdown()
+        self._server.shutdown(reason=_ENDED)
         self._thread.join()
 
     def _check(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -108,20 +83,27 @@ class WebSockets:
         machine = self._find(path)
         if machine is None:
             return
-        close = partial(connection.close, _GOING_AWAY, "The workstation has ended.")
-        with machine.attach(close):
+        with suppress(ConnectionClosed):
             if path.startswith(DESKTOP):
-                rfb.Session(connection, machine.screen, name=machine.name).run()
+                messages = _read_messages(connection, machine, decode=False)
+                rfb.Session(connection, messages, machine.screen, name=machine.name).run()
             else:
                 _talk(connection, machine)
 
 
+def _read_messages(connection: ServerConnection, machine: Machine, *, decode: bool | None = None) -> Iterator[Any]:
+    """What the client sends while the workstation lives. That its time is over nobody says: it is looked for."""
+    while machine.is_live():
+        with suppress(TimeoutError):
+            yield connection.recv(_LOOK_EVERY, decode)
+    connection.close(CloseCode.GOING_AWAY, _ENDED)
+
+
 def _talk(connection: ServerConnection, machine: Machine) -> None:
     terminal = Terminal(uid=machine.uid, tell_time=machine.tell_time, list_files=machine.list_files)
-    with suppress(ConnectionClosed):
-        connection.send(terminal.greet().encode())
-        for message in connection:
-            if shown := terminal.read(message):
-                connection.send(shown.encode())
-            if terminal.is_over:
-                return
+    connection.send(terminal.greet().encode())
+    for message in _read_messages(connection, machine):
+        if shown := terminal.read(message):
+            connection.send(shown.encode())
+        if terminal.is_over:
+            return

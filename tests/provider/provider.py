@@ -62,7 +62,6 @@ class Provider(provider.Provider):
         self.store.faults.clear()
         self.change_types({"generation": "nine"})
         self.store.reset()
-        self.connections.look()
         self.gate.set()
 
     def stop(self) -> None:
