@@ -10,9 +10,9 @@ from tests.provider import server
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_options(parser)
-    options = vars(parser.parse_args())
+    options = parser.parse_args()
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
-    with server.Sandbox(path=options.pop("data"), **options) as sandbox:
+    with server.Sandbox(**vars(options)) as sandbox:
         print(f"The provider answers at {sandbox.base_url}", flush=True)  # noqa: T201
         signal.sigwait(ENDS)
 
