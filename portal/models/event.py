@@ -1,8 +1,11 @@
 """The audit record: who did what to what, when."""
 
+from typing import Any, Self
+
 from django.db import models
 from django.db.models import F, Q
 from django.utils.text import camel_case_to_spaces
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.canonical_json import CanonicalJSONField
@@ -10,83 +13,100 @@ from portal.models.clock import Now
 
 
 class Verb(models.TextChoices):
-    SUBMIT = "submit", _("submitted")
-    CLAIM = "claim", _("claimed")
-    RESPONSE = "response", _("responded")
-    LATE_RESPONSE = "late-response", _("responded late")
-    DEADLINE_PASSED = "deadline-passed", _("deadline passed")
-    WORKER_DIED = "worker-died", _("worker died")
-    GIVE_UP = "give-up", _("waited too long")
-    CANCEL = "cancel", _("cancelled")
-    REQUEST_CANCEL = "request-cancel", _("cancellation requested")
-    CLOSE = "close", _("closed")
-    ADOPT = "adopt", _("adopted")
-    NOT_CREATED = "not-created", _("resolved: not created")
-    RECONCILE = "reconcile", _("reconciled")
-    NEEDS_REVIEW = "needs-review", _("needs review")
-    REFUSE_WORKSPACE = "refuse-workspace", _("workspace refused")
-    PAUSE = "pause", _("key paused")
-    RESUME = "resume", _("key resuming")
-    ACTIVATE = "activate", _("key active again")
-    PROBE = "probe", _("key probed")
-    FIRST_KEY = "first-key", _("first key accepted")
-    ASK_ACCOUNT = "ask-account", _("asked which account the key belongs to")
-    CONFIRM_KEY = "confirm-key", _("key confirmed")
-    WITHDRAW_KEY = "withdraw-key", _("key no longer accepted")
-    NOTE_SHARING = "note-sharing", _("key is used elsewhere")
-    CLEAR_SHARING = "clear-sharing", _("key is not used elsewhere")
-    BASELINE_SCAN = "baseline-scan", _("first scan")
-    CHANGE_TYPES = "change-types", _("types changed")
-    REQUEST_RELEASE = "request-release", _("release requested")
-    RELEASED = "released", _("released")
-    OPEN_CONNECTION = "open-connection", _("connection opened")
-    END_CONNECTION = "end-connection", _("connection ended")
-    SHARE = "share", _("shared")
-    END_SHARE = "end-share", _("sharing ended")
-    GIVE_WORKSPACE = "give-workspace", _("workspace given an owner")
-    NAME_WORKSPACE = "name-workspace", _("workspace named")
-    ENDED = "ended", _("ended")
-    MISSING = "missing", _("missing")
-    FOUND_AGAIN = "found-again", _("found again")
-    REOPEN = "reopen", _("active again")
-    DISOWN = "disown", _("declared not ours")
-    LEAVE_OUT = "leave-out", _("left out of scans")
-    LOST_RESPONSE = "lost-response", _("response of no known attempt")
-    RESTORE = "restore", _("backup restored")
-    RESTORED = "restored", _("restored")
-    DATABASE_CHANGED = "database-changed", _("database changed")
-    CONFIRM_DATABASE = "confirm-database", _("database confirmed")
-    CLOCK_STEP = "clock-step", _("clock stepped")
-    SETTINGS = "settings", _("settings changed")
-    NOTICE = "notice", _("API change noticed")
-    SIGN_IN = "sign-in", _("signed in")
-    SIGN_IN_FAILED = "sign-in-failed", _("sign-in failed")
-    SIGN_IN_BLOCKED = "sign-in-blocked", _("sign-in blocked")
-    SIGN_OUT = "sign-out", _("signed out")
-    END_SESSIONS = "end-sessions", _("sessions ended")
-    ADD_FACTOR = "add-factor", _("second factor added")
-    REMOVE_FACTOR = "remove-factor", _("second factor removed")
-    RESET_FACTORS = "reset-factors", _("second factors reset")
-    RENEW_CODES = "renew-codes", _("recovery codes renewed")
-    LINK_IDENTITY = "link-identity", _("identity linked")
-    UNLINK_IDENTITY = "unlink-identity", _("identity unlinked")
-    SET_UP = "set-up", _("set up")
-    CHANGE_PASSWORD = "change-password", _("password changed")
-    SET_TIME_ZONE = "set-time-zone", _("time zone changed")
-    ADD_PERSON = "add-person", _("person added")
-    CHANGE_PERSON = "change-person", _("person changed")
-    MAKE_LINK = "make-link", _("sign-in link made")
-    ASK_LINK = "ask-link", _("sign-in link asked for")
-    MAIL_FAILED = "mail-failed", _("mail not sent")
-    USE_LINK = "use-link", _("sign-in link used")
-    ADD_GROUP = "add-group", _("group added")
-    CHANGE_GROUP = "change-group", _("group changed")
-    DELETE_GROUP = "delete-group", _("group deleted")
-    CHECKED = "checked", _("audit log checked")
-    EVIDENCE = "evidence", _("audit bundle downloaded")
-    REFUSED = "refused", _("refused")
-    EXPORT = "export", _("exported")
-    PRUNE = "prune", _("pruned")
+    """What an event records, with the group in which an auditor looks for it, and as a sentence.
+
+    In that `{who}` is the actor, or the portal, and `{what}` what it was done to.
+    """
+
+    SUBMIT = "submit", "requests", _("{who} submitted {what}")
+    CLAIM = "claim", "sending", _("{who} began to send {what}")
+    RESPONSE = "response", "sending", _("{who} recorded the outcome of {what}")
+    LATE_RESPONSE = "late-response", "sending", _("AgentStation responded late to {what}")
+    DEADLINE_PASSED = "deadline-passed", "sending", _("The deadline of {what} passed without a response")
+    WORKER_DIED = "worker-died", "sending", _("The worker that was sending {what} died")
+    GIVE_UP = "give-up", "requests", _("{who} gave {what} up: it had waited too long")
+    CANCEL = "cancel", "requests", _("{who} cancelled {what}")
+    REQUEST_CANCEL = "request-cancel", "requests", _("{who} asked to cancel {what}")
+    CLOSE = "close", "requests", _("{who} closed {what}")
+    ADOPT = "adopt", "checking", _("{who} linked a workstation to {what}")
+    NOT_CREATED = "not-created", "checking", _("{who} chose to send {what} again")
+    RECONCILE = "reconcile", "checking", _("{who} compared {what} with AgentStation's lists")
+    NEEDS_REVIEW = "needs-review", "checking", _("{who} asked for a review of {what}")
+    REFUSE_WORKSPACE = "refuse-workspace", "requests", _("{who} refused {what}: its workspace is somebody else's")
+    PAUSE = "pause", "key", _("{who} paused sending with the {what}")
+    RESUME = "resume", "key", _("{who} resumed sending with the {what}")
+    ACTIVATE = "activate", "key", _("{who} made the {what} active again")
+    PROBE = "probe", "key", _("{who} probed the {what}")
+    FIRST_KEY = "first-key", "key", _("{who} accepted the first {what}")
+    ASK_ACCOUNT = "ask-account", "key", _("{who} asked which account is reached by the {what}")
+    CONFIRM_KEY = "confirm-key", "key", _("{who} said which account is reached by the {what}")
+    WITHDRAW_KEY = "withdraw-key", "key", _("{who} no longer accepts {what}: AgentStation refused it")
+    NOTE_SHARING = "note-sharing", "key", _("{who} noticed that the key is used elsewhere, of the {what}")
+    CLEAR_SHARING = "clear-sharing", "key", _("{who} declared that nobody else uses the key, of the {what}")
+    BASELINE_SCAN = "baseline-scan", "checking", _("{who} read AgentStation's lists for the first time, of the {what}")
+    CHANGE_TYPES = "change-types", "workstations", _("{who} noted other workstation types of the {what}")
+    REQUEST_RELEASE = "request-release", "workstations", _("{who} asked to release the {what}")
+    RELEASED = "released", "workstations", _("The {what} was released")
+    OPEN_CONNECTION = "open-connection", "workstations", _("{who} opened a connection to the {what}")
+    END_CONNECTION = "end-connection", "workstations", _("{who} ended a connection to the {what}")
+    SHARE = "share", "workstations", _("{who} shared the {what}")
+    END_SHARE = "end-share", "workstations", _("{who} stopped sharing the {what}")
+    GIVE_WORKSPACE = "give-workspace", "workstations", _("{who} gave an owner to the {what}")
+    NAME_WORKSPACE = "name-workspace", "workstations", _("{who} named the {what}")
+    ENDED = "ended", "workstations", _("{who} noted that the {what} has ended")
+    MISSING = "missing", "workstations", _("{who} did not find the {what}")
+    FOUND_AGAIN = "found-again", "workstations", _("{who} found the {what} again")
+    REOPEN = "reopen", "workstations", _("The {what} is active again")
+    DISOWN = "disown", "workstations", _("{who} declared that the {what} is not the team's")
+    LEAVE_OUT = "leave-out", "workstations", _("{who} declared that scans are complete without the {what}")
+    LOST_RESPONSE = "lost-response", "sending", _("{who} kept the {what}")
+    RESTORE = "restore", "upkeep", _("{who} noted that a backup was restored: {what}")
+    RESTORED = "restored", "upkeep", _("{who} has to check {what}, because a backup was restored")
+    DATABASE_CHANGED = "database-changed", "upkeep", _("{who} noticed a change of the {what}")
+    CONFIRM_DATABASE = "confirm-database", "upkeep", _("{who} said what became of the {what}")
+    CLOCK_STEP = "clock-step", "upkeep", _("{who} noticed a step of {what}")
+    SETTINGS = "settings", "upkeep", _("{who} started with other {what}")
+    NOTICE = "notice", "upkeep", _("{who} noticed an API change: {what}")
+    SIGN_IN = "sign-in", "people", _("{who} signed in")
+    SIGN_IN_FAILED = "sign-in-failed", "people", _("Somebody failed to sign in as {what}")
+    SIGN_IN_BLOCKED = "sign-in-blocked", "people", _("Signing in was blocked for {what}")
+    SIGN_OUT = "sign-out", "people", _("{who} signed out")
+    END_SESSIONS = "end-sessions", "people", _("{who} ended sessions of {what}")
+    ADD_FACTOR = "add-factor", "people", _("{who} added a second factor")
+    REMOVE_FACTOR = "remove-factor", "people", _("{who} removed a second factor")
+    RESET_FACTORS = "reset-factors", "people", _("{who} reset the second factors of {what}")
+    RENEW_CODES = "renew-codes", "people", _("{who} made new recovery codes")
+    LINK_IDENTITY = "link-identity", "people", _("{who} linked {what} with an identity provider")
+    UNLINK_IDENTITY = "unlink-identity", "people", _("{who} unlinked {what} from an identity provider")
+    SET_UP = "set-up", "people", _("{who} set the portal up")
+    CHANGE_PASSWORD = "change-password", "people", _("{who} changed the password of {what}")
+    SET_TIME_ZONE = "set-time-zone", "people", _("{who} changed the time zone of {what}")
+    ADD_PERSON = "add-person", "people", _("{who} added {what}")
+    CHANGE_PERSON = "change-person", "people", _("{who} changed {what}")
+    MAKE_LINK = "make-link", "people", _("{who} made a sign-in link for {what}")
+    ASK_LINK = "ask-link", "people", _("Somebody asked for a sign-in link for {what}")
+    MAIL_FAILED = "mail-failed", "people", _("{who} could not mail a sign-in link to {what}")
+    USE_LINK = "use-link", "people", _("{who} chose a password by a sign-in link")
+    ADD_GROUP = "add-group", "people", _("{who} added the {what}")
+    CHANGE_GROUP = "change-group", "people", _("{who} changed the {what}")
+    DELETE_GROUP = "delete-group", "people", _("{who} deleted the {what}")
+    CHECKED = "checked", "audit-log", _("{who} checked {what} as a whole")
+    EVIDENCE = "evidence", "audit-log", _("{who} downloaded the audit bundle of {what}")
+    REFUSED = "refused", "people", _("{who} was refused {what}")
+    EXPORT = "export", "audit-log", _("{who} exported {what}")
+    PRUNE = "prune", "audit-log", _("{who} deleted what was old enough, and named it in the {what}")
+
+    group: str
+
+    def __new__(cls, value: str, group: str = "") -> Self:
+        member = str.__new__(cls, value)
+        member._value_, member.group = value, group
+        return member
+
+
+def list_verbs() -> Any:
+    """A function, so that another verb takes no migration."""
+    return Verb.choices
 
 
 def name_target(row: models.Model) -> str:
@@ -101,7 +121,7 @@ class Event(models.Model):
     actor_id = models.BigIntegerField(null=True, help_text=_("Empty: the portal itself."))
     actor_name = models.CharField(max_length=150)
     address = models.CharField(max_length=45, help_text=_("Where the actor's HTTP request came from."))
-    verb = models.CharField(max_length=32, choices=Verb)
+    verb = models.CharField(max_length=32, choices=list_verbs)
     target = models.CharField(max_length=300, help_text=_("Kind and name of what it was done to."))
     request_number = models.BigIntegerField(null=True, help_text=_("The request that it belongs to."))
     detail = CanonicalJSONField(default=dict)
@@ -131,7 +151,16 @@ class Event(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.pk}: {self.actor_name or 'the portal'}, {self.get_verb_display()}, {self.target}"
+        return f"{self.pk}: {self.sentence}"
+
+    @property
+    def words(self) -> str:
+        """The sentence with its names to be filled in; of a verb that this version of the portal does not know, too."""
+        return str(Verb(self.verb).label) if self.verb in Verb else "{who}: {verb}, {what}"
+
+    @property
+    def sentence(self) -> str:
+        return self.words.format(who=self.actor_name or gettext("The portal"), what=self.target, verb=self.verb)
 
     @property
     def changes(self) -> "models.QuerySet[Change]":
