@@ -1,33 +1,67 @@
-"""Connections into workstations: which are open, at which addresses, and until when."""
+"""Connections into workstations: which are open, at which addresses, and the WebSockets behind them."""
 
 import itertools
 import json
+import logging
 import re
 import secrets
+import socket
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from portal.sandbox import items, paging, sockets
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+from websockets.http11 import Request, Response
+from websockets.sync.server import ServerConnection, serve
+from websockets.typing import Subprotocol
+
+from portal.sandbox import items, paging, rfb
 from portal.sandbox.calls import RefusalError
 from portal.sandbox.screen import Screen
 from portal.sandbox.store import Store
+from portal.sandbox.terminal import Terminal
 
+DESKTOP, TERMINAL = "/v1/vnc/", "/v1/pty/"
 LOGS, BROWSERS = "/v1/log/sse/", "/v1/cdp/"
 # By the ends of the calls' paths: the software that each needs, and how the path of its address begins.
 CONNECTIONS: Mapping[str, tuple[str, str]] = {
-    "vncwss": ("desktop", sockets.DESKTOP),
+    "vncwss": ("desktop", DESKTOP),
     "vnc": ("desktop", ""),
-    "sandbox/pty": ("terminal", sockets.TERMINAL),
+    "sandbox/pty": ("terminal", TERMINAL),
     "browser/cdp": ("chromium", BROWSERS),
     "log/stream": ("", LOGS),
 }
 _TOKEN = re.compile(r"(/v1/(?:vnc|pty|cdp|log/sse)/).+")
+_BINARY = Subprotocol("binary")
+_ENDED = "The workstation has ended."
+_LOOK_EVERY = 0.25  # seconds between looks whether it has
+
+logger = logging.getLogger("portal.sandbox")
+# In more detail the library's own lines show the addresses, which are secrets. A logger that nobody else knows stays at
+# its level, whatever is configured later.
+_library_logger = logging.Logger("portal.sandbox.websockets", logging.WARNING)
+_library_logger.parent = logger
 
 
 def hide_token(path: str) -> str:
     return _TOKEN.sub(r"\1*", path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What is inside a workstation that somebody is connected to."""
+
+    uid: str
+    name: str
+    screen: Screen
+    tell_time: Callable[[], float]
+    list_files: Callable[[], list[tuple[str, int]]]
+    is_live: Callable[[], bool]
 
 
 class Connections:
@@ -36,9 +70,9 @@ class Connections:
     def __init__(self, *, store: Store, url: str, host: str, port: int, log_every: float) -> None:
         self._store, self._url, self._log_every = store, url, log_every
         self._lock = threading.Lock()
-        self._machines: dict[str, sockets.Machine] = {}  # by the paths that were given out
+        self._machines: dict[str, Machine] = {}  # by the paths that were given out
         self._stopping = threading.Event()
-        self._sockets = sockets.WebSockets(host=host, port=port, find=self.find)
+        self._sockets = WebSockets(host=host, port=port, find=self.find)
 
     def start(self) -> None:
         self._sockets.start()
@@ -53,7 +87,7 @@ class Connections:
         _, start = CONNECTIONS[way]
         if not start:
             return self._sockets.place  # our own port, where nobody speaks VNC: another might be somebody's
-        place = f"ws://{self._sockets.place}" if start in (sockets.DESKTOP, sockets.TERMINAL) else self._url
+        place = f"ws://{self._sockets.place}" if start in (DESKTOP, TERMINAL) else self._url
         path = start + secrets.token_urlsafe(16)
         with self._lock:
             live = {other: machine for other, machine in self._machines.items() if machine.is_live()}
@@ -61,13 +95,13 @@ class Connections:
             self._machines = {**live, path: known or self._make_machine(uid, type)}
         return place + path
 
-    def find(self, path: str) -> sockets.Machine | None:
+    def find(self, path: str) -> Machine | None:
         """The machine to which a path leads that was given out, while it lives."""
         machine = self._machines.get(path)
         return machine if machine and machine.is_live() else None
 
-    def _make_machine(self, uid: str, type: str) -> sockets.Machine:
-        return sockets.Machine(
+    def _make_machine(self, uid: str, type: str) -> Machine:
+        return Machine(
             uid=uid,
             name=f"{type} {uid}",
             screen=Screen(title=f"{type} {uid}"),
@@ -76,7 +110,7 @@ class Connections:
             is_live=lambda: not self._stopping.is_set() and self._store.find_type(uid) is not None,
         )
 
-    def stream_log(self, machine: sockets.Machine) -> Iterator[bytes]:
+    def stream_log(self, machine: Machine) -> Iterator[bytes]:
         for number, (kind, level) in enumerate(itertools.cycle(items.LOGS), 1):
             entry = {
                 "id": str(uuid.uuid4()),
@@ -88,3 +122,73 @@ class Connections:
             yield f"id: {number}\ndata: {json.dumps(entry)}\n\n".encode()
             if self._stopping.wait(self._log_every) or not machine.is_live():
                 return
+
+
+# --- Desktops and terminals ---
+
+
+class WebSockets:
+    """Desktops and terminals: `find` gives the machine to which a path leads."""
+
+    def __init__(self, *, host: str, port: int, find: Callable[[str], Machine | None]) -> None:
+        self._find = find
+        self._server = serve(
+            self._serve,
+            host,
+            port,
+            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+            select_subprotocol=lambda _, offered: _BINARY if _BINARY in offered else None,
+            process_request=self._check,
+            compression=None,
+            ping_interval=None,
+            # A client that does not answer holds up the end of the sandbox for so long.
+            open_timeout=3,
+            close_timeout=1,
+            logger=_library_logger,
+        )
+        self.place = f"{f'[{host}]' if ':' in host else host}:{self._server.socket.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, name="sandbox-websockets", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread.ident is None:
+            # The library gives back what it holds only after it has served.
+            self._thread.start()
+        self._server.shutdown(reason=_ENDED)
+        self._thread.join()
+
+    def _check(self, connection: ServerConnection, request: Request) -> Response | None:
+        is_ours = request.path.startswith((DESKTOP, TERMINAL)) and self._find(request.path) is not None
+        return None if is_ours else connection.respond(404, "There is nothing at this address.\n")
+
+    def _serve(self, connection: ServerConnection) -> None:
+        path = connection.request.path if connection.request else ""
+        machine = self._find(path)
+        if machine is None:
+            return
+        with suppress(ConnectionClosed):
+            if path.startswith(DESKTOP):
+                messages = _read_messages(connection, machine, decode=False)
+                rfb.Session(connection, messages, machine.screen, name=machine.name).run()
+            else:
+                _talk(connection, machine)
+
+
+def _read_messages(connection: ServerConnection, machine: Machine, *, decode: bool | None = None) -> Iterator[Any]:
+    """What the client sends while the workstation lives. That its time is over nobody says: it is looked for."""
+    while machine.is_live():
+        with suppress(TimeoutError):
+            yield connection.recv(_LOOK_EVERY, decode)
+    connection.close(CloseCode.GOING_AWAY, _ENDED)
+
+
+def _talk(connection: ServerConnection, machine: Machine) -> None:
+    terminal = Terminal(uid=machine.uid, tell_time=machine.tell_time, list_files=machine.list_files)
+    connection.send(terminal.greet().encode())
+    for message in _read_messages(connection, machine):
+        if shown := terminal.read(message):
+            connection.send(shown.encode())
+        if terminal.is_over:
+            return

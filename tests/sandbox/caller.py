@@ -10,7 +10,7 @@ import requests
 
 
 def list_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "sandbox-connection"]
+    return [thread for thread in threading.enumerate() if "process_request_thread" in thread.name]
 
 
 class Clock:

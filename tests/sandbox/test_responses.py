@@ -6,7 +6,7 @@ import json
 import pytest
 import requests
 
-from portal.sandbox import handler, names, responses
+from portal.sandbox import names, responses, server
 from tests.sandbox.caller import list_threads
 
 REFUSED = {f"fail-{status}": status for status in (400, 401, 402, 418, 422, 429, 500, 503)}
@@ -97,7 +97,7 @@ def test_a_truncated_answer(alice, post_raw):
 
 
 def test_a_dripping_answer_goes_on_until_the_server_stops(alice, sandbox, post_raw, monkeypatch):
-    monkeypatch.setattr(handler, "DRIP_EVERY", 0.001)
+    monkeypatch.setattr(server, "DRIP_EVERY", 0.001)
     answer = http.client.HTTPResponse(post_raw("drip"))
     answer.begin()
 
@@ -110,7 +110,7 @@ def test_a_dripping_answer_goes_on_until_the_server_stops(alice, sandbox, post_r
 
 
 def test_dripping_ends_when_the_client_leaves(sandbox, post_raw, monkeypatch, caplog):
-    monkeypatch.setattr(handler, "DRIP_EVERY", 0.001)
+    monkeypatch.setattr(server, "DRIP_EVERY", 0.001)
     connection = post_raw("drip")
     connection.recv(1)
     (thread,) = list_threads()
