@@ -20,7 +20,7 @@ class RefusalError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One HTTP request as it came in; its Authorization is `key` alone. `refusal`: its body could not be read."""
+    """One HTTP request as it came in; its Authorization is `key` alone."""
 
     method: str
     path: str
@@ -28,7 +28,6 @@ class Call:
     key: str = ""
     headers: Mapping[str, str]
     body: bytes = b""
-    refusal: Reply | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

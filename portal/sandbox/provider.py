@@ -77,7 +77,7 @@ class Provider:
         say whether the call does what it asks for. Here it is what the name of a reserved workspace stands for, if all
         else about the call is right.
         """
-        if operation != POST or call.refusal is not None or not self.is_authorized(call):
+        if operation != POST or not self.is_authorized(call):
             return None
         try:
             _, workspace = read_request(call, types=self.types)
@@ -109,8 +109,6 @@ class Provider:
         return hmac.compare_digest(call.key.encode(), self._key)
 
     def _act(self, route: Route, task: Task) -> Reply:
-        if task.call.refusal is not None:
-            return task.call.refusal
         if route.operation and not self.is_authorized(task.call):
             return responses.reply_error(401)
         try:

@@ -26,8 +26,6 @@ SENTENCES = {
     403: "Forbidden - the sandbox does not take this call.",
     404: "Not Found - there is nothing at this address.",
     405: "Method Not Allowed - this address does not answer to this method.",
-    411: "Length Required - send the body with a Content-Length.",
-    413: "Content Too Large - send at most 1 MiB.",
     418: "I'm a teapot - the sandbox was asked for a status that nobody expects.",
 }
 GATEWAY_PAGE = (

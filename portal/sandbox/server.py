@@ -23,14 +23,13 @@ from portal.sandbox import names
 from portal.sandbox.calls import Call, Exchange
 from portal.sandbox.connections import Connections, hide_token
 from portal.sandbox.provider import Provider
-from portal.sandbox.responses import How, Reply, reply_error
+from portal.sandbox.responses import How, Reply
 from portal.sandbox.store import Store
 
 logger = logging.getLogger("portal.sandbox")
 # SIGHUP too: a closed terminal is no reason to break off an answer.
 ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-MOST_BYTES = 1024 * 1024
 DRIP_EVERY = 1.0
 # Answers that by HTTP's own rules have no body.
 BODILESS = frozenset({204, 304})
@@ -38,8 +37,6 @@ BODILESS = frozenset({204, 304})
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # A line too broken to carry a version is answered in full all the same.
-    default_request_version = "HTTP/1.1"
     # Head and body go out as two writes; together with delayed acknowledgements Nagle would cost 40 ms an answer.
     disable_nagle_algorithm = True
     timeout = 60
@@ -54,14 +51,12 @@ class Handler(BaseHTTPRequestHandler):
             super().handle()
 
     def respond(self) -> None:
-        body, refusal = self._read_body()
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         path, _, query = self.path.partition("?")
         key = self.headers.get("Authorization", "")
         # Taken out here, so that no record can show it.
         del self.headers["Authorization"]
-        call = Call(
-            method=self.command, path=path, query=query, key=key, headers=dict(self.headers), body=body, refusal=refusal
-        )
+        call = Call(method=self.command, path=path, query=query, key=key, headers=dict(self.headers), body=body)
         exchange = self._provider.answer(call)
         how = exchange.response.how
         shown = exchange.reply.status if how is How.ANSWER else how
@@ -70,14 +65,12 @@ class Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = do_HEAD = do_OPTIONS = respond  # noqa: N815
 
-    def send_error(self, code: int, message: str | None = None, _explain: str | None = None) -> None:
-        """What the standard library has no way to handle: other methods, and requests that are not HTTP."""
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """A method that the standard library does not know is answered as any other."""
         if code == 501:
             self.respond()
-            return
-        self.close_connection = True
-        logger.info("A request that is not sound HTTP: %s", code)
-        self._send(reply_error(code if code in (414, 431, 505) else 400, message or ""))
+        else:
+            super().send_error(code, message, explain)
 
     def version_string(self) -> str:
         """The Server header; whoever started the process knows it by a nonce."""
@@ -88,24 +81,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: `respond` writes one line a request, and never a header."""
-
-    # --- Reading ---
-
-    def _read_body(self) -> tuple[bytes, Reply | None]:
-        length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers:
-            status = 411
-        elif not (length.isascii() and length.isdigit() and len(length) < 18):
-            status = 400
-        elif int(length) > MOST_BYTES:
-            status = 413
-        else:
-            body = self.rfile.read(int(length))
-            if len(body) < int(length):
-                raise ConnectionAbortedError  # the client left in the middle of its request
-            return body, None
-        self.close_connection = True  # where the next request begins is not known
-        return b"", reply_error(status)
 
     # --- Writing ---
 
