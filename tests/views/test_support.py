@@ -2,6 +2,7 @@
 
 import base64
 import json
+from html import unescape
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_a_failed_request_has_its_details_to_copy(sandbox, sign_in, alice):
     sandbox.script([{"status": 422, "body": {"error": "Unprocessable", "message": "no such <asset>"}}])
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="nowhere"))
     page = sign_in(alice).get(f"/requests/{portal_request.pk}/")
-    text = page.context["support"]
+    text = unescape(page.context["support"])
 
     attempt = portal_request.attempts.get()
     for words in (
@@ -32,7 +33,7 @@ def test_a_failed_request_has_its_details_to_copy(sandbox, sign_in, alice):
         assert words in text
     assert attempt.key_fingerprint
     assert attempt.key_fingerprint not in page.text
-    assert "no such &lt;asset&gt;" in page.text
+    assert "Response: Unprocessable: no such &lt;asset&gt;" in page.text
     assert "evidence.json" not in page.text
 
 

@@ -1,10 +1,10 @@
 """What the page of a request shows beside its facts and its timeline: decided here, and its template only includes."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django.conf import settings
+from django.template import loader
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -153,38 +153,7 @@ def _show_time(at: datetime) -> str:
 
 def describe_for_support(past: RequestHistory) -> str:
     """A text to copy for somebody who helps, in UTC. It never has the key, nor anything made from it."""
-    portal_request = past.portal_request
-    if portal_request.failure_row is None:
+    if past.portal_request.failure_row is None:
         return ""
-    lines = [
-        f"{_('Request')}: {portal_request.label}",
-        f"{_('State')}: {portal_request.state} ({portal_request.failure})",
-        f"{_('Type')}: {portal_request.type}",
-        f"{_('Workspace')}: {portal_request.workspace_uid or _('a new one')}",
-        f"{_('Requested')}: {_write_time(portal_request.created_at)}",
-        f"{_('Ended')}: {_write_time(portal_request.ended_at)}",
-    ]
-    for attempt in past.attempts:
-        lines += ["", *_describe_attempt(attempt)]
-    return "\n".join([*lines, "", f"{_('Portal')}: {portal.__version__}"])
-
-
-def _describe_attempt(attempt: models.Attempt) -> Iterator[str]:
-    yield f"{_('Attempt')} {attempt.number}: {_write_time(attempt.claimed_at)} – {_write_time(attempt.ended_at)}"
-    yield from _describe_response(attempt)
-    late = getattr(attempt, "late_response", None)
-    if late is not None:
-        yield f"  {_('Late response')}: {_write_time(late.came_at)}"
-        yield from _describe_response(late)
-
-
-def _describe_response(response: models.Attempt | models.LateResponse) -> Iterator[str]:
-    failure = f" ({response.failure})" if response.failure else ""
-    yield f"  {_('Outcome')}: {response.get_outcome_display()}{failure}"
-    yield f"  {_('HTTP status')}: {response.http_status or _('none')}"
-    if response.words:
-        yield f"  {_('Response')}: {response.words}"
-
-
-def _write_time(time: datetime | None) -> str:
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if time else "–"
+    shown = {"portal_request": past.portal_request, "attempts": past.attempts, "version": portal.__version__}
+    return loader.render_to_string("requests/support.txt", shown)
