@@ -66,7 +66,7 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
         "tried": _find_tried(account) if key.is_resuming else None,
         "read_pauses": partial(_read_pauses, key=key),  # called by the one template that shows them
         "reason_form": forms.ReasonForm(),
-        "support": _describe_payment(key=key, waiting=counts[models.Request.Status.QUEUED]),
+        "is_unpaid": _is_unpaid(key),
         "live": live.Part(version=version, pause=5, is_awaited=key.state != models.Key.State.ACTIVE),
     }
 
@@ -170,12 +170,6 @@ def _pair(events: Iterable[models.Event], *, is_paused: bool) -> Iterable[dict[s
         newer = event
 
 
-def _describe_payment(*, key: models.Key, waiting: int) -> str:
-    """A message to whoever pays for the account, where the pause waits for that; else empty."""
-    if not key.is_paused or key.failure is None or key.failure.actor is not failures.Actor.BUDGET_OWNER:
-        return ""
-    return _(
-        "AgentStation no longer accepts our team's requests: payment is required (%(code)s). The credits are used up, "
-        "or a payment has expired. Please check the billing of our account. Requests that wait: %(waiting)d. They are "
-        "sent once an operator resumes sending in the workstation portal."
-    ) % {"waiting": waiting, "code": key.cause}
+def _is_unpaid(key: models.Key) -> bool:
+    """Whether the pause waits for whoever pays for the account."""
+    return key.is_paused and key.failure is not None and key.failure.actor is failures.Actor.BUDGET_OWNER

@@ -27,7 +27,7 @@ def describe_page(
         "may_end": _may_end(request, past.portal_request, is_own=is_own),
         "quote": past.attempts[-1].words if past.attempts else "",
         "cause": _describe_cause(past),
-        "cancelled": _describe_cancelled(past),
+        "is_given_up": past.is_given_up,
         "offers": access.list_offers(workstation=workstation) if is_own and workstation is not None else [],
         "reloads": not past.portal_request.is_final and request.GET.get("reload") == "10",
     }
@@ -62,12 +62,6 @@ def _describe_cause(past: RequestHistory) -> str:
         "was created; a workstation that turns up is listed as unassigned."
     )
     return "" if last.error and last.message else doubt
-
-
-def _describe_cancelled(past: RequestHistory) -> str:
-    if past.is_given_up:
-        return _("Its outcome was never known. If a workstation was created for it, operators see it.")
-    return _("Nothing was created.")
 
 
 def _may_end(request: SignedInRequest, portal_request: models.Request, *, is_own: bool) -> bool:
