@@ -178,9 +178,7 @@ def describe_taken(port: int, *, setting: str) -> str:
 
 def is_port_answering(port: int, *, host: str = "127.0.0.1", nonce: str = "") -> bool:
     """Whether something on this machine accepts connections there, and names the nonce in the head of an answer."""
-    with _open_socket(host) as probe, suppress(OSError):
-        probe.settimeout(1.0)
-        probe.connect((host.strip("[]"), port))
+    with suppress(OSError), socket.create_connection((host.strip("[]"), port), timeout=1.0) as probe:
         if nonce:
             probe.sendall(b"HEAD / HTTP/1.0\r\n\r\n")
         return not nonce or nonce.encode() in probe.recv(4096)
@@ -188,17 +186,12 @@ def is_port_answering(port: int, *, host: str = "127.0.0.1", nonce: str = "") ->
 
 
 def is_port_free(port: int, *, host: str = "127.0.0.1") -> bool:
-    with _open_socket(host) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host.strip("[]"), port))
-        except OSError:
-            return False
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    try:
+        socket.create_server((host.strip("[]"), port), family=family).close()
+    except OSError:
+        return False
     return True
-
-
-def _open_socket(host: str) -> socket.socket:
-    return socket.socket(socket.AF_INET6 if host.startswith("[") else socket.AF_INET, socket.SOCK_STREAM)
 
 
 if __name__ == "__main__":
