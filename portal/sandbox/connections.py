@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
@@ -170,17 +169,17 @@ class WebSockets:
             return
         with suppress(ConnectionClosed):
             if path.startswith(DESKTOP):
-                messages = _read_messages(connection, machine, decode=False)
+                messages = _read_messages(connection, machine)
                 rfb.Session(connection, messages, machine.screen, name=machine.name).run()
             else:
                 _talk(connection, machine)
 
 
-def _read_messages(connection: ServerConnection, machine: Machine, *, decode: bool | None = None) -> Iterator[Any]:
+def _read_messages(connection: ServerConnection, machine: Machine) -> Iterator[bytes]:
     """What the client sends while the workstation lives. That its time is over nobody says: it is looked for."""
     while machine.is_live():
         with suppress(TimeoutError):
-            yield connection.recv(_LOOK_EVERY, decode)
+            yield connection.recv(_LOOK_EVERY, decode=False)
     connection.close(CloseCode.GOING_AWAY, _ENDED)
 
 

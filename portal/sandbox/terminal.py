@@ -1,7 +1,6 @@
 """The terminal of a workstation. It answers a handful of commands itself, and runs nothing on the machine."""
 
 import codecs
-import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,7 +8,7 @@ from datetime import UTC, datetime
 _CLEAR = "\x1b[2J\x1b[H"
 # Arrows and the like, and what a terminal puts around pasted text.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|.|$)", re.DOTALL)
-_MOST_LETTERS, _MOST_LINES = 4096, 100_000
+_MOST_LETTERS = 4096
 
 
 class Terminal:
@@ -22,30 +21,14 @@ class Terminal:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._prompt = f"agent@{uid}:~$ "
         self._line = ""
-        self._size = (80, 24)
         self.is_over = False
 
     def greet(self) -> str:
         return f"The sandbox's terminal of {self._uid}. `help` lists what it can.\r\n{self._prompt}"
 
-    def read(self, message: str | bytes) -> str:
-        if isinstance(message, str):
-            if self._resize(message):
-                return ""
-            message = message.encode()
+    def read(self, message: bytes) -> str:
         text = self._decoder.decode(message).replace("\r\n", "\r")
         return "".join(self._take(letter) for letter in _ESCAPES.sub("", text))
-
-    def _resize(self, message: str) -> bool:
-        """Whether it is no typing but the window's new size, as several terminals send it."""
-        try:
-            wish = json.loads(message)
-            if not message.startswith("{") or wish.get("type") != "resize":
-                return False
-            self._size = (int(wish["cols"]), int(wish["rows"]))
-        except (ValueError, TypeError, KeyError, RecursionError):
-            return False
-        return True
 
     def _take(self, letter: str) -> str:
         match letter:
@@ -78,10 +61,10 @@ class Terminal:
 
     def _execute(self, name: str, words: str) -> str:
         match name:
-            case "" | "stty":  # the size comes with the connection
+            case "" | "stty":  # of a window whose size it does not mind
                 return ""
             case "help":
-                return "help echo ls date whoami clear seq size stty exit\n"
+                return "help echo ls date whoami clear stty exit\n"
             case "echo":
                 return f"{words}\n"
             case "ls":
@@ -92,12 +75,6 @@ class Terminal:
                 return "agent\n"
             case "clear":
                 return _CLEAR
-            case "seq" if words.isascii() and words.isdigit() and len(words) <= len(str(_MOST_LINES)):
-                return "".join(f"{number}\n" for number in range(1, min(int(words), _MOST_LINES) + 1))
-            case "seq":
-                return f"seq: a number up to {_MOST_LINES} is missing\n"
-            case "size":
-                return f"{self._size[0]} columns, {self._size[1]} rows\n"
             case "exit":
                 self.is_over = True
                 return "logout\n"
