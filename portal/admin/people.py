@@ -35,7 +35,38 @@ def _ask_again(request: HttpRequest) -> HttpResponse | None:
     return redirect(f"{reverse('confirm')}?{query}")
 
 
-class EditableAdmin(history.AuditedAdmin):
+@admin.register(models.User)
+class UserAdmin(readonly.ReadOnlyAdmin):
+    """A person, who is changed in /people/. `is_staff` is not shown: it means nothing here."""
+
+    list_display = (
+        *("username", _GROUPS),
+        *("first_name", "last_name", "email", "is_active", "is_superuser", _TIMES[0]),
+    )
+    list_filter = ("is_active", "is_superuser", "groups")
+    search_fields = ("username", "first_name", "last_name", "email")
+    fields = (*("username", ("first_name", "last_name"), "email", ("is_active", "is_superuser"), _GROUPS, _TIMES),)
+    linked_lists = {models.Request: "requester", models.Workspace: "owner"}
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("portal.see_all")
+
+    def list_links(self, row: models.User) -> columns.Links:
+        return [*super().list_links(row), (_("Open in the portal"), reverse("person_detail", args=[row.pk]))]
+
+    def find_events(self, row: models.User) -> dict[str, object]:
+        """What they did, and what was done to them."""
+        return {"q": f'"{row.username}"'}
+
+
+admin.site.unregister(Group)  # Django's own page
+
+
+@admin.register(Group)
+class GroupAdmin(history.AuditedAdmin, auth_admin.GroupAdmin):
     """Every change is an event, beside Django's own log, which an administrator could edit.
 
     Whoever makes one has typed the password a few minutes ago: an open browser alone is not enough.
@@ -45,6 +76,7 @@ class EditableAdmin(history.AuditedAdmin):
         return request.user.is_superuser
 
     has_add_permission = has_delete_permission = has_change_permission
+    has_view_permission = has_module_permission = has_change_permission
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         return _ask_again(request) or super().changeform_view(request, *args, **kwargs)
@@ -77,38 +109,3 @@ class EditableAdmin(history.AuditedAdmin):
         for row in queryset:
             membership.record_deletion(actor=request.user, target=row)
         return super().log_deletions(request, queryset)
-
-
-@admin.register(models.User)
-class UserAdmin(readonly.ReadOnlyAdmin):
-    """A person, who is changed in /people/. `is_staff` is not shown: it means nothing here."""
-
-    list_display = (
-        *("username", _GROUPS),
-        *("first_name", "last_name", "email", "is_active", "is_superuser", _TIMES[0]),
-    )
-    list_filter = ("is_active", "is_superuser", "groups")
-    search_fields = ("username", "first_name", "last_name", "email")
-    fields = (*("username", ("first_name", "last_name"), "email", ("is_active", "is_superuser"), _GROUPS, _TIMES),)
-    linked_lists = {models.Request: "requester", models.Workspace: "owner"}
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).prefetch_related("groups")
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("portal.see_all")
-
-    def list_links(self, row: models.User) -> columns.Links:
-        return [*super().list_links(row), (_("Open in the portal"), reverse("person_detail", args=[row.pk]))]
-
-    def find_events(self, row: models.User) -> dict[str, object]:
-        """What they did, and what was done to them."""
-        return {"q": f'"{row.username}"'}
-
-
-admin.site.unregister(Group)  # Django's own page
-
-
-@admin.register(Group)
-class GroupAdmin(EditableAdmin, auth_admin.GroupAdmin):
-    has_view_permission = has_module_permission = EditableAdmin.has_change_permission
