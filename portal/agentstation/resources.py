@@ -294,8 +294,8 @@ def _time(data: Mapping[str, object], name: str) -> datetime | None:
         time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    # The first and last year are out of range, for there a page that shows local time would overflow.
-    return time if 1 < time.year < 9999 else None
+    # What a database or a time zone cannot hold is as good as missing.
+    return time if 1900 <= time.year <= 9000 else None
 
 
 def _usable[T](value: object, read: Callable[[Mapping[str, object]], T]) -> T | None:

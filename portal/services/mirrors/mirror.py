@@ -210,7 +210,7 @@ def _describe_entry(stored: models.Workspace, entry: agentstation.File | agentst
         "workspace": stored,
         "uid": entry.uid,
         "url": entry.url,
-        "created_at": sanitize.fit_time(entry.created_at),
+        "created_at": entry.created_at,
         "raw": sanitize.write_json(raw=entry.raw),
     }
 
@@ -226,17 +226,13 @@ def _store_rows[Row: (models.File, models.Log)](model: type[Row], rows: list[Row
 
 
 def _describe_workstation(workstation: agentstation.Workstation) -> dict[str, Any]:
-    return {
-        "type": workstation.type,
-        "status": workstation.status,
-        "created_at": sanitize.fit_time(workstation.started_at),
-    }
+    return {"type": workstation.type, "status": workstation.status, "created_at": workstation.started_at}
 
 
 def _describe_workspace(workspace: agentstation.Workspace) -> dict[str, Any]:
     return {
         "status": workspace.status,
-        "created_at": sanitize.fit_time(workspace.created_at),
+        "created_at": workspace.created_at,
         "raw": sanitize.write_json(raw=_without_contents(workspace.raw)),
     }
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 
 from portal import agentstation, models
 
@@ -14,11 +13,6 @@ escape_text = agentstation.escape_text
 def fit_number(number: int | None) -> int | None:
     """The number, or None where a database column of 64 bits cannot hold it."""
     return number if number is not None and -models.MAX_ID <= number <= models.MAX_ID else None
-
-
-def fit_time(time: datetime | None) -> datetime | None:
-    """The time, or None where a database or a time zone cannot hold it."""
-    return time if time is not None and 1900 <= time.year <= 9000 else None
 
 
 def is_storable(*, uid: str) -> bool:

@@ -169,7 +169,7 @@ def _use_workstation(
             is_sending = portal_request.status == states.SENDING
             lifecycle.make_unknown(portal_request=portal_request, count_attempt=is_sending)
         return []
-    accounts.learn_offset(attempt=attempt, started_at=sanitize.fit_time(workstation.started_at))
+    accounts.learn_offset(attempt=attempt, started_at=workstation.started_at)
     mirrors = mirror.adopt_response(attempt=attempt, workstation=workstation)
     lifecycle.move_request(portal_request=portal_request, status=states.SUCCEEDED)
     return mirrors
