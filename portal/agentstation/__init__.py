@@ -19,5 +19,4 @@ from portal.agentstation.resources import (
     Workstation,
     WorkstationTypeDescription,
     escape_text,
-    read_json,
 )

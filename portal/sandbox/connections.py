@@ -71,22 +71,41 @@ class Connections:
         self._lock = threading.Lock()
         self._machines: dict[str, Machine] = {}  # by the paths that were given out
         self._stopping = threading.Event()
-        self._sockets = WebSockets(host=host, port=port, find=self.find)
+        self._server = serve(
+            self._serve,
+            host,
+            port,
+            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+            select_subprotocol=lambda _, offered: _BINARY if _BINARY in offered else None,
+            process_request=self._check,
+            compression=None,
+            ping_interval=None,
+            # A client that does not answer holds up the end of the sandbox for so long.
+            open_timeout=3,
+            close_timeout=1,
+            logger=_library_logger,
+        )
+        self._place = f"{f'[{host}]' if ':' in host else host}:{self._server.socket.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, name="sandbox-websockets", daemon=True)
 
     def start(self) -> None:
-        self._sockets.start()
+        self._thread.start()
 
     def stop(self) -> None:
         self._stopping.set()
-        self._sockets.stop()
+        if self._thread.ident is None:
+            # The library gives back what it holds only after it has served.
+            self._thread.start()
+        self._server.shutdown(reason=_ENDED)
+        self._thread.join()
 
     def open(self, way: str, *, uid: str, type: str) -> str:
         if self._stopping.is_set():
             raise RefusalError.make(503)
         _, start = CONNECTIONS[way]
         if not start:
-            return self._sockets.place  # our own port, where nobody speaks VNC: another might be somebody's
-        place = f"ws://{self._sockets.place}" if start in (DESKTOP, TERMINAL) else self._url
+            return self._place  # our own port, where nobody speaks VNC: another might be somebody's
+        place = f"ws://{self._place}" if start in (DESKTOP, TERMINAL) else self._url
         path = start + secrets.token_urlsafe(16)
         with self._lock:
             live = {other: machine for other, machine in self._machines.items() if machine.is_live()}
@@ -109,6 +128,22 @@ class Connections:
             is_live=lambda: not self._stopping.is_set() and self._store.find_type(uid) is not None,
         )
 
+    def _check(self, connection: ServerConnection, request: Request) -> Response | None:
+        is_ours = request.path.startswith((DESKTOP, TERMINAL)) and self.find(request.path) is not None
+        return None if is_ours else connection.respond(404, "There is nothing at this address.\n")
+
+    def _serve(self, connection: ServerConnection) -> None:
+        path = connection.request.path if connection.request else ""
+        machine = self.find(path)
+        if machine is None:
+            return
+        with suppress(ConnectionClosed):
+            if path.startswith(DESKTOP):
+                messages = _read_messages(connection, machine)
+                rfb.Session(connection, messages, machine.screen, name=machine.name).run()
+            else:
+                _talk(connection, machine)
+
     def stream_log(self, machine: Machine) -> Iterator[bytes]:
         for number, (kind, level) in enumerate(itertools.cycle(items.LOGS), 1):
             entry = {
@@ -121,58 +156,6 @@ class Connections:
             yield f"id: {number}\ndata: {json.dumps(entry)}\n\n".encode()
             if self._stopping.wait(self._log_every) or not machine.is_live():
                 return
-
-
-# --- Desktops and terminals ---
-
-
-class WebSockets:
-    """Desktops and terminals: `find` gives the machine to which a path leads."""
-
-    def __init__(self, *, host: str, port: int, find: Callable[[str], Machine | None]) -> None:
-        self._find = find
-        self._server = serve(
-            self._serve,
-            host,
-            port,
-            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
-            select_subprotocol=lambda _, offered: _BINARY if _BINARY in offered else None,
-            process_request=self._check,
-            compression=None,
-            ping_interval=None,
-            # A client that does not answer holds up the end of the sandbox for so long.
-            open_timeout=3,
-            close_timeout=1,
-            logger=_library_logger,
-        )
-        self.place = f"{f'[{host}]' if ':' in host else host}:{self._server.socket.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, name="sandbox-websockets", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        if self._thread.ident is None:
-            # The library gives back what it holds only after it has served.
-            self._thread.start()
-        self._server.shutdown(reason=_ENDED)
-        self._thread.join()
-
-    def _check(self, connection: ServerConnection, request: Request) -> Response | None:
-        is_ours = request.path.startswith((DESKTOP, TERMINAL)) and self._find(request.path) is not None
-        return None if is_ours else connection.respond(404, "There is nothing at this address.\n")
-
-    def _serve(self, connection: ServerConnection) -> None:
-        path = connection.request.path if connection.request else ""
-        machine = self._find(path)
-        if machine is None:
-            return
-        with suppress(ConnectionClosed):
-            if path.startswith(DESKTOP):
-                messages = _read_messages(connection, machine)
-                rfb.Session(connection, messages, machine.screen, name=machine.name).run()
-            else:
-                _talk(connection, machine)
 
 
 def _read_messages(connection: ServerConnection, machine: Machine) -> Iterator[bytes]:
