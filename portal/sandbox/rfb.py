@@ -19,29 +19,6 @@ _FORMAT = struct.Struct("!BBBBHHHBBB3x")
 _MOST_LETTERS = 1024 * 1024
 
 
-class Stream:
-    """The bytes of a WebSocket's messages, one after the other; both methods raise EOFError once it is closed."""
-
-    def __init__(self, connection: ServerConnection, messages: Iterator[bytes]) -> None:
-        self._connection, self._messages = connection, messages
-        self._rest = b""
-
-    def read(self, size: int) -> bytes:
-        try:
-            while len(self._rest) < size:
-                self._rest += next(self._messages)
-        except (ConnectionClosed, StopIteration):
-            raise EOFError from None
-        content, self._rest = self._rest[:size], self._rest[size:]
-        return content
-
-    def write(self, content: bytes) -> None:
-        try:
-            self._connection.send(content)
-        except ConnectionClosed:
-            raise EOFError from None
-
-
 type Tables = list[bytes]
 
 
@@ -71,7 +48,7 @@ class Session:
     def __init__(
         self, connection: ServerConnection, messages: Iterator[bytes], shown: screen.Screen, *, name: str
     ) -> None:
-        self._stream = Stream(connection, messages)
+        self._connection, self._messages, self._rest = connection, messages, b""
         self._screen = shown
         self._name = name.encode()
         self._tables = read_format(_NATIVE)
@@ -82,7 +59,7 @@ class Session:
 
     def run(self) -> None:
         """Serve it until the stream ends, or until it says what makes no sense."""
-        with suppress(EOFError), self._screen.watch(self._stirred.set):
+        with suppress(EOFError, ConnectionClosed), self._screen.watch(self._stirred.set):
             self._shake_hands()
             threading.Thread(target=self._write, name="sandbox-desktop", daemon=True).start()
             try:
@@ -93,46 +70,55 @@ class Session:
                 self._stirred.set()
 
     def _shake_hands(self) -> None:
-        self._stream.write(VERSION)
-        if self._stream.read(len(VERSION)) != VERSION:
+        self._connection.send(VERSION)
+        if self._read(len(VERSION)) != VERSION:
             raise EOFError
-        self._stream.write(bytes([1, _NO_SECURITY]))
-        if self._stream.read(1)[0] != _NO_SECURITY:
+        self._connection.send(bytes([1, _NO_SECURITY]))
+        if self._read(1)[0] != _NO_SECURITY:
             raise EOFError
-        self._stream.write(struct.pack("!I", 0))
-        self._stream.read(1)
+        self._connection.send(struct.pack("!I", 0))
+        self._read(1)
         size = struct.pack("!HH", screen.WIDTH, screen.HEIGHT)
-        self._stream.write(size + _NATIVE + struct.pack("!I", len(self._name)) + self._name)
+        self._connection.send(size + _NATIVE + struct.pack("!I", len(self._name)) + self._name)
 
     def _read_message(self) -> None:
-        match self._stream.read(1)[0]:
+        match self._read(1)[0]:
             case 0:
-                self._tables = read_format(self._stream.read(19)[3:])
+                self._tables = read_format(self._read(19)[3:])
             case 2:
-                (count,) = struct.unpack("!xH", self._stream.read(3))
-                self._stream.read(4 * count)  # how it may be encoded: raw always may
+                (count,) = struct.unpack("!xH", self._read(3))
+                self._read(4 * count)  # how it may be encoded: raw always may
             case 3:
-                self._asked.append(bool(self._stream.read(9)[0]))
+                self._asked.append(bool(self._read(9)[0]))
                 self._stirred.set()
             case 4:
-                is_down, key = struct.unpack("!B2xI", self._stream.read(7))
+                is_down, key = struct.unpack("!B2xI", self._read(7))
                 self._screen.press(key, is_down=bool(is_down))
             case 5:
-                buttons, x, y = struct.unpack("!BHH", self._stream.read(5))
+                buttons, x, y = struct.unpack("!BHH", self._read(5))
                 self._screen.point(x, y, buttons=buttons)
             case 6:
-                (length,) = struct.unpack("!3xI", self._stream.read(7))
+                (length,) = struct.unpack("!3xI", self._read(7))
                 if length > _MOST_LETTERS:
                     raise EOFError
-                self._screen.paste(self._stream.read(length).decode("latin-1"))
+                self._screen.paste(self._read(length).decode("latin-1"))
             case _:
                 raise EOFError
+
+    def _read(self, size: int) -> bytes:
+        """So many bytes of its messages, which come one after the other. Raises EOFError where there are no more."""
+        while len(self._rest) < size:
+            if (message := next(self._messages, None)) is None:
+                raise EOFError
+            self._rest += message
+        content, self._rest = self._rest[:size], self._rest[size:]
+        return content
 
     # --- Writing ---
 
     def _write(self) -> None:
         sent, is_asked, copies = b"", False, self._screen.copies
-        with suppress(EOFError):
+        with suppress(ConnectionClosed):
             while not self._is_over:
                 while self._asked:
                     is_asked, sent = True, sent if self._asked.popleft() else b""
@@ -148,7 +134,7 @@ class Session:
 
     def _send_clipboard(self) -> None:
         text = self._screen.clipboard.encode("latin-1", "replace")
-        self._stream.write(struct.pack("!B3xI", 3, len(text)) + text)
+        self._connection.send(struct.pack("!B3xI", 3, len(text)) + text)
 
     def _send_update(self, before: bytes, after: bytes) -> None:
         rows = screen.find_changed_rows(before, after)
@@ -157,4 +143,4 @@ class Session:
         for place, table in enumerate(self._tables):
             encoded[place::4] = pixels.translate(table)
         head = struct.pack("!BxHHHHHi", 0, 1, 0, rows.start, screen.WIDTH, len(rows), _RAW)
-        self._stream.write(head + encoded)
+        self._connection.send(head + encoded)
