@@ -30,7 +30,8 @@ def limit_streams[**P](view: Callable[P, HttpResponseBase]) -> Callable[P, HttpR
             response = view(*args, **kwargs)
             if isinstance(response, StreamingHttpResponse):
                 # The server closes it: sent, or cut off. A generator that was never begun would not notice.
-                response._resource_closers.append(place.pop_all().close)  # type: ignore[attr-defined]
+                place.callback(response.close)
+                response.close = place.pop_all().close  # type: ignore[method-assign]
         return response
 
     return limited
