@@ -80,6 +80,8 @@ class AccountAdapter(DefaultAccountAdapter):
                 browser=request.headers.get("User-Agent", ""),
             )
             request.session["issuer"] = issuer
+            if issuer:  # it may know the browser, and ask for nothing
+                request.session["proved"] = 0
             factors.require_factor(session=request.session, person=user)
 
     def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
