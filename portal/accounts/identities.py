@@ -87,7 +87,9 @@ def _find_or_add(issuer: Issuer, claims: Claims) -> models.User | None:
 def _find_invited(issuer: Issuer, claims: Claims) -> models.User | None:
     """Whom an administrator has added with an address that the issuer has verified and may vouch for."""
     email = _read_email(claims)
-    if email.rpartition("@")[2].lower() not in issuer.domains:
+    name, _at, domain = email.rpartition("@")
+    # Beyond ASCII PostgreSQL takes different letters for the same: to it "ı" is an "i" without regard to case.
+    if not name.isascii() or domain.lower() not in issuer.domains:
         return None
     rows = models.User.objects.filter(email__iexact=email, is_active=True, socialaccount=None)
     people = list(models.User.objects.select_for_update().filter(pk__in=rows.values("pk"))[:2])
@@ -113,7 +115,8 @@ def _choose_name(claims: Claims) -> str:
 
 def _read_email(claims: Claims) -> str:
     """The address, where the issuer has made sure that it is the person's."""
-    return _read(claims, "email") if claims.get("email_verified") is True else ""
+    email = str(claims.get("email") or "")
+    return email if email.isprintable() and claims.get("email_verified") is True else ""
 
 
 def _read(claims: Claims, name: str) -> str:

@@ -94,10 +94,13 @@ def test_whoever_was_invited_is_known_by_a_verified_address_and_later_by_the_iss
         {"email": "root@example.com"},
         {"email": None},
         {"email": "\x00@example.com"},
+        {"email": "cl\u200bara@example.com"},
+        {"email": "v\u0131ra@example.com"},
     ],
 )
 def test_an_address_that_proves_nothing_links_nobody(client, acme, clara, claims):
     models.User.objects.filter(username="cw").update(is_superuser=True)
+    factories.create_user("vira", "Members", email="vira@example.com")
     acme.claims |= claims
     response = go(client, acme)
     assert response.status_code == 403
