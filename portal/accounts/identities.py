@@ -93,7 +93,8 @@ def _find_invited(issuer: Issuer, claims: Claims) -> models.User | None:
         return None
     rows = models.User.objects.filter(email__iexact=email, is_active=True, socialaccount=None)
     people = list(models.User.objects.select_for_update().filter(pk__in=rows.values("pk"))[:2])
-    return people[0] if len(people) == 1 else None
+    # Another may have come with it while this one waited.
+    return people[0] if len(people) == 1 and rows.filter(pk=people[0].pk).exists() else None
 
 
 def _add(claims: Claims) -> models.User:

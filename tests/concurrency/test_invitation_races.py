@@ -3,11 +3,13 @@
 from functools import partial
 
 import pytest
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
-from portal import models
+from portal import environment, models
+from portal.accounts import identities
 from portal.services.audit import verify
 from portal.services.people import invitations, links, membership
 from tests import factories
@@ -59,6 +61,28 @@ def test_whoever_is_locked_out_while_they_use_their_link_is_out(root):
         assert locked_out is None
         assert not models.User.objects.get(pk=person.pk).is_active
     assert verify.verify_log(rows=True).findings == []
+
+
+def test_an_address_links_once_whoever_comes_with_it_at_the_same_moment():
+    person = factories.create_user("clara", "Members", email="clara@example.com")
+    issuer = environment.Issuer(
+        name="acme",
+        url="https://acme.example",
+        client_id="",
+        client_secret="",
+        groups_claim="groups",
+        roles={},
+        can_sign_up=False,
+        domains=frozenset({"example.com"}),
+    )
+    claims = {"email": person.email, "email_verified": True}
+    with transaction.atomic():
+        first = identities.admit(issuer=issuer, claims=claims | {"sub": "first"})
+        second = crowd.start(partial(identities.admit, issuer=issuer, claims=claims | {"sub": "second"}))
+        crowd.assert_waits(second)
+    assert first == person
+    assert isinstance(second.exception(), identities.NotAdmitted)
+    assert SocialAccount.objects.get().uid == "first"
 
 
 def delete_group(group: Group, actor: models.User) -> None:
