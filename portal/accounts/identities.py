@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from portal import forms, models
@@ -28,6 +29,7 @@ type Claims = Mapping[str, Any]
 _GROUPS = {"members": ["Members"], "operators": ["Operators"], "auditors": ["Auditors"]}
 _ADMINISTRATORS = ["Members", "Operators"]
 _MOST_NAMESAKES = 50
+_DEACTIVATED = gettext_lazy("Your account here is deactivated. An administrator of this portal can activate it.")
 
 
 class NotAdmitted(Exception):
@@ -45,7 +47,7 @@ def admit(*, issuer: Issuer, claims: Claims) -> models.User:
     if person is None:
         raise NotAdmitted(_("Nobody has added you here yet. Ask an administrator of this portal to add you."))
     if not person.is_active:
-        raise NotAdmitted(_("Your account here is deactivated. An administrator of this portal can activate it."))
+        raise NotAdmitted(_DEACTIVATED)
     return person
 
 
@@ -98,8 +100,11 @@ def _find_invited(issuer: Issuer, claims: Claims) -> models.User | None:
 
 
 def _add(claims: Claims) -> models.User:
+    """Raises NotAdmitted for who was locked out, and comes as somebody new."""
     person = models.User(username=_choose_name(claims), first_name=_read(claims, "name")[:150])
     person.email = _read_email(claims)[:254]
+    if person.email and models.User.objects.filter(email__iexact=person.email, is_active=False).exists():
+        raise NotAdmitted(_DEACTIVATED)
     person.set_unusable_password()
     person.save()
     return person

@@ -192,6 +192,16 @@ def test_whoever_is_deactivated_does_not_get_in(client, acme, clara):
     assert not is_signed_in(client)
 
 
+def test_whoever_is_deactivated_does_not_come_in_as_somebody_new(client, acme, clara, settings):
+    models.User.objects.filter(pk=clara.pk).update(is_active=False)
+    settings.PORTAL_OIDC = acme.settings(can_sign_up=True, domains=frozenset({"example.com"}))
+    assert "deactivated" in read(go(client, acme))
+    assert not is_signed_in(client)
+    acme.claims["email"] = "another@example.com"
+    go(client, acme)
+    assert is_signed_in(client)
+
+
 @pytest.mark.parametrize("algorithm", doubles.KEYS)
 def test_a_token_counts_by_its_signature(client, acme, clara, algorithm):
     acme.algorithm = algorithm
