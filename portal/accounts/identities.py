@@ -90,7 +90,7 @@ def _find_invited(issuer: Issuer, claims: Claims) -> models.User | None:
     """Whom an administrator has added with an address that the issuer has verified and may vouch for."""
     email = _read_email(claims)
     name, _at, domain = email.rpartition("@")
-    # Beyond ASCII PostgreSQL takes different letters for the same: to it "ı" is an "i" without regard to case.
+    # Beyond ASCII PostgreSQL takes different letters for the same: a dotless i has the capital of an i.
     if not name.isascii() or domain.lower() not in issuer.domains:
         return None
     rows = models.User.objects.filter(email__iexact=email, is_active=True, socialaccount=None)
@@ -116,7 +116,8 @@ def _choose_name(claims: Claims) -> str:
     base = re.sub(r"[^\w.@+-]", "", said)[:100] or "person"
     numbers = ["", *range(2, _MOST_NAMESAKES), f"-{secrets.token_hex(4)}"]
     candidates = [*(f"{base}{number}" for number in numbers), f"person-{secrets.token_hex(4)}"]
-    return next(name for name in candidates if forms.UsernameForm({"username": name}).is_valid())
+    checked = (forms.UsernameForm({"username": name}) for name in candidates)
+    return next(form.cleaned_data["username"] for form in checked if form.is_valid())
 
 
 def _read_email(claims: Claims) -> str:

@@ -40,7 +40,7 @@ class UsernameForm(forms.Form):
         scripts = {unicodedata.name(letter, "?").split("-")[0].split()[0] for letter in username if letter.isalpha()}
         if len(scripts - _MIXED_SCRIPTS) > 1:
             raise forms.ValidationError(_("Use letters of one alphabet: those of another may look the same."))
-        if models.User.objects.filter(username=username).exists():
+        if models.User.objects.filter(username__iexact=username).exists():
             raise forms.ValidationError(_("Somebody has this name already."))
         return username
 
@@ -150,7 +150,7 @@ class SeveralForm(forms.Form):
         for number, line in lines:
             try:
                 person = _read_line(line, roles=roles, taken=people)
-                people[person["username"]] = person
+                people[person["username"].casefold()] = person
             except forms.ValidationError as error:
                 errors += [_("Line %(number)d: %(error)s") % {"number": number, "error": why} for why in error.messages]
         if errors:
@@ -169,7 +169,7 @@ def _read_line(line: str, *, roles: Mapping[str, str], taken: Container[str]) ->
     if len(cells) != 4:
         raise forms.ValidationError(_("Write username, name, e-mail and role, with commas between them."))
     username, name, email, role = (cell.strip() for cell in cells)
-    if username in taken:
+    if username.casefold() in taken:
         raise forms.ValidationError(_("An earlier line has this username."))
     if role.casefold() not in roles:
         raise forms.ValidationError(_("“%(role)s” is not a role.") % {"role": role})

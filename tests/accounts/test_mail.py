@@ -410,7 +410,7 @@ def test_each_wrong_line_is_named_and_nobody_is_added(admin, alice, server):
         "bob,,,member",
         "carol",
         "dora,,,boss",
-        "bob,,,member",
+        "Bob,,,member",
         "e f,,nomail,member",
         "gina,,,member",
     ]

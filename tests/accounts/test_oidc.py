@@ -137,6 +137,8 @@ def test_new_people_come_in_only_where_they_may(client, acme, settings):
     ("said", "expected"),
     [
         ("alice", "alice2"),
+        ("Alice", "Alice2"),
+        ("\uff41lice", "alice2"),
         ("clara weiss", "claraweiss"),
         ("\x00", "clara"),
         ("аlice", "person-"),

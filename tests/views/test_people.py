@@ -84,6 +84,7 @@ def test_a_group_of_the_team_s_own_is_a_role_and_one_that_went_is_not(admin):
         ({"username": ""}, ["Choose a username.", "Choose a role."]),
         ({"username": "a b", "role": "99"}, ["A username has letters", "This role no longer exists."]),
         ({"username": "root", "role": "administrator"}, ["Somebody has this name already."]),
+        ({"username": "ROOT", "role": "administrator"}, ["Somebody has this name already."]),
     ],
 )
 def test_a_refused_addition_says_why(admin, values, words):
