@@ -119,6 +119,8 @@ def make_link(*, actor: models.User, person: models.User) -> Invitation:
         stored = _lock_person(actor, person)
         if not stored.is_active:
             raise NotPossible(_("This account is deactivated. Activate it first."))
+        if not settings.PORTAL_PASSWORD_SIGN_IN:
+            raise NotPossible(_("People sign in by an identity provider alone here."))
         made = _invite(actor, stored)
     return _send([made], actor=actor)[0]
 
