@@ -59,6 +59,12 @@ class IssuerAdapter(DefaultSocialAccountAdapter):
         app.settings = {"server_url": issuer.url, "oauth_pkce_enabled": True}
         return Provider(request, app=app)
 
+    def get_requests_session(self) -> Any:
+        """One that follows no redirect: it may lead to plain http, or on for ever."""
+        session = super().get_requests_session()
+        session.max_redirects = 0
+        return session
+
 
 class Adapter(OpenIDConnectOAuth2Adapter):
     """allauth's, which checks neither nonce nor signature."""

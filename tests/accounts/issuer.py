@@ -46,6 +46,7 @@ class Issuer:
         self.key: Any = None  # another one than that which is published
         self.keys = dict(KEYS)
         self.asked: list[str] = []  # paths
+        self.moved: dict[str, str] = {}  # paths, and where they lead
         self.status = 200
         self.hold = threading.Event()  # set: it answers
         self.hold.set()
@@ -68,7 +69,7 @@ class Issuer:
     def answer(self, path: str, form: dict[str, str], bearer: str) -> dict[str, Any] | None:
         self.asked.append(path)
         self.hold.wait(10)
-        match path:
+        match path.partition("?")[0]:
             case "/.well-known/openid-configuration":
                 return self.published
             case "/keys":
@@ -118,7 +119,11 @@ def running() -> Iterator[Issuer]:
         def _answer(self, form: dict[str, str]) -> None:
             answer = issuer.answer(self.path, form, self.headers.get("Authorization", ""))
             body = json.dumps(answer or {"error": "invalid_request"}).encode()
-            self.send_response(issuer.status if answer else 400)
+            if moved := issuer.moved.get(self.path):
+                self.send_response(307)
+                self.send_header("Location", moved)
+            else:
+                self.send_response(issuer.status if answer else 400)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -328,6 +328,16 @@ def test_what_it_publishes_is_looked_at(client, acme, clara, published):
     assert not is_signed_in(client)
 
 
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys", "/token", "/userinfo"])
+def test_it_leads_the_portal_nowhere_else(client, acme, clara, path):
+    acme.moved[path] = f"{acme.url}{path}?elsewhere"
+    response = client.post(START)
+    if response.status_code == 200:
+        response = go(client, acme)
+    assert response.status_code == 503
+    assert f"{path}?elsewhere" not in acme.asked
+
+
 def test_what_it_publishes_is_kept_and_keys_are_read_anew_where_they_changed(acme, clara):
     for _ in range(2):
         go(Browser(), acme)
