@@ -12,6 +12,7 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.stages import AuthenticateStage
+from allauth.mfa.webauthn.internal.flows import did_use_passwordless_login
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import transaction
@@ -71,7 +72,8 @@ class AccountAdapter(DefaultAccountAdapter):
         used = [record["type"] for record in get_authentication_records(request, user) if "type" in record]
         issuer = _find_issuer(request, user)
         with transaction.atomic():
-            guessing.forget_failures(request, name=user.get_username())
+            if not (issuer or did_use_passwordless_login(request, user)):  # without a try that was counted
+                guessing.forget_failures(request, name=user.get_username())
             sessions.record_sign_in(person=user, factors=used, issuer=issuer)
             super().login(request, user)
             sessions.begin_session(

@@ -338,6 +338,14 @@ def test_it_leads_the_portal_nowhere_else(client, acme, clara, path):
     assert f"{path}?elsewhere" not in acme.asked
 
 
+def test_coming_by_it_takes_no_guess_back(acme, clara):
+    for number in range(25):
+        values = {"username": f"nobody{number}", "password": "guess"}
+        response = Browser(REMOTE_ADDR="198.51.100.7").post(reverse("account_login"), values)
+        go(Browser(REMOTE_ADDR="198.51.100.7"), acme)
+    assert response.status_code == 429
+
+
 def test_what_it_publishes_is_kept_and_keys_are_read_anew_where_they_changed(acme, clara):
     for _ in range(2):
         go(Browser(), acme)

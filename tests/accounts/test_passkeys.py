@@ -132,3 +132,11 @@ def test_a_challenge_is_answered_once(client, passkey, alice):
         sent = {"credential": json.dumps(credential)}
         assert client.post(reverse("mfa_login_webauthn"), sent).headers["Location"] == path
         client.post(reverse("logout"))
+
+
+def test_using_one_takes_no_guess_back(passkey, alice):
+    for number in range(25):
+        values = {"username": f"nobody{number}", "password": "guess"}
+        response = Browser(REMOTE_ADDR="198.51.100.7").post(reverse("account_login"), values)
+        use_passkey(Browser(REMOTE_ADDR="198.51.100.7"), passkey, alice)
+    assert response.status_code == 429
