@@ -104,6 +104,10 @@ class SecondFactorStage(AuthenticateStage):
     def handle(self) -> tuple[HttpResponse | None, bool]:
         return (None, True) if _find_issuer(self.request, self.login.user) else super().handle()
 
+    def is_resumable(self, request: HttpRequest) -> bool:
+        """Whether the factor is still there: an administrator may have reset it."""
+        return bool(self._should_handle(request))
+
 
 def _find_issuer(request: HttpRequest, person: Any) -> str:
     """The name of the issuer that the person came by; empty without one."""

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal import models
+from portal.accounts import factors
 from portal.accounts.adapters import FactorAdapter
 from portal.services.people import sessions
 from tests import factories
@@ -248,6 +249,15 @@ def test_an_administrator_resets_them(app, alice, root, sign_in, client):
     event = models.Event.objects.get(verb="reset-factors")
     assert (event.actor_name, event.target) == ("root", "user alice")
     assert event.detail == {"factors": ["recovery_codes", "totp"]}
+    assert type_password(client).headers["Location"] == "/"
+
+
+def test_whose_factor_is_reset_while_a_code_is_asked_for_signs_in_anew(app, alice, root, client):
+    type_password(client)
+    assert client.get(reverse("account_login")).headers["Location"] == reverse("mfa_authenticate")
+    factors.remove_factors(person=alice, by=root)
+    assert client.get(reverse("mfa_authenticate")).headers["Location"] == reverse("account_login")
+    assert client.get(reverse("account_login")).status_code == 200
     assert type_password(client).headers["Location"] == "/"
 
 
