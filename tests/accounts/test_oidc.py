@@ -163,7 +163,7 @@ def test_groups_give_roles_at_each_sign_in_and_take_them_away(client, acme, sett
         (["staff", "other", 7], ["Members"]),
         (["ops", "audit"], ["Auditors", "Operators"]),
         ("chiefs", ["Members", "Operators", "admin"]),
-        (["staff"], ["Members"]),
+        (["staff", ["chiefs"], {"ops": 1}], ["Members"]),
     ):
         acme.claims["groups"] = groups
         client = Browser()
@@ -180,7 +180,9 @@ def test_groups_give_roles_at_each_sign_in_and_take_them_away(client, acme, sett
     )
 
 
-def test_an_invited_person_in_no_group_is_not_linked(client, acme, clara, settings):
+@pytest.mark.parametrize("groups", [None, [], 7, True, "staff ops", [["staff"]]])
+def test_an_invited_person_in_no_group_is_not_linked(client, acme, clara, settings, groups):
+    acme.claims["groups"] = groups
     settings.PORTAL_OIDC = acme.settings(roles={"staff": "members"}, domains=frozenset({"example.com"}))
     assert go(client, acme).status_code == 403
     assert not SocialAccount.objects.exists()
