@@ -30,6 +30,7 @@ from django.views.decorators.http import require_GET, require_POST
 from portal import environment, models
 from portal.accounts import identities
 from portal.services.people import sessions
+from portal.views import cookies
 from portal.views.http import read_target
 
 type Claims = Mapping[str, Any]
@@ -37,8 +38,9 @@ type Claims = Mapping[str, Any]
 _ALGORITHMS = ["RS256", "ES256", "EdDSA"]
 _LEEWAY = 60  # seconds by which clocks may differ
 _STATE_LASTS = 600  # seconds; a session of nobody's ends then
-# Threads of a web process that may wait for issuers: others have their pages meanwhile.
-_WAITING = threading.BoundedSemaphore(4)
+# Threads of a web process that may wait for issuers: others have their pages meanwhile. Strangers keep out nobody whose
+# browser somebody has signed in with.
+_STRANGERS, _FRIENDS = (threading.BoundedSemaphore(4) for _place in range(2))
 
 
 class IssuerAway(Exception):
@@ -139,16 +141,17 @@ def _read_document(address: str, *, is_new: bool = False) -> Claims:
 
 
 @contextmanager
-def _asking() -> Iterator[None]:
+def _asking(request: HttpRequest) -> Iterator[None]:
     """Raises IssuerAway for all that may go wrong while the issuer is asked."""
-    if not _WAITING.acquire(blocking=False):
+    places = _FRIENDS if cookies.is_known(request) else _STRANGERS
+    if not places.acquire(blocking=False):
         raise IssuerAway
     try:
         yield
     except (OSError, OAuth2Error, LookupError, TypeError, AttributeError, ValueError) as error:
         raise IssuerAway from error
     finally:
-        _WAITING.release()
+        places.release()
 
 
 @login_not_required
@@ -166,7 +169,7 @@ def start(request: HttpRequest, provider_id: str) -> HttpResponse:
     else:
         request.session.set_expiry(_STATE_LASTS)
     try:
-        with _asking():
+        with _asking(request):
             response = provider.redirect(
                 request,
                 process="login",
@@ -194,7 +197,7 @@ def finish(request: HttpRequest, provider_id: str) -> HttpResponse:
     provider = get_adapter().get_provider(request, provider_id)
     try:
         state = provider.unstash_redirect_state(request, request.GET.get("state", ""))
-        with _asking():
+        with _asking(request):
             claims = provider.get_oauth2_adapter(request).read_claims(code=request.GET["code"], state=state)
         if state["person"]:
             return _prove(request, provider, claims, state)
@@ -229,7 +232,7 @@ def find_end(request: HttpRequest, *, name: str) -> str:
     """The address where the issuer signs somebody out; empty where it offers none, or does not answer."""
     provider = get_adapter().get_provider(request, name)
     try:
-        with _asking():
+        with _asking(request):
             end = provider.get_oauth2_adapter(request).openid_config.get("end_session_endpoint")
     except IssuerAway:
         return ""

@@ -43,6 +43,11 @@ def find_browser(request: HttpRequest, *, name: str) -> str:
     return browser if _mark(name) in names else ""
 
 
+def is_known(request: HttpRequest) -> bool:
+    """Whether somebody has signed in in this browser before."""
+    return bool(_read(request)[0])
+
+
 def remember_name(request: HttpRequest, response: HttpResponse, *, name: str) -> None:
     browser, names = _read(request)
     kept = [_mark(name), *(other for other in names if other != _mark(name))][:_MOST_NAMES]

@@ -294,19 +294,25 @@ def test_an_issuer_that_is_away_is_said(client, acme, clara, settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_issuer_that_hangs_holds_up_few(acme, settings):
+def test_an_issuer_that_hangs_holds_up_few_and_strangers_nobody_else(acme, alice, settings):
     settings.SOCIALACCOUNT_REQUESTS_TIMEOUT = 30
+    known = Browser()
+    known.post(reverse("account_login"), {"username": "alice", "password": factories.PASSWORD})
+    known.post(reverse("logout"))
     acme.hold.clear()
 
-    def press() -> int:
+    def press(browser: Browser) -> int:
         with closing(connection):
-            return Browser().post(START).status_code
+            return browser.post(START).status_code
 
-    with ThreadPoolExecutor(4) as threads:
-        hanging = [threads.submit(press) for _ in range(4)]
+    with ThreadPoolExecutor(5) as threads:
+        hanging = [threads.submit(press, Browser()) for _ in range(4)]
         while len(acme.asked) < 4:
             time.sleep(0.01)
         assert Browser().post(START).status_code == 503
+        hanging.append(threads.submit(press, known))
+        while len(acme.asked) < 5 and not hanging[-1].done():
+            time.sleep(0.01)
         acme.hold.set()
         assert {one.result() for one in hanging} == {200}
 
