@@ -205,6 +205,8 @@ def finish(request: HttpRequest, provider_id: str) -> HttpResponse:
     except PermissionDenied:
         return _say(request, provider, _("This was begun in another browser, or too long ago, or used already."), 400)
     except (NotVerified, identities.NotAdmitted) as error:
+        if isinstance(error, identities.NotAdmitted):
+            logout(request)
         return _say(request, provider, str(error), 403)
     except IssuerAway:
         said = _("It has not confirmed who you are: it was cancelled there, or it does not answer.")
@@ -216,13 +218,14 @@ def finish(request: HttpRequest, provider_id: str) -> HttpResponse:
 
 
 def _prove(request: HttpRequest, provider: Provider, claims: Claims, state: Mapping[str, Any]) -> HttpResponse:
-    """Raises NotVerified unless whoever is signed in has just signed in there, too."""
+    """Raises NotVerified unless whoever is signed in has just signed in there, too; NotAdmitted as a sign-in does."""
     if not isinstance(request.user, models.User) or request.user.pk != state["person"]:
         raise PermissionDenied
     if not identities.is_of(person=request.user, issuer=provider.sub_id, subject=claims["sub"]):
         raise NotVerified(_("Somebody else signed in there than is signed in here."))
     if not isinstance(at := claims.get("auth_time"), int | float) or at < state["began"] - _LEEWAY:
         raise NotVerified(_("It did not ask you to sign in again."))
+    identities.admit(issuer=settings.PORTAL_OIDC[provider.sub_id], claims=claims)  # with the roles of now
     sessions.note_proof(session=request.session)
     request.session.cycle_key()
     return HttpResponseRedirect(state.get("next") or reverse("account"))

@@ -422,6 +422,20 @@ def test_a_proof_is_fresh_and_of_the_same_person(acme, chief, lie):
     assert is_signed_in(chief)
 
 
+def test_a_proof_brings_the_roles_of_now(client, acme, settings):
+    settings.PORTAL_OIDC = acme.settings(can_sign_up=True, roles={"staff": "members", "chiefs": "administrators"})
+    acme.claims["groups"] = ["chiefs"]
+    go(client, acme)
+    acme.claims["groups"] = ["staff"]
+    assert go(client, acme, next="/people/new/").status_code == 302
+    assert client.get("/people/new/").status_code == 403
+    acme.claims["groups"] = []
+    response = go(client, acme)
+    assert response.status_code == 403
+    assert "none of the groups" in read(response)
+    assert not is_signed_in(client)
+
+
 def test_a_proof_is_not_for_who_signed_in_meanwhile(acme, chief, alice):
     brought = acme.authorize(leave(chief))
     chief.post(reverse("logout"))
