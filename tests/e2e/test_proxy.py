@@ -221,12 +221,12 @@ def test_the_record_has_the_address_and_the_id_that_nginx_knows(proxied, through
     )  # it writes when it has sent
 
 
-def test_passwords_are_not_tried_without_end(through_nginx):
+@pytest.mark.parametrize(
+    ("path", "address"), [("/accounts/login/", "127.0.0.70"), ("/accounts/oidc/acme/", "127.0.0.71")]
+)
+def test_nobody_tries_to_sign_in_without_end(through_nginx, path, address):
     form = {"method": "POST"}
-    responses = [
-        read_status(ask(through_nginx(address="127.0.0.70"), "/accounts/login/", "Content-Length: 0", **form))
-        for _ in range(30)
-    ]
+    responses = [read_status(ask(through_nginx(address=address), path, "Content-Length: 0", **form)) for _ in range(30)]
     assert responses[:20] == [403] * 20  # without their form's token
     assert 429 in responses[20:]
-    assert read_status(ask(through_nginx(address="127.0.0.70"), "/accounts/login/")) == 200
+    assert read_status(ask(through_nginx(address=address), "/accounts/login/")) == 200
