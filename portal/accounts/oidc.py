@@ -1,5 +1,6 @@
 """Sign-in by an issuer: OpenID Connect's code flow, with PKCE, state, nonce and tokens whose signature is verified."""
 
+import re
 import secrets
 import threading
 import time
@@ -37,6 +38,7 @@ type Claims = Mapping[str, Any]
 
 _ALGORITHMS = ["RS256", "ES256", "EdDSA"]
 _LEEWAY = 60  # seconds by which clocks may differ
+_SUBJECT = re.compile("[ -~]{1,191}")
 _STATE_LASTS = 600  # seconds; a session of nobody's ends then
 # Threads of a web process that may wait for issuers: others have their pages meanwhile. Strangers keep out nobody whose
 # browser somebody has signed in with.
@@ -109,6 +111,8 @@ class Adapter(OpenIDConnectOAuth2Adapter):
             raise NotVerified(_("Its token is not signed by it, or not meant for this portal.")) from None
         if claims.get("nonce") != nonce or claims.get("azp", client_id) != client_id:
             raise NotVerified(_("Its token belongs to another sign-in."))
+        if not _SUBJECT.fullmatch(str(claims["sub"])):
+            raise NotVerified(_("Its token doesn't say who you are."))
         return claims
 
     def _find_key(self, number: str | None) -> jwt.PyJWK:
