@@ -48,7 +48,7 @@ def test_several_are_added_and_one_forgets_the_password(browser: Browser, mailed
     expect(admin.locator(".summary")).to_contain_text("Line 2: “boss” is not a role.")
     admin.get_by_label("People").fill(f"{name}, , {name}@team.example, member\n{name}-2, , , auditor")
     admin.get_by_role("button", name="Add them all").click()
-    expect(admin.get_by_role("heading", name="2 people are added")).to_be_visible()
+    expect(admin.get_by_role("heading", name="2 people added")).to_be_visible()
     expect(admin.locator("#sign-in-link")).to_contain_text(f"{name}-2 {mailed.printed}/join/")
     steps.join(person, mailed.address, take_link(server))
 
