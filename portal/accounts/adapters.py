@@ -117,8 +117,7 @@ def _find_issuer(request: HttpRequest, person: Any) -> str:
 class FactorAdapter(DefaultMFAAdapter):
     error_messages = DefaultMFAAdapter.error_messages | {
         "incorrect_code": gettext_lazy(
-            "This code is incorrect, too old, or was used before. Type the one that your app shows now, or a recovery "
-            "code."
+            "This code is incorrect, too old, or was used before. Type the one that your app shows now."
         ),
         "key_changed": gettext_lazy(
             "The portal can't check codes of this account any more, because its SECRET_KEY was changed. Ask an "

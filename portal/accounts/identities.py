@@ -45,7 +45,9 @@ def admit(*, issuer: Issuer, claims: Claims) -> models.User:
     if issuer.roles and not _read_roles(issuer, claims):
         raise NotAdmitted(_("You are in none of the groups that may use this portal. Ask who manages them."))
     if person is None:
-        raise NotAdmitted(_("Nobody has added you here yet. Ask an administrator of this portal to add you."))
+        raise NotAdmitted(
+            _("Nobody has added you here with your e-mail address yet. Ask an administrator of this portal.")
+        )
     if not person.is_active:
         raise NotAdmitted(_DEACTIVATED)
     return person

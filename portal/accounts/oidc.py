@@ -1,5 +1,6 @@
 """Sign-in by an issuer: OpenID Connect's code flow, with PKCE, state, nonce and tokens whose signature is verified."""
 
+import logging
 import re
 import secrets
 import threading
@@ -25,24 +26,35 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import environment, models
 from portal.accounts import identities
 from portal.services.people import sessions
 from portal.views import cookies
-from portal.views.http import read_target
+from portal.views.http import make_address, read_target
+
+logger = logging.getLogger(__name__)
 
 type Claims = Mapping[str, Any]
 
 _ALGORITHMS = ["RS256", "ES256", "EdDSA"]
 _LEEWAY = 60  # seconds by which clocks may differ
 _SUBJECT = re.compile("[ -~]{1,191}")
+_LONGEST_CAUSE = 300  # characters
 _STATE_LASTS = 600  # seconds; a session of nobody's ends then
 # Threads of a web process that may wait for issuers: others have their pages meanwhile. Strangers keep out nobody whose
 # browser somebody has signed in with.
 _STRANGERS, _FRIENDS = (threading.BoundedSemaphore(4) for _place in range(2))
+
+
+_AWAY = gettext_lazy(
+    "It did not answer as it should. Nothing is wrong with your account: try again later. Administrators find the "
+    "cause in the portal's log."
+)
 
 
 class IssuerAway(Exception):
@@ -153,6 +165,7 @@ def _asking(request: HttpRequest) -> Iterator[None]:
     try:
         yield
     except (OSError, OAuth2Error, LookupError, TypeError, AttributeError, ValueError) as error:
+        logger.warning("Identity provider at %s: %s", request.path, repr(error)[:_LONGEST_CAUSE])
         raise IssuerAway from error
     finally:
         places.release()
@@ -172,6 +185,8 @@ def start(request: HttpRequest, provider_id: str) -> HttpResponse:
         asked = {"prompt": "login", "max_age": "0"}
     else:
         request.session.set_expiry(_STATE_LASTS)
+        if "again" in request.POST:
+            asked = {"prompt": "login"}
     try:
         with _asking(request):
             response = provider.redirect(
@@ -184,9 +199,7 @@ def start(request: HttpRequest, provider_id: str) -> HttpResponse:
                 began=time.time(),
             )
     except IssuerAway:
-        return _say(
-            request, provider, _("It does not answer. Nothing is wrong with your account: try again later."), 503
-        )
+        return _say(request, provider, _AWAY, 503)
     return lead_to(request, name=provider_id, address=response.url)
 
 
@@ -211,10 +224,13 @@ def finish(request: HttpRequest, provider_id: str) -> HttpResponse:
     except (NotVerified, identities.NotAdmitted) as error:
         if isinstance(error, identities.NotAdmitted):
             logout(request)
+        sessions.record_failed_sign_in(name="", factor=provider_id)
+        logger.warning("Identity provider %s: %s", provider_id, error)
         return _say(request, provider, str(error), 403)
     except IssuerAway:
-        said = _("It has not confirmed who you are: it was cancelled there, or it does not answer.")
-        return _say(request, provider, said, 503 if "code" in request.GET else 400)
+        was_asked = "code" in request.GET
+        said = _AWAY if was_asked else _("It was cancelled there, or not allowed.")
+        return _say(request, provider, said, 503 if was_asked else 400)
     logout(request)  # of whoever used this browser before
     record_authentication(request, person, method="socialaccount", provider=provider_id)
     response: HttpResponse = perform_login(request, person, redirect_url=state.get("next"))
@@ -243,10 +259,10 @@ def find_end(request: HttpRequest, *, name: str) -> str:
             end = provider.get_oauth2_adapter(request).openid_config.get("end_session_endpoint")
     except IssuerAway:
         return ""
-    back = request.build_absolute_uri(reverse("account_login"))
+    back = make_address(request, reverse("account_login"))
     query = urlencode({"client_id": provider.app.client_id, "post_logout_redirect_uri": back})
     return f"{end}?{query}" if end else ""
 
 
-def _say(request: HttpRequest, provider: Provider, said: str, status: int) -> HttpResponse:
+def _say(request: HttpRequest, provider: Provider, said: str | Promise, status: int) -> HttpResponse:
     return render(request, "accounts/not_signed_in.html", {"provider": provider, "said": said}, status=status)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from django import template
+from django.conf import settings
 from django.contrib.messages.storage.base import Message
 from django.template import Context
 from django.templatetags.static import static
@@ -329,8 +330,8 @@ def has_link(person: models.User) -> bool:
 def _find_badge(person: models.User) -> Badge:
     if not person.is_active:
         return Badge(_("Deactivated"), "off", "circle-minus")
-    if person.has_usable_password():
+    if person.has_usable_password() or person.last_login:
         return Badge(_("Active"), "ok", "circle-check")
-    if has_link(person):
+    if has_link(person) or not settings.PORTAL_PASSWORD_SIGN_IN:
         return Badge(_("Invited"), "wait", "clock")
     return Badge(_("Needs a link"), "warn", "triangle-alert")

@@ -104,9 +104,16 @@ def test_an_address_that_proves_nothing_links_nobody(client, acme, clara, claims
     acme.claims |= claims
     response = go(client, acme)
     assert response.status_code == 403
-    assert "Nobody has added you here yet" in read(response)
+    assert "Nobody has added you here" in read(response)
     assert not is_signed_in(client)
     assert not SocialAccount.objects.exists()
+
+
+def test_a_refusal_is_an_event_and_another_account_may_be_used(client, acme, clara):
+    acme.claims["email_verified"] = False
+    assert "Use another account" in read(go(client, acme))
+    assert models.Event.objects.get(verb="sign-in-failed").detail["factor"] == "acme"
+    assert "prompt=login" in leave(client, again="1")
 
 
 def test_an_address_of_two_people_links_neither(client, acme, clara, alice):
@@ -244,7 +251,7 @@ def test_a_token_that_proves_nothing_lets_nobody_in(client, acme, clara, lie):
     vars(acme).update(LIES[lie])
     response = go(client, acme)
     assert response.status_code == 403
-    assert "Acme did not sign you in" in read(response)
+    assert "You could not be signed in with Acme" in read(response)
     assert not is_signed_in(client)
     assert not SocialAccount.objects.exists()
 
@@ -284,15 +291,16 @@ def test_what_was_cancelled_there_signs_nobody_in(client, acme, clara):
     assert not is_signed_in(client)
 
 
-def test_an_issuer_that_is_away_is_said(client, acme, clara, settings):
+def test_an_issuer_that_is_away_is_said_and_why_is_in_the_log(client, acme, clara, settings, caplog):
     acme.status = 500
     assert client.post(START).status_code == 503
+    assert "500 Server Error" in caplog.text
     acme.status = 200
     brought = acme.authorize(leave(client))
     acme.status = 500
     assert client.get(BACK, brought).status_code == 503
     settings.PORTAL_OIDC = acme.settings(url="http://127.0.0.1:9")
-    assert "does not answer" in read(client.post(START))
+    assert "did not answer" in read(client.post(START))
     assert client.get(reverse("account_login")).status_code == 200
 
 

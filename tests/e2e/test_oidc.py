@@ -125,8 +125,8 @@ def test_signing_in_and_out_with_and_without_javascript(browser, portal, issuer,
 
 def test_an_address_that_is_not_verified_is_nobody_s(page, portal):
     sign_in(page, portal.address, "mallory")
-    expect(page.get_by_role("heading", name="Acme did not sign you in")).to_be_visible()
-    expect(page.get_by_text("Nobody has added you here yet.")).to_be_visible()
+    expect(page.get_by_role("heading", name="You could not be signed in with Acme")).to_be_visible()
+    expect(page.get_by_text("Nobody has added you here with your e-mail address yet.")).to_be_visible()
     page.goto(f"{portal.address}/")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 

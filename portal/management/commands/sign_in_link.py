@@ -3,6 +3,7 @@
 import getpass
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 
@@ -23,4 +24,4 @@ class Command(BaseCommand):
         if person is None:
             raise CommandError(f"Nobody who may sign in has the name '{options['username']}'.")
         link = invitations.make_emergency_link(person=person, system_user=getpass.getuser())
-        self.stdout.write(reverse("join", args=[link.token]))
+        self.stdout.write(settings.PORTAL_URL + reverse("join", args=[link.token]))
