@@ -133,6 +133,9 @@ PORTAL_SEND_MARGIN = environment.read_number("PORTAL_SEND_MARGIN", default=5, le
 PORTAL_RECORD_MARGIN = environment.read_number("PORTAL_RECORD_MARGIN", default=60, least=0.1, most=600)
 PORTAL_CALLS_IN_FLIGHT = environment.read_whole_number("PORTAL_CALLS_IN_FLIGHT", default=16, least=1, most=1000)
 PORTAL_CALLS_PER_MINUTE = environment.read_whole_number("PORTAL_CALLS_PER_MINUTE", default=0, least=0, most=100_000)
+# What a new portal begins with: later its page of settings has them.
+PORTAL_RUNNING_PER_PERSON = environment.read_whole_number("PORTAL_RUNNING_PER_PERSON", default=0, least=0, most=100_000)
+PORTAL_RUNNING = environment.read_whole_number("PORTAL_RUNNING", default=0, least=0, most=100_000)
 PORTAL_RECONCILE_GRACE = environment.read_number("PORTAL_RECONCILE_GRACE", default=60, least=0.1, most=3600)
 PORTAL_SCAN_INTERVAL = environment.read_number("PORTAL_SCAN_INTERVAL", default=300, least=0.1, most=86_400)
 PORTAL_LONGEST_WAIT = environment.read_number("PORTAL_LONGEST_WAIT", default=86_400, least=1, most=31_536_000)

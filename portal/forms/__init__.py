@@ -13,3 +13,4 @@ from portal.forms.requests import (
     WorkspaceNameForm,
     WorkspaceOwnerForm,
 )
+from portal.forms.running import LimitForm, PolicyForm

@@ -9,6 +9,7 @@ from portal.models.database import Database, LostResponse, Restore
 from portal.models.event import Change, Event, EventNumber, name_target
 from portal.models.ids import MAX_ID, parse_id
 from portal.models.notice import Notice
+from portal.models.policy import Policy
 from portal.models.request import LONGEST_TYPE, TRANSITIONS, Request, check_transition
 from portal.models.runtime import Lease, Limit, Worker
 from portal.models.scan import Scan

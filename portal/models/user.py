@@ -28,7 +28,7 @@ class User(Audited, AbstractUser):
 
     AUDITED = (
         *("username", "first_name", "last_name", "email", "password"),
-        *("is_active", "is_staff", "is_superuser", "time_zone"),
+        *("is_active", "is_staff", "is_superuser", "time_zone", "running_limit"),
     )
     NAMES = ("username", "first_name", "last_name")  # of which `label` is made
     PRIVATE = frozenset({"first_name", "last_name", "email", "password"})
@@ -36,6 +36,10 @@ class User(Audited, AbstractUser):
     time_zone = models.CharField(max_length=64, blank=True, help_text=_("Of the times they see; empty: the portal's."))
     # The event of the newest release by others that they dismissed.
     last_read_release = models.BigIntegerField(default=0, db_default=0, editable=False)
+
+    running_limit = models.PositiveIntegerField(
+        null=True, editable=False, help_text=_("Workstations that they may have; empty: the portal's limit, 0: none.")
+    )
 
     # When they asked for a sign-in link by mail that no worker has sent yet.
     link_asked_at = models.DateTimeField(null=True, editable=False)

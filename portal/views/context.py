@@ -23,6 +23,7 @@ _BELOW = {
     "request_list": ("request_detail", "request_close"),
     "workstation_list": ("workstation_detail",),
     "workspace_list": ("workspace_detail",),
+    "usage": ("limits",),
     "unknown": ("unknown_decide", "orphan_decide"),
     "admin:index": ("audit_log",),
     "failure_list": ("failure_detail",),

@@ -19,10 +19,10 @@ from portal.models.compiled import compiled
 from portal.services.mirrors import types
 from portal.services.reconciliation import completeness, operator_actions
 from portal.services.reports import timeline, usage, version_query
-from portal.services.requests import fair_queue, notes, submissions
+from portal.services.requests import fair_queue, notes, running, submissions
 from portal.services.runtime import limits
 from portal.views import failure_pages, history, workspaces
-from portal.views.components import links, live, request_panels, review_rows
+from portal.views.components import links, live, paging, request_panels, review_rows
 from portal.views.http import SignedInRequest, keep_key, read_key, saying_why
 
 _MOST_WORKSPACES = 100  # that the form offers
@@ -33,7 +33,7 @@ _POLLS_A_SECOND = 50  # of all these pages together: each costs a web process 1 
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("portal.submit_request", raise_exception=True)
 def new(request: SignedInRequest) -> HttpResponse:
-    account = read_key(request).account
+    account, counted = read_key(request).account, list[models.Request]()
     offered = _sort_types(types.list_offered_types(account=account))
     form = (
         forms.RequestForm(request.POST.dict(), types=offered)
@@ -49,12 +49,17 @@ def new(request: SignedInRequest) -> HttpResponse:
             form.add_error("workspace_id" if form.has_typed_workspace else "place", str(error))
         except limits.Limited as error:
             form.add_error(None, str(error))
+        except running.Reached as error:
+            form.add_error(None, str(error))
+            counted += running.list_counted(account=account, person=request.user)[: paging.PAGE_SIZE]
     if "submission" in form.errors:  # a new number, so that sending it again works
         form.data = {**form.data, "submission": str(uuid4())}
     form.offer(workspaces=_read_workspaces(user=request.user, account=account))
     shown = {
         "form": form,
         "is_rehearsal": failure_pages.is_rehearsal(workspace_uid=form["workspace_id"].value() or ""),
+        "left": running.describe_left(account=account, person=request.user),
+        "counted": counted,
         "typical_duration": usage.read_typical_duration(account=account),
     }
     return render(request, "requests/new.html", shown)

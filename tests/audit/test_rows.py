@@ -196,6 +196,7 @@ def audited(record, alice, root) -> dict[str, list[int]]:
         account,
         person,
         models.Database.objects.get(),
+        models.Policy.objects.get(),
         models.Key.objects.get(),
         models.Credential.objects.get(),
         *models.Workspace.objects.all(),

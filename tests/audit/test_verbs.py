@@ -391,6 +391,14 @@ def rename_person(stage: Stage) -> None:
     stage.post(stage.root, f"/people/{stage.alice.pk}/details/", name="Alice Liddell")
 
 
+def change_policy(stage: Stage) -> None:
+    stage.post(stage.root, "/settings/", running_per_person=3, running=50)
+
+
+def set_limit(stage: Stage) -> None:
+    stage.post(stage.olga, "/limits/", person=stage.alice.pk, limit=5, reason=REASON)
+
+
 def set_time_zone(stage: Stage) -> None:
     stage.post(stage.alice, "/accounts/", time_zone="Europe/Rome")
 
@@ -513,6 +521,8 @@ ACTS = [
     Act(verbs=(Verb.UNLINK_IDENTITY,), do=unlink_identity, by="root"),
     Act(verbs=(Verb.CHANGE_PASSWORD,), do=change_password, by="alice"),
     Act(verbs=(Verb.SET_TIME_ZONE,), do=set_time_zone, by="alice", has_change=True),
+    Act(verbs=(Verb.CHANGE_POLICY,), do=change_policy, by="root", has_change=True),
+    Act(verbs=(Verb.SET_LIMIT,), do=set_limit, by="olga", has_change=True, has_reason=True),
     Act(verbs=(Verb.GIVE_WORKSPACE,), do=give_workspace, by="olga", has_reason=True, staged=("owner_id",)),
     Act(verbs=(Verb.NAME_WORKSPACE,), do=name_workspace, by="alice"),
     Act(verbs=(Verb.OPEN_CONNECTION,), do=open_connection, by="olga", has_reason=True),

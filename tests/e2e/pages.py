@@ -155,6 +155,11 @@ def mistype_mail(tab: Tab) -> None:
         tab.get_by_role("button", name="Save").click()
 
 
+def mistype_limit(tab: Tab) -> None:
+    tab.locator("[name=running]").fill("")
+    send_empty(tab)
+
+
 def add_person(tab: Tab) -> None:
     tab.locator("[name=username]").fill("ines-who-has-a-name-longer-than-most")
     tab.locator("[name=role]").first.check()
@@ -175,6 +180,11 @@ def send_wrong_zone(tab: Tab) -> None:
 
 def send_without_token(tab: Tab) -> None:
     tab.context.clear_cookies(name="csrftoken")
+    send_empty(tab)
+
+
+def request_one(tab: Tab) -> None:
+    tab.locator("[name=type]").first.check()
     send_empty(tab)
 
 
@@ -254,6 +264,8 @@ PAGES = [
     Page(name="request-new", path="/requests/new/", url="request_new"),
     Page(name="request-new-refused", path="/requests/new/", url="request_new", act=send_empty),
     Page(name="request-new-again", path="/requests/new/?again={r_422}", url="request_new"),
+    Page(name="request-new-limited", path="/requests/new/", url="request_new", person="nils", scene="limited 2"),
+    Page(name="request-new-at-limit", path="/requests/new/", url="request_new", scene="limited 2", act=request_one),
     *_list_requests(),
     Page(name="history", path="/requests/", url="request_list"),
     Page(name="history-older", path="/requests/?before=60", url="request_list"),
@@ -326,7 +338,11 @@ PAGES = [
         scene="doubtful",
     ),
     Page(name="unknown-decide", path="/unknown/", url="unknown", person="olga", act=open_main),
+    Page(name="limits", path="/limits/", url="limits", person="olga", scene="limited 2"),
+    Page(name="limits-refused", path="/limits/", url="limits", person="olga", act=send_empty),
     # --- Administrators' ---
+    Page(name="settings", path="/settings/", url="settings", person="root"),
+    Page(name="settings-refused", path="/settings/", url="settings", person="root", act=mistype_limit),
     Page(name="people", path="/people/", url="people_list", person="root", scene="invited"),
     Page(name="people-none", path="/people/?name=nobody", url="people_list", person="root"),
     Page(name="people-refused", path=f"/people/?name={'n' * 151}", url="people_list", person="root"),

@@ -80,7 +80,8 @@ ROWS: dict[str, tuple[str, str]] = {
         ),
         (NO_METHOD, ADMINISTERS),
     ),
-    **dict.fromkeys(("person_add", "person_add_several"), (ADMINISTERS, ADMINISTERS)),
+    **dict.fromkeys(("person_add", "person_add_several", "settings"), (ADMINISTERS, ADMINISTERS)),
+    "limits": (OPERATES, OPERATES),
     **dict.fromkeys(("account_login", "password_forgotten"), ("aaaaaaa", "aaaaaaa")),
     **dict.fromkeys(
         (

@@ -33,7 +33,7 @@ _ALWAYS = {
     *(Verb.SUBMIT, Verb.PAUSE, Verb.RESUME, Verb.CONFIRM_KEY, Verb.CONFIRM_DATABASE, Verb.CLEAR_SHARING, Verb.CLOSE),
     *(Verb.ADOPT, Verb.DISOWN, Verb.LEAVE_OUT, Verb.EVIDENCE, Verb.GIVE_WORKSPACE),
     *(Verb.ADD_PERSON, Verb.CHANGE_PERSON, Verb.MAKE_LINK, Verb.ADD_GROUP, Verb.CHANGE_GROUP, Verb.DELETE_GROUP),
-    Verb.RESET_FACTORS,
+    *(Verb.RESET_FACTORS, Verb.SET_LIMIT, Verb.CHANGE_POLICY),
 }
 _OF_OTHERS = {Verb.CANCEL, Verb.REQUEST_CANCEL, Verb.NOT_CREATED, Verb.REQUEST_RELEASE, Verb.ENDED}
 # What has a limit of its own, and the end of what was counted when it began.

@@ -12,7 +12,7 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, key_lock
 from portal.services.people import refusals
-from portal.services.requests import lifecycle, notes, ownership
+from portal.services.requests import lifecycle, notes, ownership, running
 from portal.services.runtime import limits, workers
 from portal.services.search import finding
 
@@ -40,17 +40,19 @@ def submit_request(
 
     `account`: the present one, where the caller has just read it. `submitted`: the columns of `Request.SUBMITTED`.
     Raises SubmissionReused where they differ from those of the same submission, WorkspaceNotFound for another person's
-    workspace, limits.Limited for one too many a minute.
+    workspace, running.Reached where no more may run, limits.Limited for one too many a minute.
     """
     account = account or accounts.get_current_account()
     wanted = models.Request(account=account, requester=requester, submission=submission, **submitted)
     try:
         _check_workspace(account=account, requester=requester, uid=wanted.workspace_uid)
         return _create_request(wanted)
-    except (IntegrityError, WorkspaceNotFound):
+    except (IntegrityError, WorkspaceNotFound, running.Reached) as error:
         # Tried first and looked for afterwards: hardly any form is sent twice.
         earlier = models.Request.objects.filter(requester=requester, submission=submission).first()
         if earlier is None:
+            if isinstance(error, running.Reached):
+                refusals.record_refusal(person=requester, act=error.act, status=200)
             raise
     except limits.Limited as error:
         refusals.record_limit(limited=error)
@@ -75,6 +77,7 @@ def _check_workspace(*, account: models.Account, requester: models.User, uid: st
 
 @transaction.atomic
 def _create_request(portal_request: models.Request) -> models.Request:
+    running.take_place(account=portal_request.account, person=portal_request.requester)
     portal_request.paused_seconds_before = portal_request.account.key.paused_seconds
     portal_request.save(force_insert=True)
     finding.save_text(number=portal_request.pk, rows=[portal_request])

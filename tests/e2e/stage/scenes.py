@@ -44,6 +44,7 @@ def _set_active() -> None:
     mira = models.User.objects.filter(username="mira").first()
     models.Workspace.objects.filter(is_contested=True).update(is_contested=False, owner=mira)
     models.Limit.objects.all().delete()
+    _limit("0")
     for check in models.LogCheck.objects.all():
         check.findings, check.counts["findings"], check.asked_at, check.asked_by = [], 0, None, None
         check.save()
@@ -80,6 +81,12 @@ def _pause(cause: str) -> None:
         )
     if cause == models.DATABASE_MOVED:
         models.Database.objects.update(doubt="place", doubted_at=now)
+
+
+def _limit(most: str) -> None:
+    values = {"running_per_person": int(most), "running": 50 * int(most)}
+    models.Policy.objects.update_or_create(pk=1, defaults=values)
+    models.User.objects.filter(username="mira").update(running_limit=3 if int(most) else None)
 
 
 def _share(_: str) -> None:
@@ -164,6 +171,7 @@ _SCENES = {
     "active": lambda _: None,
     "paused": _pause,
     "resuming": _resume,
+    "limited": _limit,
     "shared": _share,
     "doubtful": _doubt,
     "no-worker": _stop_worker,

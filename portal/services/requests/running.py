@@ -1,0 +1,146 @@
+"""Limits on what runs at once: how many workstations a person, and the team, may have. What waits for one counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from portal import models
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.people import people
+
+_WAITING = (models.Request.Status.QUEUED, models.Request.Status.SENDING, models.Request.Status.UNKNOWN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """How many there are of how many: of a person, or of the team."""
+
+    count: int
+    most: int
+    is_team: bool
+
+    def __str__(self) -> str:
+        words = (
+            _("the team has %(count)d of at most %(most)d")
+            if self.is_team
+            else _("you have %(count)d of at most %(most)d")
+        )
+        return words % {"count": self.count, "most": self.most}
+
+
+class Reached(Exception):
+    """There is no place for another; the message is fit for the person."""
+
+    def __init__(self, *, use: Use) -> None:
+        self.act = f"more than {use.most} workstations {'of the team ' if use.is_team else ''}at once"
+        words = _(
+            "No more workstations now: %(use)s, waiting requests included. Release or cancel one that you no longer "
+            "need, wait until another one ends, or ask %(operators)s."
+        )
+        super().__init__(words % {"use": use, "operators": people.name_operators()})
+
+
+def read_policy() -> models.Policy:
+    """The portal's limits; while no row has them, as the environment has them. Writes nothing."""
+    return models.Policy.objects.first() or models.Policy(pk=1, **models.Policy.read_defaults())
+
+
+def _get_policy() -> models.Policy:
+    return models.Policy.objects.get_or_create(pk=1, defaults=models.Policy.read_defaults())[0]
+
+
+def choose_limit(*, policy: models.Policy, person: models.User) -> int:
+    return policy.running_per_person if person.running_limit is None else person.running_limit
+
+
+def _find_counted(*, account: models.Account, person: models.User | None = None) -> QuerySet[Any, Any]:
+    """The numbers of the requests that count, in one statement: between two, one that is being sent would be lost."""
+    # One status at a time: for three SQLite would look through all requests.
+    waiting = [models.Request.objects.filter(account=account, status=status).order_by() for status in _WAITING]
+    live = models.Workstation.objects.live().filter(account=account, request__isnull=False).order_by()
+    if person is not None:
+        waiting, live = [rows.filter(requester=person) for rows in waiting], live.filter(request__requester=person)
+    return live.values("request").union(*(rows.values("pk") for rows in waiting))
+
+
+def list_counted(*, account: models.Account, person: models.User) -> QuerySet[models.Request]:
+    """The person's requests that count, newest first."""
+    return models.Request.objects.filter(pk__in=_find_counted(account=account, person=person)).order_by("-pk")
+
+
+def count_by_person(*, account: models.Account) -> Mapping[int, int]:
+    counted = models.Request.objects.filter(pk__in=_find_counted(account=account))
+    return dict(counted.order_by().values_list("requester").annotate(Count("pk")))
+
+
+def describe_left(*, account: models.Account, person: models.User) -> str:
+    """How many more the person can request, as a sentence; empty where there is no limit."""
+    policy = read_policy()
+    own = _count(choose_limit(policy=policy, person=person), account=account, person=person)
+    uses = [use for use in (own, _count(policy.running, account=account)) if use]
+    if not uses:
+        return ""
+    left = min(use.most - use.count for use in uses)
+    words = (
+        ngettext(
+            "You can request %(left)d more workstation: %(uses)s.",
+            "You can request %(left)d more workstations: %(uses)s.",
+            left,
+        )
+        if left > 0
+        else _("You can request no more workstations now: %(uses)s.")
+    )
+    return words % {"left": left, "uses": _(", and ").join(map(str, uses))}
+
+
+def take_place(*, account: models.Account, person: models.User) -> None:
+    """See in the caller's transaction that there is a place for one more, which nobody else gets before its end.
+
+    Locks what has a limit: first the person, then the team's. Raises Reached.
+    """
+    policy = _get_policy()
+    if choose_limit(policy=policy, person=person):
+        # Rows that refer to the person can be written meanwhile.
+        stored = models.User.objects.select_for_update(no_key=True).only("running_limit").get(pk=person.pk)
+        _check(_count(choose_limit(policy=policy, person=stored), account=account, person=person))
+    if policy.running:
+        policy = models.Policy.objects.select_for_update().get(pk=policy.pk)
+        _check(_count(policy.running, account=account))
+
+
+def _count(most: int, *, account: models.Account, person: models.User | None = None) -> Use | None:
+    """None where there is no limit."""
+    if not most:
+        return None
+    return Use(count=_find_counted(account=account, person=person).count(), most=most, is_team=person is None)
+
+
+def _check(use: Use | None) -> None:
+    if use and use.count >= use.most:
+        raise Reached(use=use)
+
+
+@transaction.atomic
+def change_policy(*, actor: models.User, **values: int) -> None:
+    """Set the portal's limits. What runs already goes on, where it is more too. What stays as it was is no event."""
+    policy = models.Policy.objects.select_for_update().get(pk=_get_policy().pk)
+    before = {name: getattr(policy, name) for name in values}
+    if values != before:
+        policy.change(**values)
+        audit.record(Verb.CHANGE_POLICY, policy, by=actor, detail={"before": before, "after": values})
+
+
+@transaction.atomic
+def set_limit(*, actor: models.User, person: models.User, limit: int | None, reason: str) -> None:
+    """Give the person a limit of their own: None for the portal's, 0 for none. What stays as it was is no event."""
+    stored = models.User.objects.select_for_update().get(pk=person.pk)
+    before = stored.running_limit
+    if limit != before:
+        stored.change(running_limit=limit)
+        audit.record(Verb.SET_LIMIT, stored, by=actor, detail={"before": before, "after": limit}, reason=reason)

@@ -1,0 +1,196 @@
+"""Limits on what runs at once: what counts, for whom, and what is said where no more may run."""
+
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from portal import models
+from portal.models.clock import Now
+from portal.services.audit import verify
+from portal.services.key import accounts
+from portal.services.people import invitations
+from portal.services.requests import running, submissions
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+STATES = {
+    "QUEUED": {},
+    "SENDING": {},
+    "UNKNOWN": {"failure": "no-answer", "was_unknown": True},
+    "SUCCEEDED": {"ended_at": Now(), "took": 1},
+    "FAILED": {"failure": "422", "ended_at": Now(), "took": 1},
+    "CANCELLED": {"ended_at": Now(), "took": 1},
+}
+
+
+def set_limits(person: int = 0, team: int = 0) -> None:
+    values = {"running_per_person": person, "running": team}
+    models.Policy.objects.update_or_create(pk=1, defaults=values)
+
+
+def set_own(operator: models.User, person: models.User, limit: int | None) -> None:
+    running.set_limit(actor=operator, person=person, limit=limit, reason="A workshop.")
+    person.refresh_from_db()
+
+
+def is_refused(person: models.User) -> bool:
+    try:
+        factories.submit(person)
+    except running.Reached:
+        return True
+    return False
+
+
+def run_one(person: models.User, **values: object) -> models.Workstation:
+    portal_request = factories.submit(person)
+    models.Request.objects.filter(pk=portal_request.pk).update(status="SUCCEEDED", **STATES["SUCCEEDED"])
+    return models.Workstation.objects.create(
+        account=portal_request.account, request=portal_request, uid=f"of-{portal_request}", **values
+    )
+
+
+def describe_left(person: models.User) -> str:
+    return running.describe_left(account=accounts.get_current_account(), person=person)
+
+
+@pytest.mark.parametrize("limits", [{"person": 1}, {"team": 1}])
+@pytest.mark.parametrize("status", STATES)
+def test_what_waits_for_a_workstation_counts(alice, limits, status):
+    portal_request = factories.submit(alice)
+    models.Request.objects.filter(pk=portal_request.pk).update(status=status, **STATES[status])
+    set_limits(**limits)
+    assert is_refused(alice) is (status in ("QUEUED", "SENDING", "UNKNOWN"))
+
+
+@pytest.mark.parametrize("limits", [{"person": 1}, {"team": 1}])
+def test_a_workstation_counts_until_it_has_ended(alice, limits):
+    workstation = run_one(alice)
+    set_limits(**limits)
+    assert is_refused(alice)
+    models.Workstation.objects.filter(pk=workstation.pk).update(missing_since=Now(), missing_tick=1)
+    assert is_refused(alice), "it may still run"
+    models.Workstation.objects.update(missing_since=None, missing_tick=None, ended_at=Now())
+    assert not is_refused(alice)
+
+
+def test_others_and_what_is_nobody_s_count_for_the_team_or_not_at_all(alice, bob):
+    account = factories.submit(bob).account
+    models.Workstation.objects.create(account=account, uid="orphan")
+    elsewhere = models.Account.objects.create(base_url="https://elsewhere.example/v1", retired_at=Now())
+    former = models.Request.objects.create(requester=alice, account=elsewhere, submission=uuid4(), type="max")
+    set_limits(person=1)
+    assert not is_refused(alice), "what the key no longer reaches cannot be released"
+    assert is_refused(alice)
+    set_limits(person=3, team=2)
+    assert is_refused(alice)
+    set_limits(person=3, team=3)
+    assert not is_refused(alice)
+    assert running.count_by_person(account=account) == {alice.pk: 2, bob.pk: 1}
+    assert former not in running.list_counted(account=account, person=alice)
+
+
+def test_a_person_s_own_limit_goes_before_the_portal_s_but_not_the_team_s(alice, bob, olga):
+    set_limits(person=1)
+    set_own(olga, alice, 2)
+    assert [is_refused(alice) for _ in range(3)] == [False, False, True]
+    assert [is_refused(bob) for _ in range(2)] == [False, True]
+    for _ in range(2):
+        set_own(olga, alice, 0)
+    assert not is_refused(alice)
+    set_limits(person=1, team=4)
+    assert is_refused(alice)
+    set_limits()
+    set_own(olga, bob, 1)
+    assert is_refused(bob), "though the portal has none"
+    set_own(olga, bob, None)
+    assert not is_refused(bob)
+
+    events = models.Event.objects.filter(verb="set-limit", target="user alice").order_by("id")
+    assert [event.detail for event in events] == [{"before": None, "after": 2}, {"before": 2, "after": 0}]
+    assert {(event.actor_name, event.reason) for event in events} == {("olga", "A workshop.")}
+
+
+def test_under_a_lower_limit_what_runs_goes_on_and_no_more_comes(alice, root):
+    numbers = [factories.submit(alice).pk for _ in range(3)]
+    running.change_policy(actor=root, running_per_person=2, running=0)
+    assert is_refused(alice)
+    assert describe_left(alice) == "You can request no more workstations now: you have 3 of at most 2."
+    for number in numbers[:2]:
+        assert models.Request.objects.get(pk=number).status == "QUEUED"
+        submissions.cancel_request(actor=alice, portal_request=models.Request.objects.get(pk=number))
+    assert not is_refused(alice)
+
+
+def test_the_same_form_again_is_the_same_request_at_the_limit_too(alice):
+    submission = uuid4()
+    first = factories.submit(alice, submission=submission)
+    set_limits(person=1)
+    assert factories.submit(alice, submission=submission) == first
+    with pytest.raises(submissions.SubmissionReused):
+        factories.submit(alice, submission=submission, type="max")
+    with pytest.raises(running.Reached):
+        factories.submit(alice)
+    refusals = models.Event.objects.filter(verb="refused")
+    assert [event.target for event in refusals] == ["more than 1 workstations at once"]
+    assert models.Request.objects.get() == first
+
+
+def test_what_a_deactivated_person_has_still_counts_for_the_team(alice, bob, root):
+    run_one(alice)
+    invitations.set_active(actor=root, person=alice, is_active=False)
+    set_limits(team=1)
+    assert is_refused(bob)
+
+
+def test_the_environment_says_what_a_new_portal_begins_with(settings, alice, root):
+    settings.PORTAL_RUNNING_PER_PERSON, settings.PORTAL_RUNNING = 1, 7
+    assert describe_left(alice) == (
+        "You can request 1 more workstation: you have 0 of at most 1, and the team has 0 of at most 7."
+    )
+    assert not models.Policy.objects.exists(), "a page writes nothing"
+    assert [is_refused(alice) for _ in range(2)] == [False, True]
+    settings.PORTAL_RUNNING_PER_PERSON = 5
+    assert is_refused(alice), "the row has it from then on"
+
+    running.change_policy(actor=root, running_per_person=2, running=7)
+    running.change_policy(actor=root, running_per_person=2, running=7)
+    event = models.Event.objects.get(verb="change-policy")
+    assert event.detail["before"] == {"running_per_person": 1, "running": 7}
+    assert event.detail["after"] == {"running_per_person": 2, "running": 7}
+    assert event.sentence == "root changed the policy of the portal"
+    assert describe_left(alice).startswith("You can request 1 more workstation: you have 1 of at most 2, and")
+
+
+def test_without_a_limit_nothing_is_said(alice):
+    factories.submit(alice)
+    assert describe_left(alice) == ""
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite locks no rows")
+@pytest.mark.parametrize(
+    ("limits", "locked"),
+    [
+        ({}, []),
+        ({"person": 9}, ["portal_user"]),
+        ({"team": 9}, ["portal_policy"]),
+        ({"person": 9, "team": 9}, ["portal_user", "portal_policy"]),
+    ],
+)
+def test_a_submission_locks_what_has_a_limit_and_the_person_first(alice, limits, locked):
+    set_limits(**limits)
+    with CaptureQueriesContext(connection) as queries:
+        factories.submit(alice)
+    assert [query["sql"].split('FROM "')[1].split('"')[0] for query in queries if " FOR " in query["sql"]] == locked
+
+
+def test_the_audit_log_has_what_was_changed(alice, olga, root):
+    running.change_policy(actor=root, running_per_person=2, running=7)
+    set_own(olga, alice, 3)
+    assert verify.verify_log(rows=True).findings == []
+    models.Policy.objects.update(running=0)
+    models.User.objects.filter(pk=alice.pk).update(running_limit=None)
+    found = [(finding.what, finding.words.split(":")[0]) for finding in verify.verify_log(rows=True).findings]
+    assert found == [(f"person {alice.pk}", "has running_limit null"), ("policy 1", "has running 0")]
