@@ -46,15 +46,8 @@ class UserAdmin(readonly.ReadOnlyAdmin):
     list_filter = ("is_active", "is_superuser", "groups")
     search_fields = ("username", "first_name", "last_name", "email")
     fields = (
-        *(
-            "username",
-            ("first_name", "last_name"),
-            "email",
-            ("is_active", "is_superuser"),
-            _GROUPS,
-            "running_limit",
-            _TIMES,
-        ),
+        *("username", ("first_name", "last_name"), "email"),
+        *(("is_active", "is_superuser"), (_GROUPS, "running_limit"), _TIMES),
     )
     linked_lists = {models.Request: "requester", models.Workspace: "owner"}
 
