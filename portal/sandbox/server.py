@@ -51,7 +51,10 @@ class Handler(BaseHTTPRequestHandler):
             super().handle()
 
     def respond(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionAbortedError  # the client left in the middle of its request
         path, _, query = self.path.partition("?")
         key = self.headers.get("Authorization", "")
         # Taken out here, so that no record can show it.

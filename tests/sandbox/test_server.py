@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -115,6 +116,14 @@ def test_stop_finishes_slow_answers_cuts_the_others_and_joins_every_thread(sandb
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("sandbox")]
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(slow.getpeername())
+
+
+def test_a_body_that_was_cut_off_is_no_request(alice, sandbox):
+    with socket.create_connection(("127.0.0.1", urlsplit(sandbox.base_url).port)) as client:
+        client.sendall(b"POST /v1/workstations HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(1) == b""
+    assert alice.page()["data"] == []
 
 
 def test_one_line_a_request_and_never_the_key(alice, caplog, capfd):
