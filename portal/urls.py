@@ -5,7 +5,7 @@ from django.contrib.auth import views as auth_views
 from django.urls import path, register_converter
 from django.views.generic import RedirectView
 
-from portal.accounts import account, factors, identities, joining, oidc, passkeys, sign_in
+from portal.accounts import account, factors, joining, oidc, passkeys, sign_in
 from portal.views import (
     audit_log,
     connections,
@@ -87,7 +87,7 @@ urlpatterns = [
     path("people/<int:number>/role/", people.change_role, name="person_role"),
     path("people/<int:number>/link/", people.make_link, name="person_link"),
     path("people/<int:number>/factors/reset/", factors.reset, name="person_factors_reset"),
-    path("people/<int:number>/identities/remove/", identities.remove, name="person_identities_remove"),
+    path("people/<int:number>/identities/remove/", oidc.unlink, name="person_identities_remove"),
     path("people/<int:number>/sign-out/", people.sign_out, name="person_sign_out"),
     path("people/<int:number>/deactivate/", people.set_active, {"is_active": False}, name="person_deactivate"),
     path("people/<int:number>/activate/", people.set_active, {"is_active": True}, name="person_activate"),

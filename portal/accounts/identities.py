@@ -7,22 +7,16 @@ from typing import Any
 
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
-from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
 
 from portal import forms, models
 from portal.environment import Issuer
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.people import membership, sessions
-from portal.views import people
-from portal.views.http import SignedInRequest
 
 type Claims = Mapping[str, Any]
 
@@ -149,18 +143,9 @@ def _set_roles(person: models.User, roles: set[str]) -> None:
     person.groups.set(Group.objects.filter(name__in=names))
 
 
-@require_POST
-@people.confirmed
-def remove(request: SignedInRequest, number: int) -> HttpResponse:
-    """Have the portal forget by which issuers somebody came: for who has another account there."""
-    person = get_object_or_404(models.User, pk=number)
-    _unlink(person, by=request.user)
-    messages.success(request, _("%(name)s is unlinked, and signed out everywhere.") % {"name": person.label})
-    return redirect("person_detail", number)
-
-
 @transaction.atomic
-def _unlink(person: models.User, *, by: models.User) -> None:
+def unlink(*, person: models.User, by: models.User) -> None:
+    """Forget by which issuers the person came, and sign them out: for who has another account there."""
     rows = SocialAccount.objects.filter(user=person)
     names = sorted(rows.values_list("provider", flat=True))
     rows.delete()

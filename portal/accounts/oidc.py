@@ -19,12 +19,13 @@ from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import caches
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -34,8 +35,8 @@ from django.views.decorators.http import require_GET, require_POST
 from portal import environment, models
 from portal.accounts import identities
 from portal.services.people import sessions
-from portal.views import cookies
-from portal.views.http import make_address, read_target
+from portal.views import cookies, people
+from portal.views.http import SignedInRequest, make_address, read_target
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class IssuerAdapter(DefaultSocialAccountAdapter):
         return session
 
 
-class Adapter(OpenIDConnectOAuth2Adapter):
+class CodeAdapter(OpenIDConnectOAuth2Adapter):
     """allauth's, which checks neither nonce nor signature."""
 
     @property
@@ -138,7 +139,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
 
 
 class Provider(OpenIDConnectProvider):
-    oauth2_adapter_class = Adapter
+    oauth2_adapter_class = CodeAdapter
 
 
 def _read_document(address: str, *, is_new: bool = False) -> Claims:
@@ -249,6 +250,15 @@ def _prove(request: HttpRequest, provider: Provider, claims: Claims, state: Mapp
     sessions.note_proof(session=request.session)
     request.session.cycle_key()
     return HttpResponseRedirect(state.get("next") or reverse("account"))
+
+
+@require_POST
+@people.confirmed
+def unlink(request: SignedInRequest, number: int) -> HttpResponse:
+    person = get_object_or_404(models.User, pk=number)
+    identities.unlink(person=person, by=request.user)
+    messages.success(request, _("%(name)s is unlinked, and signed out everywhere.") % {"name": person.label})
+    return redirect("person_detail", number)
 
 
 def find_end(request: HttpRequest, *, name: str) -> str:

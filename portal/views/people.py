@@ -105,7 +105,7 @@ def _show_person(request: SignedInRequest, number: int, **forms_sent: Any) -> Ht
         "details": forms.DetailsForm(initial={"name": person.get_full_name(), "email": person.email}),
         "role": forms.RoleForm(initial={"role": forms.find_role(person)}),
     }
-    shown["role_giver"] = invitations.find_role_giver(person=person)
+    shown["role_issuer"] = invitations.find_role_issuer(person=person)
     return render(request, "people/detail.html", {"person": person, **shown, **forms_sent})
 
 

@@ -48,6 +48,7 @@ class Issuer:
         self.asked: list[str] = []  # paths
         self.moved: dict[str, str] = {}  # paths, and where they lead
         self.status = 200
+        self.arrived = threading.Semaphore(0)  # released once for each call
         self.hold = threading.Event()  # set: it answers
         self.hold.set()
         self._codes: dict[str, dict[str, str]] = {}
@@ -68,6 +69,7 @@ class Issuer:
 
     def answer(self, path: str, form: dict[str, str], bearer: str) -> dict[str, Any] | None:
         self.asked.append(path)
+        self.arrived.release()
         self.hold.wait(10)
         match path.partition("?")[0]:
             case "/.well-known/openid-configuration":

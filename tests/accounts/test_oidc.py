@@ -318,12 +318,10 @@ def test_an_issuer_that_hangs_holds_up_few_and_strangers_nobody_else(acme, alice
 
     with ThreadPoolExecutor(5) as threads:
         hanging = [threads.submit(press, Browser()) for _ in range(4)]
-        while len(acme.asked) < 4:
-            time.sleep(0.01)
+        assert all(acme.arrived.acquire(timeout=10) for _ in range(4))
         assert Browser().post(START).status_code == 503
         hanging.append(threads.submit(press, known))
-        while len(acme.asked) < 5 and not hanging[-1].done():
-            time.sleep(0.01)
+        assert acme.arrived.acquire(timeout=10)
         acme.hold.set()
         assert {one.result() for one in hanging} == {200}
 

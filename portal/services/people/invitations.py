@@ -96,7 +96,7 @@ def change_role(*, actor: models.User, person: models.User, group: Group | None)
     stored = _lock_person(actor, person)
     if stored.pk == actor.pk:
         raise NotPossible(_("You can't change your own role. Another administrator can."))
-    if issuer := find_role_giver(person=stored):
+    if issuer := find_role_issuer(person=stored):
         raise NotPossible(_("%(name)s decides which role this person has.") % {"name": issuer})
     groups, before = _lock_groups(group), membership.describe(target=stored)
     stored.is_superuser = group is None
@@ -106,7 +106,7 @@ def change_role(*, actor: models.User, person: models.User, group: Group | None)
     membership.record_change(actor=actor, target=stored, before=before)
 
 
-def find_role_giver(*, person: models.User) -> str:
+def find_role_issuer(*, person: models.User) -> str:
     """The identity provider whose groups are the person's roles; empty without one."""
     rows = person.socialaccount_set.all() if settings.PORTAL_OIDC else ()  # type: ignore[attr-defined]  # allauth's
     issuers = [settings.PORTAL_OIDC[row.provider] for row in rows if row.provider in settings.PORTAL_OIDC]
