@@ -37,7 +37,9 @@ def admit(*, issuer: Issuer, claims: Claims) -> models.User:
     except IntegrityError:  # they came twice at one time, and are known now
         person = _find_or_add(issuer, claims)
     if issuer.roles and not _read_roles(issuer, claims):
-        raise NotAdmitted(_("You are in none of the groups that may use this portal. Ask who manages them."))
+        raise NotAdmitted(
+            _("You are in none of the groups that may use this portal. Ask the administrators of your groups.")
+        )
     if person is None:
         raise NotAdmitted(
             _("Nobody has added you here with your e-mail address yet. Ask an administrator of this portal.")
