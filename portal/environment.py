@@ -115,6 +115,14 @@ def read_list(name: str, *, default: str = "") -> list[str]:
     return [part.strip() for part in read_text(name, default=default).split(",") if part.strip()]
 
 
+def read_lifetimes(name: str, *, default: str) -> str:
+    """How long workstations may live, such as `2h 8h none`, separated by spaces or commas."""
+    parts = read_text(name, default=default).replace(",", " ").split()
+    if not all(re.fullmatch("[1-9][0-9]{0,4}[smhd]|none", part) for part in parts):
+        stop(f"{name} must be such as 2h 8h 7d none: numbers with s, m, h or d, or none for no end.")
+    return " ".join(dict.fromkeys(parts))
+
+
 # Not *.com, which is everybody's.
 _HOST = re.compile(r"(\*\.(?=[^.:]+\.))?[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*(:([0-9]{1,5}|\*))?")
 

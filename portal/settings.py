@@ -134,6 +134,15 @@ PORTAL_RECORD_MARGIN = environment.read_number("PORTAL_RECORD_MARGIN", default=6
 PORTAL_CALLS_IN_FLIGHT = environment.read_whole_number("PORTAL_CALLS_IN_FLIGHT", default=16, least=1, most=1000)
 PORTAL_CALLS_PER_MINUTE = environment.read_whole_number("PORTAL_CALLS_PER_MINUTE", default=0, least=0, most=100_000)
 # What a new portal begins with: later its page of settings has them.
+PORTAL_LIFETIMES = environment.read_lifetimes("PORTAL_LIFETIMES", default="2h 8h 24h 7d none")
+_OFFERED = PORTAL_LIFETIMES.split()
+PORTAL_LIFETIME = environment.read_choice(
+    "PORTAL_LIFETIME", default="8h" if "8h" in _OFFERED else _OFFERED[0], choices=_OFFERED
+)
+PORTAL_IDLE_HOURS = environment.read_whole_number("PORTAL_IDLE_HOURS", default=0, least=0, most=10_000)
+PORTAL_SECOND_FACTOR = environment.read_choice(
+    "PORTAL_SECOND_FACTOR", default="optional", choices=("optional", "operators", "everybody")
+)
 PORTAL_RUNNING_PER_PERSON = environment.read_whole_number("PORTAL_RUNNING_PER_PERSON", default=0, least=0, most=100_000)
 PORTAL_RUNNING = environment.read_whole_number("PORTAL_RUNNING", default=0, least=0, most=100_000)
 PORTAL_RECONCILE_GRACE = environment.read_number("PORTAL_RECONCILE_GRACE", default=60, least=0.1, most=3600)
@@ -216,10 +225,6 @@ PASSWORD_HASHERS = ["portal.accounts.passwords.GatedHasher"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "account_login"
-# Who must have a second factor: nobody, who sees everything or administers, or everybody.
-PORTAL_SECOND_FACTOR = environment.read_choice(
-    "PORTAL_SECOND_FACTOR", default="optional", choices=("optional", "operators", "everybody")
-)
 ACCOUNT_ADAPTER = "portal.accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_EMAIL_VERIFICATION = "none"

@@ -25,6 +25,7 @@ let heard = 0; // when the portal last answered
 let cuts = 0;
 let busy = 0;
 let isUsed = false; // since the last poll
+let warned = 0; // how many warnings of the end were read out
 let timer, poll;
 
 const wait = (seconds, fallback, least, most) =>
@@ -123,6 +124,7 @@ async function explainEnd() {
 
 function connect({ url, ...answer }) {
   current = answer;
+  showEnd(answer.ends);
   last = answer.alive;
   const mine = turn;
   const mineOnly =
@@ -183,6 +185,7 @@ function ask() {
       if (mine !== turn) return;
       const over = OVER.includes(response?.status) || response?.type === "opaqueredirect"; // to the sign-in page
       if (answer?.ended === null) heard = performance.now();
+      if (answer?.ends) showEnd(answer.ends);
       if (over || answer?.ended) finish("ended", answer?.ended ?? { words: "forbidden" });
       else if (performance.now() - heard > SILENT) finish("ended", { words: "silent" });
       else ask();
@@ -190,6 +193,24 @@ function ask() {
     wait(current.alive_every, 20, 1, 300),
   );
 }
+
+// When the portal releases the workstation. A new warning is read out, as it may be the last.
+function showEnd({ words, warning }) {
+  root.querySelector("[data-ends]").textContent = words;
+  if (warning > warned) root.querySelector("[data-status]").textContent = words;
+  warned = warning;
+}
+
+root.querySelector("[data-longer]")?.addEventListener("click", async ({ currentTarget }) => {
+  try {
+    const response = await post(currentTarget.dataset.longer, { longer: "2h" }, { signal: AbortSignal.timeout(WITHIN) });
+    const { words } = await response.json();
+    root.querySelector("[data-ends]").textContent = words;
+    root.querySelector("[data-status]").textContent = words;
+  } catch {
+    page.say(page.words("not-kept"));
+  }
+});
 
 // Where a key belongs to the workstation, Tab does too: three keys together lead out of it.
 function leadOut(event) {

@@ -110,6 +110,11 @@ def create_past_request(
     )
 
 
+def set_policy(**values: Any) -> None:
+    """What administrators decide; what is not named is as the environment has it."""
+    models.Policy.objects.update_or_create(pk=1, defaults=models.Policy.read_defaults() | values)
+
+
 def mark_baseline_scan() -> None:
     """As if a worker had looked at the new account already."""
     models.Account.objects.filter(pk=accounts.get_current_account().pk, baseline_scan="WANTED").update(

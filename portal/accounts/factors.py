@@ -6,7 +6,6 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.views import DownloadRecoveryCodesView, GenerateRecoveryCodesView, ViewRecoveryCodesView
 from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ValidationError
@@ -21,6 +20,7 @@ from portal import models
 from portal.accounts import forms
 from portal.models.event import Verb
 from portal.services import audit
+from portal.services.people import policy
 from portal.views import people
 from portal.views.http import SignedInRequest
 from portal.web import middleware
@@ -28,7 +28,7 @@ from portal.web import middleware
 
 def require_factor(*, session: SessionBase, person: models.User) -> None:
     """Have the person set up a second factor now, where they must have one and have none; an issuer stands for it."""
-    who = settings.PORTAL_SECOND_FACTOR
+    who = policy.read_policy().second_factor
     is_needed = who == "everybody" or (who == "operators" and person.has_perm("portal.see_all"))
     if is_needed and not session.get("issuer") and not Authenticator.objects.filter(user=person).exists():
         session[middleware.FACTOR_MISSING] = True

@@ -38,6 +38,8 @@ class WorkstationAdmin(readonly.ReadOnlyAdmin):
         ("type", "status"),
         ("created_at", "first_seen_at", "ended_at"),
         ("refreshed_at", "refresh_due_at", "missing_since"),
+        ("ends_at", "end_set_at", "end_warnings"),
+        ("end_is_idle", "planned_end_at"),
         ("release_requested_at", "release_requested_by"),
         ("release_due_at", "release_tries", "release_failure"),
         "raw",

@@ -5,12 +5,14 @@ from portal.forms.events import EventFilterForm
 from portal.forms.fields import PortalRenderer
 from portal.forms.filters import PartsForm, RequestFilterForm, UsageForm, WorkspaceFilterForm, WorkstationFilterForm
 from portal.forms.people import DetailsForm, PeopleForm, PersonForm, RoleForm, SeveralForm, UsernameForm, find_role
+from portal.forms.policy import PolicyForm
 from portal.forms.requests import (
     DecisionForm,
+    EndForm,
     OrphanForm,
     ReasonForm,
     RequestForm,
     WorkspaceNameForm,
     WorkspaceOwnerForm,
 )
-from portal.forms.running import LimitForm, PolicyForm
+from portal.forms.running import LimitForm

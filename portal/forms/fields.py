@@ -21,6 +21,13 @@ LENGTHS = {
 }
 
 
+class Count(forms.IntegerField):
+    def __init__(self, **kwargs: Any) -> None:
+        wrong = _("Enter a whole number from 0 to 100,000.")
+        errors = dict.fromkeys(("required", "invalid", "min_value", "max_value"), wrong)
+        super().__init__(min_value=0, max_value=100_000, error_messages=errors, **kwargs)
+
+
 class WholeText(forms.CharField):
     """A text that is refused where it is too long. A browser that knows the limit would cut it without a word."""
 

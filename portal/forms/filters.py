@@ -296,7 +296,7 @@ class WorkstationFilterForm(PartsForm, ListFilterForm, PeriodForm):
     """Whoever sees everybody's workstations may also ask for those that ran in a period."""
 
     FOR_EVERYBODY = ("person", "since", "until")
-    PARTS = (("running", _("Running")), ("ended", _("Ended")), ("all", _("All")))
+    PARTS = (("running", _("Running")), ("unending", _("No end, over 24 h")), ("ended", _("Ended")), ("all", _("All")))
 
     type = choose(_("Type"), [])
     person = choose_person()

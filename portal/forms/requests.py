@@ -38,6 +38,27 @@ _FIELDS = {name: "workspace_id" if name == "workspace_uid" else name for name in
 _NO_UID = _("A workspace ID has 1 to 64 letters, digits, hyphens or underscores.")
 
 
+class LifetimeField(forms.CharField):
+    """A lifetime that is offered, or another that is not longer than those; left out, the one that is preset."""
+
+    widget = forms.Select
+
+    def offer(self, policy: models.Policy) -> None:
+        self.policy, self.required = policy, False
+        self.widget.choices = [(text, models.describe_lifetime(text)) for text in policy.lifetimes.split()]
+
+    def clean(self, value: Any) -> str:
+        text = super().clean(value) or self.policy.lifetime
+        try:
+            length = models.read_lifetime(text)
+        except ValueError:
+            raise forms.ValidationError(NOT_IN_LIST) from None
+        longest = self.policy.longest
+        if longest and (length is None or length > longest):
+            raise forms.ValidationError(_("This is too long. Choose one of those shown here."))
+        return text
+
+
 class RequestForm(forms.Form):
     """Asks for a workstation. `place` chooses among workspaces; without it `workspace_id` alone says which."""
 
@@ -64,6 +85,7 @@ class RequestForm(forms.Form):
         validators=[RegexValidator(rf"\A{_UID.pattern}\Z", _NO_UID)],
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
     )
+    lifetime = LifetimeField(label=_("Release it after"), help_text=_("You are told before, and can keep it longer."))
     note = WholeText(
         label=_("Note (optional)"),
         required=False,
@@ -78,8 +100,13 @@ class RequestForm(forms.Form):
         },
     )
 
-    def __init__(self, *args: Any, types: Sequence[models.WorkstationType], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, types: Sequence[models.WorkstationType], policy: models.Policy, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["lifetime"].offer(policy)  # type: ignore[attr-defined]
+        if self.initial.get("lifetime") not in policy.lifetimes.split():
+            self.initial["lifetime"] = policy.lifetime
         # Each type is its own label, as each workspace below, so that its choice can show more than its name.
         self.fields["type"].choices = [(one.name, one) for one in types]  # type: ignore[attr-defined]
         if len(types) == 1:
@@ -131,6 +158,19 @@ class ReasonForm(forms.Form):
         help_text=_("Why, or what you found out, for the audit log, up to 500 characters. It cannot be changed later."),
         error_messages={"required": _("Say why: the reason is kept in the audit log.")},
     )
+
+
+class EndForm(ReasonForm):
+    """When a workstation ends: so long from now, or without a choice two hours later than now planned."""
+
+    lifetime = LifetimeField(label=_("Ends, from now on, after"))
+    field_order = ("lifetime", "reason")
+
+    def __init__(self, *args: Any, policy: models.Policy, is_own: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["lifetime"].offer(policy)  # type: ignore[attr-defined]
+        if is_own:
+            del self.fields["reason"]
 
 
 class WorkspaceOwnerForm(ReasonForm):

@@ -8,6 +8,7 @@ from portal.models.connection import Connection, Share, Way
 from portal.models.database import Database, LostResponse, Restore
 from portal.models.event import Change, Event, EventNumber, name_target
 from portal.models.ids import MAX_ID, parse_id
+from portal.models.lifetime import UNENDING, describe_lifetime, read_lifetime
 from portal.models.notice import Notice
 from portal.models.policy import Policy
 from portal.models.request import LONGEST_TYPE, TRANSITIONS, Request, check_transition

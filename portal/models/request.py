@@ -69,7 +69,7 @@ class Request(Audited):
     # What the form says, which never changes. The texts are for people, and shown as they are; the words are searched.
     TEXTS = ("note",)
     WORDS = ("workspace_uid", "workspace_name", *TEXTS)
-    SUBMITTED = ("type", *WORDS)
+    SUBMITTED = ("type", "lifetime", *WORDS)
     AUDITED = (
         *("account_id", "requester_id", "submission", *SUBMITTED, "created_at"),
         *("status", "failure", "attempt_count", "ended_at", "cancel_requested_at", "operator_note"),
@@ -106,6 +106,9 @@ class Request(Audited):
     )
     submission = models.UUIDField(help_text=_("Names one filled-in form, so that sending it twice makes one request."))
     type = models.CharField(max_length=LONGEST_TYPE)
+    lifetime = models.CharField(
+        max_length=6, help_text=_("How long the workstation is to live, such as 8h; empty or none: until its release.")
+    )
     workspace_uid = models.CharField(max_length=64, help_text=_("The workspace asked for; empty: a new one."))
     workspace_name = models.CharField(
         max_length=60, help_text=_("What the new workspace is to be called. AgentStation does not see it.")

@@ -132,6 +132,13 @@ class Workstation(Mirror):
     release_failure = models.CharField(
         max_length=32, help_text=_("Code of the failure that the last try to release it met.")
     )
+    ends_at = models.DateTimeField(
+        null=True, help_text=_("When the portal releases it; empty: never, until somebody does.")
+    )
+    end_set_at = models.DateTimeField(null=True, help_text=_("When somebody, or its request, chose that."))
+    end_warnings = models.PositiveSmallIntegerField(default=0, help_text=_("How often this end was announced."))
+    end_is_idle = models.BooleanField(default=False, help_text=_("It ends because nobody uses it."))
+    planned_end_at = models.DateTimeField(null=True, help_text=_("When it ends if somebody uses it again."))
     refused_connections = models.JSONField(
         default=dict, help_text=_("AgentStation's words by kind of connection, where it opened none.")
     )
@@ -147,9 +154,8 @@ class Workstation(Mirror):
         constraints = [
             models.UniqueConstraint(fields=["account", "uid"], name="workstation_uid_once"),
             models.CheckConstraint(
-                name="workstation_release_has_asker",
-                condition=Q(release_requested_at=None, release_requested_by=None)
-                | Q(release_requested_at__isnull=False, release_requested_by__isnull=False),
+                name="workstation_asker_has_release",
+                condition=Q(release_requested_by=None) | Q(release_requested_at__isnull=False),
             ),
             models.CheckConstraint(
                 name="workstation_release_is_due_once_asked",
@@ -163,6 +169,9 @@ class Workstation(Mirror):
                 name="workstation_missing_only_while_live",
                 condition=Q(missing_since=None, missing_tick=None)
                 | Q(missing_since__isnull=False, missing_tick__isnull=False, ended_at=None),
+            ),
+            models.CheckConstraint(
+                name="workstation_end_was_set", condition=Q(ends_at=None) | Q(end_set_at__isnull=False)
             ),
             models.CheckConstraint(
                 name="workstation_nameless_is_nobody_s", condition=Q(is_nameless=False) | Q(request=None, made_for=None)
@@ -188,6 +197,12 @@ class Workstation(Mirror):
                 F("release_tried_at"),
                 name="workstation_release_tried",
                 condition=Q(release_tried_at__isnull=False),
+            ),
+            models.Index(
+                F("account"),
+                F("ends_at"),
+                name="workstation_by_end",
+                condition=Q(ended_at=None, release_requested_at=None, ends_at__isnull=False),
             ),
             models.Index(F("last_scan_id"), name="workstation_by_scan", condition=Q(last_scan_id__isnull=False)),
             models.Index(RUN_DIGITS, F("id").desc(), name="workstation_by_length", condition=Q(ended_at__isnull=False)),

@@ -1,12 +1,18 @@
-"""What rows of tables are called."""
+"""What rows of tables are called, and when they end."""
 
 from django import template
+from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 
 from portal import models
+from portal.templatetags import ui
 
 register = template.Library()
+
+register.filter("lifetime", models.describe_lifetime)
+
+_DAY = 86_400  # seconds
 
 
 @register.simple_tag(takes_context=True)
@@ -19,3 +25,21 @@ def workstation_name(context: template.Context, row: models.Workstation | models
         space = space if owned and space and space.owner_id == user.pk else None
     about = (owned and owned.note) or (space and space.name)
     return f'{name} "{Truncator(about).chars(60)}"' if about else name
+
+
+@register.simple_tag
+def ends_in(workstation: models.Workstation) -> str:
+    """When the portal releases it, as a sentence; empty where it has ended, or is being released."""
+    if not workstation.is_live or workstation.release_requested_at or workstation.request_id is None:
+        return ""
+    if workstation.ends_at is None:
+        return gettext("No end is set.")
+    left = max(0.0, (workstation.ends_at - timezone.now()).total_seconds())
+    days, rest = divmod(int(left), _DAY)
+    length = (
+        gettext("%(days)s d %(hours)s h") % {"days": days, "hours": rest // 3600} if days > 1 else ui.duration(left)
+    )
+    words = (
+        gettext("Nobody uses it: ends in %(length)s.") if workstation.end_is_idle else gettext("Ends in %(length)s.")
+    )
+    return words % {"length": length}

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from portal import forms, models
 from portal.services.connections import access, ending, hosts, opening, shares
-from portal.views import workstations
+from portal.views import ends, workstations
 from portal.views.components import paging
 from portal.views.http import SignedInRequest
 
@@ -49,6 +49,7 @@ def show(request: SignedInRequest, uid: str, kind: models.Connection.Kind) -> Ht
         "is_guest": not models.Workstation.objects.visible_to(request.user).filter(pk=workstation.pk).exists(),
         "waits": allowed.needs_reason,
         "view_only": allowed.is_view_only,
+        "may_change_end": ends.may_change(request.user, workstation) and not allowed.needs_reason,
         "nonce": get_nonce(request),
     }
     return _allow_connection(request, render(request, f"workstations/{kind}.html", shown), way=kind.way)
@@ -94,6 +95,7 @@ def open_one(request: SignedInRequest, uid: str) -> JsonResponse:
             "alive": reverse("connection_alive", args=[number]),
             "end": reverse("connection_end", args=[number]),
             "alive_every": ending.ALIVE_EVERY,
+            "ends": _describe_life(workstation),
         }
     )
 
@@ -114,9 +116,14 @@ def _find_connection(request: SignedInRequest, number: int) -> models.Connection
 def note_alive(request: SignedInRequest, number: int) -> JsonResponse:
     connection = _find_connection(request, number)
     if ending.note_alive(connection=connection):
-        return JsonResponse({"ended": None})
+        return JsonResponse({"ended": None, "ends": _describe_life(connection.workstation)})
     why = _explain_end(person=request.user, number=connection.workstation_id, connection=connection)
     return JsonResponse({"ended": why})
+
+
+def _describe_life(workstation: models.Workstation) -> dict[str, object]:
+    """`warning` grows with each warning before the end."""
+    return {"words": ends.describe_end(workstation), "warning": workstation.end_warnings}
 
 
 @require_POST
@@ -185,6 +192,10 @@ def _explain_end(*, person: models.User, number: int, connection: models.Connect
     row, now = rows.get(pk=number), timezone.now()
     share = models.Share.objects.filter(person=person, workstation=row).order_by("-pk").first()
     released = _("%(by)s released this workstation at %(time)s. Its files stay in %(owner)s's workspace.")
+    if row.release_requested_by is None:
+        released = _(
+            "Its end was reached at %(time)s, and the portal released it. Its files stay in %(owner)s's workspace."
+        )
     forbidden = _("You may no longer use this workstation in this way.")
     allowed = access.find_access(person=person, workstation=row)
     may_hold = connection is not None and allowed is not None and allowed.allows(connection)

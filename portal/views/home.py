@@ -24,6 +24,7 @@ from portal.models.event import Verb
 from portal.services.audit import nightly, seals
 from portal.services.connections import access
 from portal.services.key import circuit_breaker
+from portal.services.lives import ends
 from portal.services.people import people
 from portal.services.reconciliation import operator_actions, review
 from portal.services.reports import usage
@@ -59,7 +60,7 @@ class HomePage:
     @property
     def facts(self) -> tuple[object, ...]:
         requests = [(row.pk, row.status, row.failure, row.operator_note) for row in self.requests]
-        columns = attrgetter("pk", "status", "type", "workspace_id", "release_requested_at", "missing_since")
+        columns = attrgetter("pk", "status", "type", "workspace_id", "release_requested_at", "missing_since", "ends_at")
         return requests, list(map(columns, self.workstations)), [(share.pk, share.level) for share in self.shared]
 
 
@@ -208,7 +209,10 @@ def read_overview(*, user: models.User, key: models.Key) -> dict[str, object]:
 def _count_now(account: models.Account) -> list[Figure]:
     counts = models.Request.objects.count_under_way(account)
     running = models.Workstation.objects.running().filter(account=account)
-    counted = running.aggregate(all=Count("pk"), long=Count("pk", filter=Q(first_seen_at__lt=Now() - _LONG)))
+    is_long, is_unending = Q(first_seen_at__lt=Now() - _LONG), ends.is_unending()
+    counted = running.aggregate(
+        all=Count("pk"), long=Count("pk", filter=is_long), unending=Count("pk", filter=is_unending)
+    )
     changes = models.Notice.objects.filter(first_at__gt=Now() - _LATELY).count()
     known_by = review.find_known_by(account=account, now=timezone.now()) if counts[_States.UNKNOWN] else None
     when = _("by %(when)s") % {"when": date_format(timezone.localtime(known_by), "H:i T")} if known_by else ""
@@ -219,6 +223,11 @@ def _count_now(account: models.Account) -> list[Figure]:
             for (state, count), more in zip(counts.items(), ("", "", when), strict=True)
         ),
         Figure(_("Running"), counted["all"], reverse("workstation_list"), long),
+        *(
+            [Figure(_("No end, over 24 h"), unending, f"{reverse('workstation_list')}?show=unending")]
+            if (unending := counted["unending"])
+            else ()
+        ),
         Figure(_("New API changes"), changes, reverse("admin:portal_notice_changelist")),
     ]
 

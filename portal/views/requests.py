@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from portal import forms, models
 from portal.models.compiled import compiled
 from portal.services.mirrors import types
+from portal.services.people import policy
 from portal.services.reconciliation import completeness, operator_actions
 from portal.services.reports import timeline, usage, version_query
 from portal.services.requests import fair_queue, notes, running, submissions
@@ -34,12 +35,10 @@ _POLLS_A_SECOND = 50  # of all these pages together: each costs a web process 1 
 @permission_required("portal.submit_request", raise_exception=True)
 def new(request: SignedInRequest) -> HttpResponse:
     account, counted = read_key(request).account, list[models.Request]()
+    decided = policy.read_policy()
+    values = {"data": request.POST.dict()} if request.method == "POST" else {"initial": _fill(request)}
     offered = _sort_types(types.list_offered_types(account=account))
-    form = (
-        forms.RequestForm(request.POST.dict(), types=offered)
-        if request.method == "POST"
-        else forms.RequestForm(initial=_fill(request), types=offered)
-    )
+    form = forms.RequestForm(**values, types=offered, policy=decided)
     if form.is_bound and form.is_valid():
         try:
             return redirect("request_detail", _submit(request, form).pk)
@@ -58,7 +57,7 @@ def new(request: SignedInRequest) -> HttpResponse:
     shown = {
         "form": form,
         "is_rehearsal": failure_pages.is_rehearsal(workspace_uid=form["workspace_id"].value() or ""),
-        "left": running.describe_left(account=account, person=request.user),
+        "left": running.describe_left(decided=decided, account=account, person=request.user),
         "counted": counted,
         "typical_duration": usage.read_typical_duration(account=account),
     }

@@ -1,32 +1,20 @@
-"""Limits on what runs at once: the portal's, which administrators set, and one person's, which operators do."""
+"""One person's limit on what runs at once, which operators set."""
 
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.db.models import Q
-from django.forms import model_to_dict
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from portal import forms, models
+from portal.services.people import policy
 from portal.services.requests import running, submissions
-from portal.views import people
 from portal.views.components import paging
 from portal.views.http import SignedInRequest, read_key
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@people.confirmed
-def change_settings(request: SignedInRequest) -> HttpResponse:
-    form = forms.PolicyForm(request.POST or None, initial=model_to_dict(running.read_policy()))
-    if form.is_valid():
-        running.change_policy(actor=request.user, **form.cleaned_data)
-        messages.success(request, _("Saved."))
-        return redirect("settings")
-    return render(request, "settings.html", {"form": form})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -44,8 +32,8 @@ def limits(request: SignedInRequest) -> HttpResponse:
 
 def _list_people(request: SignedInRequest) -> dict[str, Any]:
     """Who has something that counts, or a limit of their own."""
-    policy, counts = running.read_policy(), running.count_by_person(account=read_key(request).account)
+    decided, counts = policy.read_policy(), running.count_by_person(account=read_key(request).account)
     rows = models.User.objects.filter(Q(pk__in=counts) | Q(running_limit__isnull=False))
     page = paging.read_page(rows=rows, query=request.GET)
-    people = [(one, counts.get(one.pk, 0), running.choose_limit(policy=policy, person=one)) for one in page.rows]
-    return {"page": page, "people": people, "policy": policy, "count": sum(counts.values())}
+    people = [(one, counts.get(one.pk, 0), running.choose_limit(decided=decided, person=one)) for one in page.rows]
+    return {"page": page, "people": people, "policy": decided, "count": sum(counts.values())}

@@ -15,8 +15,10 @@ from portal import failures, forms, models
 from portal.models.event import Verb
 from portal.models.workstation import WorkstationQuerySet
 from portal.services.connections import access, ending, shares
+from portal.services.lives import ends as lives
 from portal.services.mirrors import missing, releases, types
 from portal.services.search import finding
+from portal.views import ends
 from portal.views.components import live, paging
 from portal.views.http import SignedInRequest, read_key, saying_why
 
@@ -31,7 +33,13 @@ def index(request: SignedInRequest) -> HttpResponse:
     page = _read_page(request, form)
     releasable = {row.pk for row in page.rows if _may_release_now(request, row)}
     links = paging.list_tabs(form, query=request.GET, kept=("type", "person"))
-    shown = {"page": page, "form": form, "tabs": links, "releasable": releasable, "with_end": form.shown != "running"}
+    shown = {
+        "page": page,
+        "form": form,
+        "tabs": links,
+        "releasable": releasable,
+        "with_end": form.shown in ("ended", "all"),
+    }
     return render(request, "workstations/list.html", shown)
 
 
@@ -47,7 +55,8 @@ def find_all(request: SignedInRequest, form: forms.WorkstationFilterForm, part: 
 
 def _choose_rows(request: SignedInRequest, form: forms.WorkstationFilterForm) -> WorkstationQuerySet:
     rows, shown, values = models.Workstation.objects.all(), form.shown, form.cleaned_data
-    rows = {"running": rows.running(), "ended": rows.exclude(ended_at=None), "all": rows}[shown]
+    parts = {"running": rows.running(), "ended": rows.exclude(ended_at=None), "all": rows}
+    rows = (parts | {"unending": rows.running().filter(lives.is_unending())})[shown]
     rows = rows.filter(type=values["type"]) if values.get("type") else rows
     people = values.get("person", [request.user.pk])
     return rows if people is None else rows.filter(request__requester__in=people)
@@ -60,7 +69,7 @@ def _read_page(request: SignedInRequest, form: forms.WorkstationFilterForm) -> p
         below = models.read_number(request.GET.get("before", "")) or models.MAX_ID
         part = finding.Slice(below=below, limit=paging.PAGE_SIZE + 1)
         rows = models.Workstation.objects.filter(pk__in=find_all(request, form, part))
-    elif people is not None and form.shown != "running":
+    elif people is not None and form.shown in ("ended", "all"):
         return _read_of_people(people, ended=form.shown == "ended", type=values.get("type", ""), query=request.GET)
     rows = rows.select_related("request__requester", "workspace", "release_requested_by")
     return paging.read_page(rows=rows, query=request.GET)
@@ -132,7 +141,15 @@ def _read_part(request: SignedInRequest, workstation: models.Workstation) -> liv
     heard = workstation.refreshed_at.replace(second=0, microsecond=0)
     release = workstation.release_requested_at, workstation.release_tries, workstation.release_failure
     opened = [(row.person_id, row.kind) for row in ending.list_open(workstations=[workstation], besides=request.user)]
-    facts = workstation.raw, release, workstation.missing_since, workstation.ended_at, heard, opened
+    facts = (
+        workstation.raw,
+        release,
+        workstation.ends_at,
+        workstation.missing_since,
+        workstation.ended_at,
+        heard,
+        opened,
+    )
     key = read_key(request)
     is_moving = workstation.status != "active" or workstation.release_requested_at is not None
     return live.Part(version=live.read_version(request, facts, key=key), pause=5, is_awaited=is_moving)
@@ -154,6 +171,9 @@ def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part
         and _may_act(request, workstation)
         and missing.may_be_declared_ended(workstation=workstation),
         "is_own": is_own,
+        "end_form": ends.make_form(request.user, workstation)
+        if ends.may_change(request.user, workstation) and not is_left
+        else None,
         "is_left": is_left,
         "declaration": _find_declaration(workstation),
         "offers": access.list_offers(workstation=workstation)

@@ -15,6 +15,7 @@ from portal.db import describe_failure, release_connection
 from portal.services.audit import destinations, nightly, seals, stream
 from portal.services.connections import ending
 from portal.services.key import accounts, credentials, database_moved, steady_clock
+from portal.services.lives import carrying_out
 from portal.services.mirrors import refreshing, types
 from portal.services.people import invitations, mail, sessions
 from portal.services.reconciliation import reconcile, timeouts
@@ -54,7 +55,7 @@ class Job:
 
 def list_jobs(*, client: agentstation.Client) -> list[Job]:
     interval = settings.PORTAL_JOB_INTERVAL
-    watched, steady = steady_clock.SteadyClock(), steady_clock.SteadyClock()
+    watched, steady, of_ends = (steady_clock.SteadyClock() for _ in range(3))
     reconcile_requests = partial(reconcile.reconcile_requests, client=client, steady=steady)
     refresh = partial(refreshing.refresh_workstations, client=client)
     jobs = [
@@ -65,6 +66,7 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
         # The list seldom changes: two minutes.
         Job("types", 24 * interval, partial(types.read_types, client=client), uses_key=True),
         Job("connections", interval, ending.end_silent),
+        Job("ends", interval, partial(carrying_out.carry_out_ends, watched=of_ends)),
         # Days end seldom; what is not sealed yet is at most a minute old; and whether a check is due is soon seen.
         Job("usage", 12 * interval, usage.count_days),
         Job("seal", 12 * interval, seals.seal_events),

@@ -22,6 +22,7 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.audit import nightly, seals, verify
 from portal.services.key import accounts, credentials, steady_clock
+from portal.services.lives import carrying_out
 from portal.services.mirrors import refreshing, types
 from portal.services.people import invitations, links, membership
 from portal.services.reconciliation import timeouts
@@ -197,6 +198,18 @@ def need_review(stage: Stage) -> None:
 
 def request_release(stage: Stage) -> None:
     stage.post(stage.olga, f"/workstations/{send(stage).workstation.uid}/release/", reason=REASON)
+
+
+def set_end(stage: Stage) -> None:
+    stage.post(stage.olga, f"/workstations/{send(stage).workstation.uid}/end/", lifetime="2h", reason=REASON)
+
+
+def reach_end(stage: Stage) -> None:
+    portal_request = factories.send_until_settled(factories.submit(stage.alice, lifetime="1s"))
+    lease = factories.acquire_lease(name="ends")
+    while portal_request.workstation.release_requested_at is None:
+        lease.run(carrying_out.carry_out_ends, watched=factories.make_steady(lease))
+        portal_request.workstation.refresh_from_db()
 
 
 def name_workspace(stage: Stage) -> None:
@@ -392,7 +405,8 @@ def rename_person(stage: Stage) -> None:
 
 
 def change_policy(stage: Stage) -> None:
-    stage.post(stage.root, "/settings/", running_per_person=3, running=50)
+    values = models.Policy.read_defaults() | {"running_per_person": 3, "running": 50}
+    stage.post(stage.root, "/settings/", **values)
 
 
 def set_limit(stage: Stage) -> None:
@@ -494,6 +508,8 @@ ACTS = [
     Act(verbs=(Verb.RECONCILE,), do=reconcile_one, has_change=True, staged=TIMES),
     Act(verbs=(Verb.NEEDS_REVIEW,), do=need_review, has_change=True),
     Act(verbs=(Verb.REQUEST_RELEASE,), do=request_release, by="olga", has_change=True, has_reason=True),
+    Act(verbs=(Verb.SET_END,), do=set_end, by="olga", has_change=True, has_reason=True),
+    Act(verbs=(Verb.WARN_END, Verb.REQUEST_RELEASE), do=reach_end),
     Act(verbs=(Verb.RELEASED,), do=release, has_change=True),
     Act(verbs=(Verb.ENDED,), do=end, has_change=True),
     Act(verbs=(Verb.MISSING, Verb.FOUND_AGAIN), do=miss_and_find, has_change=True),

@@ -62,6 +62,7 @@ NO_PAGES = {
     "workspace_owner": "POST; leads to workspace_detail",
     "request_close": "POST; leads to request_detail, with an error as the page request-close-refused",
     "workstation_release": "POST; leads to workstation_detail",
+    "workstation_end": "POST; leads to workstation_detail",
     "workstation_ended": "POST; leads to workstation_detail",
     "workstation_connection": "looked at while it holds a connection",
     **dict.fromkeys(("connection_open", "connection_alive", "connection_end"), "JSON"),

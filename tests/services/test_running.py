@@ -10,7 +10,7 @@ from portal import models
 from portal.models.clock import Now
 from portal.services.audit import verify
 from portal.services.key import accounts
-from portal.services.people import invitations
+from portal.services.people import invitations, policy
 from portal.services.requests import running, submissions
 from tests import factories
 
@@ -27,8 +27,7 @@ STATES = {
 
 
 def set_limits(person: int = 0, team: int = 0) -> None:
-    values = {"running_per_person": person, "running": team}
-    models.Policy.objects.update_or_create(pk=1, defaults=values)
+    factories.set_policy(running_per_person=person, running=team)
 
 
 def set_own(operator: models.User, person: models.User, limit: int | None) -> None:
@@ -53,7 +52,8 @@ def run_one(person: models.User, **values: object) -> models.Workstation:
 
 
 def describe_left(person: models.User) -> str:
-    return running.describe_left(account=accounts.get_current_account(), person=person)
+    account = accounts.get_current_account()
+    return running.describe_left(decided=policy.read_policy(), account=account, person=person)
 
 
 @pytest.mark.parametrize("limits", [{"person": 1}, {"team": 1}])
@@ -115,7 +115,7 @@ def test_a_person_s_own_limit_goes_before_the_portal_s_but_not_the_team_s(alice,
 
 def test_under_a_lower_limit_what_runs_goes_on_and_no_more_comes(alice, root):
     numbers = [factories.submit(alice).pk for _ in range(3)]
-    running.change_policy(actor=root, running_per_person=2, running=0)
+    policy.change_policy(actor=root, running_per_person=2, running=0)
     assert is_refused(alice)
     assert describe_left(alice) == "You can request no more workstations now: you have 3 of at most 2."
     for number in numbers[:2]:
@@ -155,8 +155,8 @@ def test_the_environment_says_what_a_new_portal_begins_with(settings, alice, roo
     settings.PORTAL_RUNNING_PER_PERSON = 5
     assert is_refused(alice), "the row has it from then on"
 
-    running.change_policy(actor=root, running_per_person=2, running=7)
-    running.change_policy(actor=root, running_per_person=2, running=7)
+    policy.change_policy(actor=root, running_per_person=2, running=7)
+    policy.change_policy(actor=root, running_per_person=2, running=7)
     event = models.Event.objects.get(verb="change-policy")
     assert event.detail["before"] == {"running_per_person": 1, "running": 7}
     assert event.detail["after"] == {"running_per_person": 2, "running": 7}
@@ -187,7 +187,7 @@ def test_a_submission_locks_what_has_a_limit_and_the_person_first(alice, limits,
 
 
 def test_the_audit_log_has_what_was_changed(alice, olga, root):
-    running.change_policy(actor=root, running_per_person=2, running=7)
+    policy.change_policy(actor=root, running_per_person=2, running=7)
     set_own(olga, alice, 3)
     assert verify.verify_log(rows=True).findings == []
     models.Policy.objects.update(running=0)

@@ -42,7 +42,7 @@ ROWS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("request_export_csv", "request_export_jsonl", "workstation_export_csv"), (NO_METHOD, ALL)),
     **dict.fromkeys(("sessions_end", "home_dismiss"), (NO_METHOD, ALL)),
     **dict.fromkeys(("request_cancel", "request_not_created", "workspace_name"), (NO_METHOD, OWN)),
-    **dict.fromkeys(("workstation_release", "workstation_ended"), (NO_METHOD, OWN_OR_OPERATES)),
+    **dict.fromkeys(("workstation_release", "workstation_ended", "workstation_end"), (NO_METHOD, OWN_OR_OPERATES)),
     **{
         f"workstation_connection/{kind}": (SHARED_TOO if kind.way.is_for_looking else OWN_OR_OPERATES, NO_METHOD)
         for kind in models.Connection.HELD

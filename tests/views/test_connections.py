@@ -20,6 +20,9 @@ def uid(sandbox, alice) -> str:
     return factories.send_until_settled(factories.submit(alice, type="max")).workstation.uid
 
 
+NO_END = {"words": "No end is set.", "warning": 0}
+
+
 def script(sandbox, path: str = "sandbox/pty", **answer: object) -> None:
     sandbox.script({"on": f"POST /workstations/{{id}}/{path}", **answer})
 
@@ -69,6 +72,7 @@ def test_an_address_is_told_once_and_kept_in_no_cache(sandbox, sign_in, alice, u
         "alive": f"/connections/{number}/alive/",
         "end": f"/connections/{number}/end/",
         "alive_every": 20.0,
+        "ends": NO_END,
     }
 
 
@@ -103,7 +107,7 @@ def test_a_page_says_that_it_lives_and_that_it_ends(sandbox, sign_in, alice, uid
     script(sandbox, status=200, body={"url": SECRET})
     browser = sign_in(alice)
     opened = open_one(browser, uid).json()
-    assert browser.post(opened["alive"]).json() == {"ended": None}
+    assert browser.post(opened["alive"]).json() == {"ended": None, "ends": NO_END}
     assert browser.post(opened["end"]).status_code == 204
     ended = browser.post(opened["alive"]).json()["ended"]
     assert (ended["text"], ended["is_gone"]) == ("The portal heard nothing of this page for some time.", False)

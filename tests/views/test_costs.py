@@ -75,7 +75,7 @@ def test_asking_for_a_workstation_costs_the_session_the_choices_and_the_rows(sig
     factories.submit(alice)  # the first one makes the row of the settings
     values = factories.fill_form(workspace_id=workspace)
     wake = connection.vendor == "postgresql"  # where the workers are told
-    check_cost(lambda: browser.post("/requests/new/", values), most=9 + more + wake)
+    check_cost(lambda: browser.post("/requests/new/", values), most=10 + more + wake)
 
 
 def test_the_form_asks_once_for_each_thing_that_it_offers(sign_in, alice, portal_request):

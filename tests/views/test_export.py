@@ -38,6 +38,7 @@ def test_a_row_says_all_of_its_request(download, alice, anna):
     wanted = rows.create_request(
         alice,
         note="für Zürich",
+        lifetime="8h",
         workspace_uid="space-1",
         status="FAILED",
         failure="402",
@@ -52,6 +53,7 @@ def test_a_row_says_all_of_its_request(download, alice, anna):
         "number": wanted.pk,
         "requested_by": "alice",
         "type": "python",
+        "lifetime": "8h",
         "workspace_asked": "space-1",
         "workspace_name": "",
         "note": "für Zürich",

@@ -35,7 +35,7 @@ _ALWAYS = {
     *(Verb.ADD_PERSON, Verb.CHANGE_PERSON, Verb.MAKE_LINK, Verb.ADD_GROUP, Verb.CHANGE_GROUP, Verb.DELETE_GROUP),
     *(Verb.RESET_FACTORS, Verb.SET_LIMIT, Verb.CHANGE_POLICY),
 }
-_OF_OTHERS = {Verb.CANCEL, Verb.REQUEST_CANCEL, Verb.NOT_CREATED, Verb.REQUEST_RELEASE, Verb.ENDED}
+_OF_OTHERS = {Verb.CANCEL, Verb.REQUEST_CANCEL, Verb.NOT_CREATED, Verb.REQUEST_RELEASE, Verb.ENDED, Verb.SET_END}
 # What has a limit of its own, and the end of what was counted when it began.
 _ASIDE = {Verb.OPEN_CONNECTION, Verb.END_CONNECTION, Verb.END_SESSIONS, Verb.SIGN_OUT, Verb.REFUSED}
 # A stranger at an open browser can do none of these, and must not keep its owner from them.

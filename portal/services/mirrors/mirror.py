@@ -79,7 +79,7 @@ def adopt_response(*, attempt: models.Attempt, workstation: agentstation.Worksta
             oddity = agentstation.Deviation(kind=_CONTESTED, example={"workspace": workspace.uid})
             contract_drift.note_deviations(deviations=[oddity], request_number=portal_request.pk)
             fresh.append(workspace)
-    owned = {"request": portal_request, "made_for": None}
+    owned = _own(portal_request)
     stored = _store(account=account, workstation=workstation, workspace=workspace, known=known, **owned)
     return [*assign_workstation(stored=stored, portal_request=portal_request), *fresh]
 
@@ -95,7 +95,7 @@ def _store(
     workstation: agentstation.Workstation,
     workspace: models.Workspace | None,
     known: models.Workstation | None,
-    **owned: models.Request | None,
+    **owned: Any,
 ) -> models.Workstation:
     values: dict[str, Any] = {
         **_describe_workstation(workstation),
@@ -164,12 +164,19 @@ def assign_workstation(*, stored: models.Workstation, portal_request: models.Req
         workspace, _ = models.Workspace.objects.get_or_create(account=stored.account, uid=portal_request.workspace_uid)
         stored.change(workspace=workspace)
     if (stored.request_id, stored.made_for_id) != (portal_request.pk, None):
-        stored.change(request=portal_request, made_for=None)
+        stored.change(**_own(portal_request))
     finding.save_text(number=portal_request.pk, rows=[stored])
     if stored.workspace is None or stored.workspace.owner is not None or stored.workspace.is_contested:
         return [stored]
     stored.workspace.change(owner=portal_request.requester, name=portal_request.workspace_name)
     return [stored, stored.workspace]
+
+
+def _own(portal_request: models.Request) -> dict[str, Any]:
+    """The columns of a workstation that becomes the request's, whose life begins now."""
+    lifetime = models.read_lifetime(portal_request.lifetime or models.UNENDING)
+    ends_at = Now() + lifetime if lifetime else None
+    return {"request": portal_request, "made_for": None, "ends_at": ends_at, "end_set_at": Now()}
 
 
 def end_workstation(*, stored: models.Workstation) -> None:

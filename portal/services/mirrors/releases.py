@@ -64,9 +64,12 @@ def request_releases(*, actor: models.User, workstations: Iterable[models.Workst
 
 
 def mark_release_requested(
-    *, workstation: models.Workstation, rows: QuerySet[models.Workstation], actor: models.User
+    *, workstation: models.Workstation, rows: QuerySet[models.Workstation], actor: models.User | None
 ) -> bool:
-    """Let the workstation be released at once, in the caller's transaction. False where it is not among the rows."""
+    """Let the workstation be released at once, in the caller's transaction. False where it is not among the rows.
+
+    Without an actor the portal releases it, at its end.
+    """
     if not workstation.update_where(rows, release_requested_at=Now(), release_requested_by=actor, release_due_at=Now()):
         return False
     workers.wake_workers(work=workers.Work.RELEASES)
@@ -106,7 +109,8 @@ def claim_release() -> Release | None:
 def _claim(stored: models.Workstation, *, boottime: float) -> Release | None:
     """Put the next try off until this one's deadline, unless the workstation has ended in this moment."""
     number = stored.release_tries + 1
-    unchanged = models.Workstation.objects.filter(pk=stored.pk, ended_at=None, release_tries=stored.release_tries)
+    asked = models.Workstation.objects.live().filter(release_requested_at__isnull=False)
+    unchanged = asked.filter(pk=stored.pk, release_tries=stored.release_tries)
     claimed = unchanged.update(
         release_tries=number,
         release_tried_at=Now(),

@@ -11,6 +11,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, database_moved, key_lock
+from portal.services.lives import carrying_out
 from portal.services.requests import lifecycle
 from portal.services.runtime import workers
 
@@ -56,7 +57,8 @@ def _restore(*, key: models.Key) -> int:
     database = database_moved.accept_database(key=key)
     restored.restored_tick = key.tick
     restored.save()
-    audit.record(Verb.RESTORE, restored, detail={"requests": count}, rows=[restored, database])
+    kept = carrying_out.postpone_ends(account=key.account)
+    audit.record(Verb.RESTORE, restored, detail={"requests": count}, rows=[restored, database, *kept])
     return count
 
 

@@ -119,8 +119,9 @@ def _describe_after_release(request_history: RequestHistory) -> list[Step]:
     text = _("Its files stay in the workspace.")
     for event in request_history.events:
         if event.verb == Verb.REQUEST_RELEASE and event.reason:
-            title = _("Workstation released by %(name)s") % {"name": event.actor_name}
-            text = _("Its files stay in the workspace. Reason: %(reason)s") % {"reason": event.reason}
+            title = _("Workstation released by %(name)s") % {"name": event.actor_name or _("the portal")}
+            reason = event.reason if event.actor_name else _(event.reason)
+            text = _("Its files stay in the workspace. Reason: %(reason)s") % {"reason": reason}
     return [Step(title=title, state="off", text=text, at=workstation.ended_at)]
 
 

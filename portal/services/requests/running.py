@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from portal import models
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.people import people
+from portal.services.people import people, policy
 
 _WAITING = (models.Request.Status.QUEUED, models.Request.Status.SENDING, models.Request.Status.UNKNOWN)
 
@@ -46,17 +46,8 @@ class Reached(Exception):
         super().__init__(words % {"use": use, "operators": people.name_operators()})
 
 
-def read_policy() -> models.Policy:
-    """The portal's limits; while no row has them, as the environment has them. Writes nothing."""
-    return models.Policy.objects.first() or models.Policy(pk=1, **models.Policy.read_defaults())
-
-
-def _get_policy() -> models.Policy:
-    return models.Policy.objects.get_or_create(pk=1, defaults=models.Policy.read_defaults())[0]
-
-
-def choose_limit(*, policy: models.Policy, person: models.User) -> int:
-    return policy.running_per_person if person.running_limit is None else person.running_limit
+def choose_limit(*, decided: models.Policy, person: models.User) -> int:
+    return decided.running_per_person if person.running_limit is None else person.running_limit
 
 
 def _find_counted(*, account: models.Account, person: models.User | None = None) -> QuerySet[Any, Any]:
@@ -79,11 +70,10 @@ def count_by_person(*, account: models.Account) -> Mapping[int, int]:
     return dict(counted.order_by().values_list("requester").annotate(Count("pk")))
 
 
-def describe_left(*, account: models.Account, person: models.User) -> str:
+def describe_left(*, decided: models.Policy, account: models.Account, person: models.User) -> str:
     """How many more the person can request, as a sentence; empty where there is no limit."""
-    policy = read_policy()
-    own = _count(choose_limit(policy=policy, person=person), account=account, person=person)
-    uses = [use for use in (own, _count(policy.running, account=account)) if use]
+    own = _count(choose_limit(decided=decided, person=person), account=account, person=person)
+    uses = [use for use in (own, _count(decided.running, account=account)) if use]
     if not uses:
         return ""
     left = min(use.most - use.count for use in uses)
@@ -104,14 +94,14 @@ def take_place(*, account: models.Account, person: models.User) -> None:
 
     Locks what has a limit: first the person, then the team's. Raises Reached.
     """
-    policy = _get_policy()
-    if choose_limit(policy=policy, person=person):
+    decided = policy.get_policy()
+    if choose_limit(decided=decided, person=person):
         # Rows that refer to the person can be written meanwhile.
         stored = models.User.objects.select_for_update(no_key=True).only("running_limit").get(pk=person.pk)
-        _check(_count(choose_limit(policy=policy, person=stored), account=account, person=person))
-    if policy.running:
-        policy = models.Policy.objects.select_for_update().get(pk=policy.pk)
-        _check(_count(policy.running, account=account))
+        _check(_count(choose_limit(decided=decided, person=stored), account=account, person=person))
+    if decided.running:
+        decided = models.Policy.objects.select_for_update().get(pk=decided.pk)
+        _check(_count(decided.running, account=account))
 
 
 def _count(most: int, *, account: models.Account, person: models.User | None = None) -> Use | None:
@@ -124,16 +114,6 @@ def _count(most: int, *, account: models.Account, person: models.User | None = N
 def _check(use: Use | None) -> None:
     if use and use.count >= use.most:
         raise Reached(use=use)
-
-
-@transaction.atomic
-def change_policy(*, actor: models.User, **values: int) -> None:
-    """Set the portal's limits. What runs already goes on, where it is more too. What stays as it was is no event."""
-    policy = models.Policy.objects.select_for_update().get(pk=_get_policy().pk)
-    before = {name: getattr(policy, name) for name in values}
-    if values != before:
-        policy.change(**values)
-        audit.record(Verb.CHANGE_POLICY, policy, by=actor, detail={"before": before, "after": values})
 
 
 @transaction.atomic

@@ -1,0 +1,31 @@
+"""How long a workstation lives, in words such as `8h`; `none`: until somebody releases it."""
+
+import re
+from datetime import timedelta
+
+from django.utils.translation import gettext, ngettext_lazy
+
+UNENDING = "none"
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_LABELS = {
+    "s": ngettext_lazy("%d second", "%d seconds"),
+    "m": ngettext_lazy("%d minute", "%d minutes"),
+    "h": ngettext_lazy("%d hour", "%d hours"),
+    "d": ngettext_lazy("%d day", "%d days"),
+}
+_LIFETIME = re.compile(rf"([1-9][0-9]{{0,4}})([{''.join(_UNITS)}])")
+
+
+def read_lifetime(text: str) -> timedelta | None:
+    """None for one without an end. Raises ValueError for what is no lifetime."""
+    if text == UNENDING:
+        return None
+    match = _LIFETIME.fullmatch(text)
+    if match is None:
+        raise ValueError("not a lifetime")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def describe_lifetime(text: str) -> str:
+    match = _LIFETIME.fullmatch(text)
+    return _LABELS[match[2]] % int(match[1]) if match else gettext("No end: until I release it")

@@ -1,0 +1,124 @@
+"""Ends are announced twice, and then carried out by the same release as a person's.
+
+What an announcement gives is a promise: nothing ends before its time has passed since by the database's clock and by
+CLOCK_BOOTTIME. So what fell due while nothing ran is announced first, and ends then.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.db.models.functions import Greatest
+from django.utils.translation import gettext as _
+
+from portal import models
+from portal.db import clock
+from portal.models.clock import Now
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import accounts, steady_clock
+from portal.services.lives import ends, idle
+from portal.services.mirrors import releases
+from portal.services.runtime import leases
+
+_LAST = timedelta(minutes=5)  # between the last announcement and the end
+
+
+@dataclass(frozen=True, kw_only=True)
+class _End:
+    """When a workstation ends, and how long before it is announced: short lives have a part of the time."""
+
+    row: models.Workstation
+    at: datetime
+    life: timedelta
+
+    @property
+    def first(self) -> timedelta:
+        return min(idle.FIRST, self.life / 2)
+
+    @property
+    def last(self) -> timedelta:
+        return min(_LAST, self.life / 10)
+
+
+def carry_out_ends(*, watched: steady_clock.SteadyClock) -> int:
+    """Announce and carry out what is due. `watched`: the clock that this job keeps. Returns how many."""
+    account = accounts.get_current_account()
+    watched.observe(token=leases.get_lease().token)
+    if watched.step:
+        _add_step(account, watched=watched)
+    idle.announce_idle(account=account)
+    near = list(_list_near(account))
+    steady = timedelta(seconds=watched.steady_seconds)
+    due = [end.row for end in near if end.row.end_warnings and end.last <= steady]
+    return sum(map(_announce, near)) + sum(map(_release, due))
+
+
+def _list_near(account: models.Account) -> Iterator[_End]:
+    for row in _list_ends(account).filter(ends_at__lte=Now() + idle.FIRST):
+        if row.ends_at is not None:
+            yield _End(row=row, at=row.ends_at, life=row.ends_at - (row.end_set_at or row.first_seen_at))
+
+
+def _list_ends(account: models.Account) -> QuerySet[models.Workstation]:
+    rows = models.Workstation.objects.live().filter(account=account, release_requested_at=None)
+    return rows.filter(ends_at__isnull=False, request__isnull=False).order_by("ends_at")
+
+
+@leases.transaction()
+def _add_step(account: models.Account, *, watched: steady_clock.SteadyClock) -> None:
+    """Add to the ends what the clock has stepped: nobody's time has passed. What was set since is right already."""
+    step = timedelta(seconds=watched.step)
+    before = _list_ends(account).exclude(end_set_at__range=(Now() - timedelta(seconds=watched.interval), Now()))
+    moved = {name: F(name) + step for name in ("ends_at", "end_set_at", "planned_end_at")}
+    before.update(**moved)
+
+
+def _announce(end: _End) -> bool:
+    """Whether this end was to be announced, for the first time or the last. A late announcement moves the end."""
+    row, left = end.row, end.at - clock.read_clock()
+    warnings = 2 if left <= end.last else int(left <= end.first)
+    if warnings <= row.end_warnings:
+        return False
+    ends_at = F("ends_at") if row.end_warnings else Greatest(F("ends_at"), Now() + end.last)
+    with leases.transaction():
+        if not _list_unchanged(row).update(ends_at=ends_at, end_warnings=warnings):
+            return False
+        row.refresh_from_db(fields=["ends_at", "end_warnings"])
+        ends.record_warning(workstation=row)
+    return True
+
+
+def _list_unchanged(row: models.Workstation) -> QuerySet[models.Workstation]:
+    """The row alone, unless somebody has chosen another end since it was read."""
+    rows = models.Workstation.objects.live().filter(pk=row.pk, release_requested_at=None)
+    return rows.filter(ends_at=row.ends_at, end_warnings=row.end_warnings)
+
+
+def _release(row: models.Workstation) -> bool:
+    """Whether its end was carried out: nobody has changed it meanwhile."""
+    with leases.transaction():
+        rows = _list_unchanged(row).filter(ends_at__lte=Now())
+        if not releases.mark_release_requested(workstation=row, rows=rows, actor=None):
+            return False
+        detail = audit.describe_moment(row=row, column="release_requested_at")
+        reason = _("Nobody used it for a long time.") if row.end_is_idle else _("The end of its lifetime was reached.")
+        audit.record(Verb.REQUEST_RELEASE, row, detail=detail, reason=reason)
+    return True
+
+
+@transaction.atomic
+def postpone_ends(*, account: models.Account) -> list[models.Workstation]:
+    """After a backup was put back: have nothing end within half an hour, and announce all ends anew.
+
+    What the portal wanted to release in that backup may have been kept since. Returns what is no longer released.
+    """
+    live = models.Workstation.objects.live().filter(account=account, ends_at__isnull=False)
+    asked = live.filter(release_requested_at__isnull=False, release_requested_by=None).select_for_update()
+    kept = list(asked.select_related(None))
+    for row in kept:
+        row.change(release_requested_at=None, release_due_at=None)
+    _list_ends(account).update(ends_at=Greatest(F("ends_at"), Now() + idle.FIRST), end_warnings=0)
+    return kept

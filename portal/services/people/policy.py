@@ -1,0 +1,28 @@
+"""What administrators decide for the whole portal: the environment's settings begin it, and a page changes it."""
+
+from typing import Any
+
+from django.db import transaction
+
+from portal import models
+from portal.models.event import Verb
+from portal.services import audit
+
+
+def read_policy() -> models.Policy:
+    """What is decided; while no row says it, as the environment has it. Writes nothing."""
+    return models.Policy.objects.first() or models.Policy(pk=1, **models.Policy.read_defaults())
+
+
+def get_policy() -> models.Policy:
+    return models.Policy.objects.get_or_create(pk=1, defaults=models.Policy.read_defaults())[0]
+
+
+@transaction.atomic
+def change_policy(*, actor: models.User, **values: Any) -> None:
+    """Change some of it. What runs already goes on as it is. What stays as it was is no event."""
+    policy = models.Policy.objects.select_for_update().get(pk=get_policy().pk)
+    before = {name: getattr(policy, name) for name in values}
+    if values != before:
+        policy.change(**values)
+        audit.record(Verb.CHANGE_POLICY, policy, by=actor, detail={"before": before, "after": values})

@@ -1,0 +1,48 @@
+"""Time that tests drive, by the database's clock and by CLOCK_BOOTTIME."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from portal import agentstation
+from portal.services.key import steady_clock
+from portal.services.lives import carrying_out
+from tests import factories
+from tests.dbclock import DatabaseClock
+
+
+class Time:
+    """`pass_by` moves both clocks; `step` the database's alone, as when somebody sets it."""
+
+    def __init__(self, database: DatabaseClock) -> None:
+        self._database, self._slept = database, 0.0
+        self._lease = factories.acquire_lease(name="ends", seconds=1e9)
+        self.start_worker()
+
+    def start_worker(self) -> None:
+        """Another process watches the clock from now on."""
+        self._watched = steady_clock.SteadyClock(boottime=lambda: agentstation.boottime() + self._slept)
+
+    def step(self, seconds: float) -> None:
+        self._database.step(seconds=seconds)
+
+    def pass_by(self, seconds: float = 0, minutes: float = 0) -> None:
+        """While a worker looks every minute."""
+        left = seconds + 60 * minutes
+        while left > 0:
+            self.sleep(min(left, 60.0))
+            self.look()
+            left -= 60
+
+    def sleep(self, seconds: float = 0, hours: float = 0) -> None:
+        """While no worker runs."""
+        self._slept += seconds + 3600 * hours
+        self._database.step(seconds=seconds + 3600 * hours)
+
+    def look(self) -> int:
+        return self._lease.run(carrying_out.carry_out_ends, watched=self._watched)
+
+
+@pytest.fixture
+def time(database_clock) -> Iterator[Time]:
+    return Time(database_clock)

@@ -1,0 +1,102 @@
+"""What nobody uses ends, where administrators have set hours for that."""
+
+from datetime import timedelta
+
+import pytest
+
+from portal import models
+from portal.db import clock
+from portal.services.lives import ends
+from tests import factories
+from tests.lives.test_ends import HOUR, is_released, list_warnings, read_left
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _four_hours(db) -> None:
+    factories.set_policy(idle_hours=4)
+
+
+def connect(workstation: models.Workstation, *, kind: str = "desktop", is_open: bool = True) -> None:
+    now = clock.read_clock()
+    models.Connection.objects.create(
+        workstation=workstation,
+        person=workstation.request.requester,
+        kind=kind,
+        opened_at=now,
+        seen_at=now,
+        ended_at=None if is_open else now,
+    )
+
+
+@pytest.mark.parametrize("lifetime", ["none", "7d"])
+def test_what_nobody_uses_is_announced_and_released(time, alice, lifetime):
+    workstation = factories.create_workstation(alice, lifetime=lifetime)
+    time.pass_by(minutes=4 * HOUR - 2)
+    assert list_warnings(workstation) == []
+    time.pass_by(minutes=2)
+    assert (list_warnings(workstation), read_left(workstation)) == ([("idle", 1)], 30.0)
+    time.pass_by(minutes=28)
+    assert (list_warnings(workstation), is_released(workstation)) == ([("idle", 1), ("idle", 2)], False)
+    time.pass_by(minutes=3)
+    assert is_released(workstation)
+    assert models.Event.objects.get(verb="request-release").reason == "Nobody used it for a long time."
+
+
+def test_what_ends_soon_anyway_is_not_idle(time, alice):
+    workstation = factories.create_workstation(alice, lifetime="80m")
+    factories.set_policy(idle_hours=1)
+    time.pass_by(minutes=79)
+    assert list_warnings(workstation) == [("lifetime", 1), ("lifetime", 2)]
+
+
+@pytest.mark.parametrize("use", ["open", "closed", "scripts", "file", "log"])
+def test_what_somebody_uses_is_not_idle(time, alice, use):
+    workstation = factories.create_workstation(alice, lifetime="none")
+    models.File.objects.all().delete()
+    models.Log.objects.all().delete()
+    time.sleep(hours=3)
+    if use in ("open", "closed"):
+        connect(workstation, is_open=use == "open")
+    elif use == "scripts":
+        connect(workstation, kind="cdp", is_open=False)
+    else:
+        model = models.File if use == "file" else models.Log
+        model.objects.create(workspace=workstation.workspace, uid="new")
+    time.pass_by(minutes=3.8 * HOUR)
+    assert list_warnings(workstation) == []
+    time.pass_by(minutes=HOUR)
+    assert bool(list_warnings(workstation)) == (use not in ("open", "scripts"))
+
+
+@pytest.mark.parametrize("lifetime", ["none", "7d"])
+def test_who_uses_it_again_keeps_it(time, alice, lifetime):
+    workstation = factories.create_workstation(alice, lifetime=lifetime)
+    planned = workstation.ends_at
+    time.pass_by(minutes=4 * HOUR)
+    assert read_left(workstation) == 30.0
+    connect(workstation)
+    time.pass_by(minutes=1)
+    workstation.refresh_from_db()
+    assert (workstation.ends_at, workstation.end_is_idle, workstation.end_warnings) == (planned, False, 0)
+
+
+def test_who_gives_it_more_time_keeps_it(time, alice):
+    workstation = factories.create_workstation(alice, lifetime="7d")
+    time.pass_by(minutes=4 * HOUR + 1)
+    ends.extend_life(actor=alice, workstation=workstation)
+    time.pass_by(minutes=60)
+    workstation.refresh_from_db()
+    assert not workstation.end_is_idle
+    assert read_left(workstation) < 2 * HOUR
+
+
+def test_nothing_is_idle_once_the_hours_are_taken_away(time, alice):
+    workstation = factories.create_workstation(alice, lifetime="none")
+    time.pass_by(minutes=4 * HOUR + 1)
+    factories.set_policy(idle_hours=0)
+    time.pass_by(minutes=1)
+    workstation.refresh_from_db()
+    assert workstation.ends_at is None
+    assert models.Workstation.objects.filter(first_seen_at__lt=clock.read_clock() - timedelta(hours=4)).exists()

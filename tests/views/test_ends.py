@@ -1,0 +1,95 @@
+"""When a workstation ends, on pages: chosen with the form, shown, and changed."""
+
+import pytest
+
+from portal import models
+from tests import factories
+from tests.browser import read
+from tests.lives.test_ends import REASON, read_left
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NEW = "/requests/new/"
+
+
+def ask(browser, **changes: object) -> str:
+    factories.mark_baseline_scan()
+    response = browser.post(NEW, factories.fill_form(**changes))
+    assert response.status_code == 302, response.context["form"].errors
+    return models.Request.objects.latest("id").lifetime
+
+
+def test_the_form_offers_what_is_decided(sign_in, alice):
+    browser = sign_in(alice)
+    field = browser.get(NEW).context["form"]["lifetime"]
+    offered = [("2h", "2 hours"), ("8h", "8 hours"), ("24h", "24 hours"), ("7d", "7 days")]
+    assert field.field.widget.choices == [*offered, ("none", "No end: until I release it")]
+    assert field.value() == "8h"
+    factories.set_policy(lifetimes="30m 1d", lifetime="1d")
+    shown = browser.get(NEW)
+    assert "No end" not in read(shown)
+    assert '<option value="1d" selected>1 day</option>' in shown.text
+
+
+def test_a_lifetime_that_is_left_out_is_the_preset(sign_in, alice):
+    browser = sign_in(alice)
+    assert ask(browser) == "8h"
+    assert [ask(browser, lifetime=lifetime) for lifetime in ("none", "20s", "3h")] == ["none", "20s", "3h"]
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "words"),
+    [("soon", "This is not in the list."), ("0h", "not in the list"), ("9h", "too long"), ("none", "too long")],
+)
+def test_what_is_no_lifetime_or_too_long_is_refused(sign_in, alice, lifetime, words):
+    factories.set_policy(lifetimes="2h 8h", lifetime="2h")
+    response = sign_in(alice).post(NEW, factories.fill_form(lifetime=lifetime))
+    assert response.status_code == 200
+    assert words in str(response.context["form"].errors["lifetime"])
+    assert not models.Request.objects.exists()
+
+
+def test_another_request_like_it_has_its_lifetime_where_that_is_still_offered(sign_in, alice):
+    browser, earlier = sign_in(alice), factories.submit(alice, lifetime="24h")
+    again = f"{NEW}?again={earlier.pk}"
+    assert browser.get(again).context["form"]["lifetime"].value() == "24h"
+    factories.set_policy(lifetimes="2h 8h", lifetime="2h")
+    assert browser.get(again).context["form"]["lifetime"].value() == "2h"
+
+
+def test_its_end_stands_where_it_does_and_one_press_moves_it(sandbox, sign_in, alice):
+    workstation = factories.create_workstation(alice, lifetime="2h")
+    browser, page = sign_in(alice), f"/workstations/{workstation.uid}/"
+    for address in (page, "/", "/workstations/", f"{page}desktop/", f"{page}live/"):
+        assert "Ends in 1 h 59 min." in read(browser.get(address)), address
+    response = browser.post(f"{page}end/", {"longer": "2h"}, follow=True)
+    assert "Ends in 3 h 59 min." in read(response)
+    response = browser.post(f"{page}end/", {"lifetime": "none"}, follow=True)
+    assert "No end is set." in read(response)
+
+
+def test_a_page_of_a_connection_is_told_the_end(sandbox, sign_in, alice):
+    workstation = factories.create_workstation(alice, type="max", lifetime="2h")
+    browser, page = sign_in(alice), f"/workstations/{workstation.uid}/"
+    opened = browser.post(f"{page}connections/", {"kind": "desktop"}).json()
+    assert opened["ends"] == {"words": "Ends in 1 h 59 min.", "warning": 0}
+    kept = browser.post(f"{page}end/", {"longer": "2h"}, headers={"Accept": "application/json"}).json()
+    assert kept == {"words": "Ends in 3 h 59 min."}
+    assert browser.post(opened["alive"]).json() == {"ended": None, "ends": {"words": kept["words"], "warning": 0}}
+    factories.set_policy(lifetimes="2h", lifetime="2h")
+    refused = browser.post(f"{page}end/", {"longer": "2h"}, headers={"Accept": "application/json"}).json()
+    assert refused == {"words": "No later end may be chosen. Ask an operator."}
+
+
+def test_only_its_owner_changes_it_and_an_operator_with_a_reason(sandbox, sign_in, alice, bob, anna, olga):
+    workstation = factories.create_workstation(alice, lifetime="2h")
+    address = f"/workstations/{workstation.uid}/end/"
+    assert [sign_in(person).post(address, {"lifetime": "8h"}).status_code for person in (bob, anna)] == [404, 404]
+    operator = sign_in(olga)
+    assert "Say why" in read(operator.post(address, {"lifetime": "8h"}, follow=True))
+    assert read_left(workstation) == 120.0
+    operator.post(address, {"lifetime": "8h", "reason": REASON})
+    assert read_left(workstation) == 480.0
+    event = models.Event.objects.get(verb="set-end")
+    assert (event.actor_name, event.reason) == ("olga", REASON)
+    assert "Keep 2 h longer" not in read(operator.get(f"/workstations/{workstation.uid}/"))
