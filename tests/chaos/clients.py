@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import requests
 
-from tests.chaos import books, inside
+from tests.chaos import books, ends, inside
 
 TYPES = (*("max", "zoom-chromium", "meet-chromium", "voip", "voip-chromium", "chromium"), *("python", "nodejs"))
 # Nobody asks for it: by one of this type the portal sees at once that somebody else uses the key.
@@ -109,8 +109,8 @@ def _read_number(response: requests.Response | None) -> int | None:
 
 
 class Member:
-    def __init__(self, *, name: str, browser: Browser, book: Book, seed: str) -> None:
-        self.name, self._browser, self._book = name, browser, book
+    def __init__(self, *, name: str, browser: Browser, book: Book, seed: str, has_ends: bool) -> None:
+        self.name, self._browser, self._book, self._has_ends = name, browser, book, has_ends
         self._chance = random.Random(seed)
         self._gives_up: list[int] = []
         self._decided: set[int] = set()
@@ -125,6 +125,7 @@ class Member:
             "csrfmiddlewaretoken": _find(_TOKEN, form.text),
             "type": self._chance.choice(TYPES),
             "workspace_id": self._choose_workspace(_WORKSPACE.findall(form.text)),
+            "lifetime": self._choose_lifetime(),
             "note": "",
             "submission": submission,
         }
@@ -133,6 +134,9 @@ class Member:
         for number in set(seen.numbers):
             self._follow(number, wish)
         return True
+
+    def _choose_lifetime(self) -> str:
+        return self._chance.choice(ends.LIFETIMES) if self._has_ends and self._chance.random() < 0.4 else "none"
 
     def _choose_workspace(self, own: list[str]) -> str:
         point = self._chance.random()
@@ -173,13 +177,15 @@ class Member:
         elif point < 0.15:
             self._browser.ask("GET", f"/requests/{number}/")
         elif point < 0.3:
-            self._release_one(wish["csrfmiddlewaretoken"])
+            self._act_on_one(wish["csrfmiddlewaretoken"], "release")
+        elif point < 0.35:
+            self._act_on_one(wish["csrfmiddlewaretoken"], "end", lifetime=self._choose_lifetime())
 
-    def _release_one(self, token: str) -> None:
+    def _act_on_one(self, token: str, act: str, **values: str) -> None:
         page = self._browser.ask("GET", "/workstations/")
         if page is not None and (own := _WORKSTATION.findall(page.text)):
-            path = f"/workstations/{self._chance.choice(own)}/release/"
-            self._browser.ask("POST", path, csrfmiddlewaretoken=token)
+            path = f"/workstations/{self._chance.choice(own)}/{act}/"
+            self._browser.ask("POST", path, csrfmiddlewaretoken=token, **values)
 
     def give_up(self) -> None:
         """Cancel what will never be; said again, it changes nothing."""
@@ -199,7 +205,9 @@ class Member:
 
 
 class Crowd:
-    def __init__(self, *, address: str, sessions: dict[str, str], tickets: int, seed: int) -> None:
+    def __init__(
+        self, *, address: str, sessions: dict[str, str], tickets: int, seed: int, has_ends: bool = False
+    ) -> None:
         self.book = Book()
         self._hurry = threading.Event()
         self._closed = threading.Event()
@@ -210,6 +218,7 @@ class Crowd:
                 browser=Browser(address=address, name=name, session_key=key, book=self.book, hurry=self._hurry),
                 book=self.book,
                 seed=f"{seed}/{name}",
+                has_ends=has_ends,
             )
             for name, key in sessions.items()
         ]

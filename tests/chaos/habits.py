@@ -94,7 +94,9 @@ CLOCK_STEPS, COPY, STRANGERS, KEYS = "clock-steps", "copy", "strangers", "former
 # The provider gives ids of released workstations once more; workers restart all the time, while nothing else is wrong;
 # they are killed while they call; commits take longer than the send margin, which PostgreSQL alone can be made to do.
 REUSED_IDS, RESTARTS, KILLED_CALLS, SLOW_COMMITS = "reused-ids", "restarts", "killed-calls", "slow-commits"
-NAMES = (*FAULTS, CLOCK_STEPS, COPY, REUSED_IDS, RESTARTS, KILLED_CALLS, SLOW_COMMITS)
+# Workstations that end by themselves; a member who may have only a few at once.
+ENDS, LIMITS = "ends", "limits"
+NAMES = (*FAULTS, CLOCK_STEPS, COPY, REUSED_IDS, RESTARTS, KILLED_CALLS, SLOW_COMMITS, ENDS, LIMITS)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

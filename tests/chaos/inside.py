@@ -5,7 +5,7 @@ import logging
 import math
 import os
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.db.models import Count
 
-from tests.chaos import books, clocks, told
+from tests.chaos import books, clocks, ends, told
 
 _LONG_PAUSE = 60.0  # seconds
+OVERDUE = 10.0  # seconds, after which an end has been carried out by any worker that lives
 
 
 def open_portal(environment: dict[str, str]) -> None:
@@ -193,6 +194,40 @@ def read_lines(*, clock: clocks.Clock) -> list[told.Line]:
     verbs = ("pause", "confirm-key", "withdraw-key", "worker-died", "reopen")
     rows = _model("Event").filter(verb__in=verbs).order_by("pk")
     return told.read_lines(rows, refused=refused, clock=clock)
+
+
+def read_ends(*, clock: clocks.Clock) -> list[ends.Line]:
+    """The events of requests and their workstations, in their order, by the real clock."""
+    rows = _model("Event").exclude(request_number=None).exclude(verb__in=("claim", "probe")).order_by("pk")
+    asked = {row.pk: row for row in _model("Request").select_related("requester")}
+    lines: list[ends.Line] = []
+    for row in rows.iterator():
+        if one := asked.get(row.request_number):
+            lines.append(
+                ends.Line(
+                    request=one.pk,
+                    member=one.requester.username,
+                    lifetime=one.lifetime,
+                    at=clock.locate(row.at.timestamp(), after=lines[-1].at if lines else -math.inf),
+                    told_at=row.at,
+                    verb=row.verb,
+                    is_portal=row.actor_id is None,
+                    detail=row.detail,
+                )
+            )
+    return lines
+
+
+def list_overdue() -> list[str]:
+    """Workstations that nobody releases though their end was some time ago."""
+    from portal.models.clock import Now  # only now is Django set up
+
+    live = _model("Workstation").filter(ended_at=None, release_requested_at=None, request__isnull=False)
+    return _list(live.filter(ends_at__lt=Now() - timedelta(seconds=OVERDUE)).values_list("uid", flat=True))
+
+
+def set_limit(name: str) -> None:
+    _model("User").filter(username=name).update(running_limit=ends.MOST)
 
 
 def read_first_key() -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 
-from tests.chaos import books, clients, faults, habits, inside, keeper, killer, lives, logs, stage, told
+from tests.chaos import books, clients, ends, faults, habits, inside, keeper, killer, lives, logs, stage, told
 from tests.provider import control
 from tests.provider.store import FORMER
 
@@ -55,9 +55,15 @@ class Run:
         names = [f"member-{number}" for number in range(1, self._options.members + 1)]
         sessions = inside.make_sessions(names, group="Members")
         (operator,) = inside.make_sessions(["olga"], group="Operators").values()
+        self._limited = names[-1] if habits.LIMITS in self.stage.habits else ""
+        inside.set_limit(self._limited)
         self.stage.start()
         self._crowd = clients.Crowd(
-            address=self.stage.address, sessions=sessions, tickets=self._options.requests, seed=self._options.seed
+            address=self.stage.address,
+            sessions=sessions,
+            tickets=self._options.requests,
+            seed=self._options.seed,
+            has_ends=habits.ENDS in self.stage.habits,
         )
         self._keeper = keeper.Keeper(
             address=self.stage.address, session_key=operator, accepts_former=lambda: self._faults.accepts_former
@@ -163,6 +169,7 @@ class Run:
         stage.wait_until(is_all_seen, seconds=SEEN_WITHIN)
         # A question may have lapsed meanwhile: what waited for its answer was sent, and its outcome may be open again.
         stage.wait_until(self._is_nothing_open, seconds=SEEN_WITHIN)
+        stage.wait_until(lambda: not inside.list_overdue(), seconds=SEEN_WITHIN)
 
     @staticmethod
     def _is_nothing_open() -> bool:
@@ -209,7 +216,7 @@ class Run:
         return dataclasses.replace(contents, seen=self._look_back(contents, record=record))
 
     def _look_back(self, contents: books.Books, *, record: dict[str, Any]) -> list[tuple[str, str]]:
-        lines = inside.read_lines(clock=self.stage.clock)
+        lines, of_requests = inside.read_lines(clock=self.stage.clock), inside.read_ends(clock=self.stage.clock)
         self.events = told.count(lines)
         released = frozenset(row["uid"] for row in record["workstations"] if row["released"])
         found = {
@@ -217,6 +224,11 @@ class Run:
             books.ASKED_NOBODY: [f"R-{number} is unknown, and nobody is asked" for number in sorted(self.unasked)],
             books.BURNT: told.find_burnt(contents, pauses=self.events["paused: other"], bursts=self._faults.bursts),
             books.STOPPED: told.find_stops(lines, first=inside.read_first_key(), steps=self._killer.deeds.steps),
+            books.ENDS: [
+                *ends.find_faults(of_requests, steps=self._killer.deeds.steps),
+                *(f"{uid} runs on after its end" for uid in inside.list_overdue()),
+            ],
+            books.LIMITS: ends.find_passed(of_requests, member=self._limited),
             books.BROKE: logs.find_not_storable(logs.read_errors(self._folder)),
         }
         return [(kind, words) for kind, sentences in found.items() for words in sentences]
