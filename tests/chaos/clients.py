@@ -136,7 +136,7 @@ class Member:
         return True
 
     def _choose_lifetime(self) -> str:
-        return self._chance.choice(ends.LIFETIMES) if self._has_ends and self._chance.random() < 0.4 else "none"
+        return self._chance.choice([*ends.LIFETIMES]) if self._has_ends and self._chance.random() < 0.4 else "none"
 
     def _choose_workspace(self, own: list[str]) -> str:
         point = self._chance.random()

@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from portal.models.lifetime import read_lifetime
-
-LIFETIMES = ("10s", "20s", "40s")
+LIFETIMES = {"10s": 10.0, "20s": 20.0, "40s": 40.0}  # in seconds
 MOST = 4  # that the member with a limit may have at once
 SLACK = 0.6  # seconds: SQLite's clock, and what lies between a statement and its event
 _OVER = ("released", "ended")
@@ -43,8 +41,7 @@ def find_faults(lines: Iterable[Line], *, steps: Collection[float]) -> list[str]
 
 def _follow(line: Line, life: _Life, *, steps: Collection[float]) -> Iterable[str]:
     if line.detail.get("after") == "SUCCEEDED":
-        length = read_lifetime(line.lifetime or "none")
-        life.begun, life.seconds, life.announced = line.at, length.total_seconds() if length else 0.0, None
+        life.begun, life.seconds, life.announced = line.at, LIFETIMES.get(line.lifetime, 0.0), None
     elif line.verb == "set-end":
         until = line.detail["after"]["ends_at"]
         life.seconds = (datetime.fromisoformat(until) - line.told_at).total_seconds() if until else 0.0
