@@ -1,5 +1,6 @@
 """What the audit log of a run tells of lives and limits: no end unannounced, early or told twice, no limit passed."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -64,6 +65,13 @@ def _check_release(line: Line, life: _Life, *, steps: Collection[float]) -> Iter
     lived = line.at - life.begun
     if lived < life.seconds - SLACK and not any(life.begun <= step <= line.at for step in steps):
         yield f"R-{line.request} was released after {lived:.1f} of {life.seconds:.1f} s"
+
+
+def count(lines: Iterable[Line]) -> Counter[str]:
+    verbs = {"warn-end": "ends announced", "set-end": "ends changed", "request-release": "ends carried out"}
+    return Counter(
+        verbs[line.verb] for line in lines if line.verb in verbs and (line.is_portal or line.verb == "set-end")
+    )
 
 
 def find_passed(lines: Iterable[Line], *, member: str) -> list[str]:

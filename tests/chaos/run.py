@@ -217,7 +217,7 @@ class Run:
 
     def _look_back(self, contents: books.Books, *, record: dict[str, Any]) -> list[tuple[str, str]]:
         lines, of_requests = inside.read_lines(clock=self.stage.clock), inside.read_ends(clock=self.stage.clock)
-        self.events = told.count(lines)
+        self.events = told.count(lines) + ends.count(of_requests)
         released = frozenset(row["uid"] for row in record["workstations"] if row["released"])
         found = {
             books.WRONG_OWNER: lives.find_mixups(contents, released=released, reopened=told.list_reopened(lines)),
