@@ -29,14 +29,16 @@ class LifetimesField(WholeText):
 
 class PolicyForm(forms.Form):
     lifetimes = LifetimesField(
-        label=gettext_lazy("How long a workstation may live"),
+        label=gettext_lazy("Lifetimes that the form offers"),
         help_text=gettext_lazy(
-            "What the form offers: numbers with s, m, h or d; none is without an end. At its end the portal releases a "
+            "Numbers with s, m, h or d, separated by spaces; none: without an end. At its end the portal releases a "
             "workstation, after two warnings."
         ),
     )
     lifetime = WholeText(
-        label=gettext_lazy("Chosen at first"), help_text=gettext_lazy("One of those above."), error_messages=LENGTHS
+        label=gettext_lazy("Preselected lifetime"),
+        help_text=gettext_lazy("One of those above."),
+        error_messages=LENGTHS,
     )
     idle_hours = Count(
         label=gettext_lazy("Hours after which an unused workstation is released"),

@@ -85,7 +85,9 @@ class RequestForm(forms.Form):
         validators=[RegexValidator(rf"\A{_UID.pattern}\Z", _NO_UID)],
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
     )
-    lifetime = LifetimeField(label=_("Release it after"), help_text=_("You are told before, and can keep it longer."))
+    lifetime = LifetimeField(
+        label=_("Release it after"), help_text=_("You are warned before it ends, and can keep it longer.")
+    )
     note = WholeText(
         label=_("Note (optional)"),
         required=False,

@@ -51,6 +51,7 @@ def _create_workstation(
     portal_request = rows._create_request(person, hours, "SUCCEEDED", type=kind, note=note, **ready)
     rows._create_attempt(portal_request, "SUCCEEDED")
     over = {"status": "completed", "ended_at": begun + timedelta(hours=lasted)} if lasted else {"status": "active"}
+    ends = {"ends_at": begun + timedelta(hours=8), "end_set_at": begun}
     models.Workstation.objects.create(
         account=accounts.get_current_account(),
         request=portal_request,
@@ -59,5 +60,6 @@ def _create_workstation(
         type=kind,
         created_at=begun,
         first_seen_at=begun,
+        **ends,
         **over,
     )

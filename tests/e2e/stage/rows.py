@@ -188,7 +188,8 @@ def create_mirrors(mira: models.User, olga: models.User) -> dict[str, str]:
     atlas = _create_workspace(mira, "atlas", "active")
     _fill(atlas)
     _create_workspace(mira, "9f3c2d1a-77e0-4b7e-9d62-0a4f5b1c8e33", "")
-    shared = {"workspace": atlas, "raw": json.dumps({"id": "ws-1", "type": "python", "status": "active"})}
+    ends = {"ends_at": NOW + timedelta(hours=3, minutes=12), "end_set_at": NOW}
+    shared = {**ends, "workspace": atlas, "raw": json.dumps({"id": "ws-1", "type": "python", "status": "active"})}
     leaving = {"release_requested_at": NOW, "release_requested_by": mira, "release_due_at": NOW}
     former = models.Account.objects.create(base_url="https://former.example/v1", retired_at=NOW)
     begun = NOW - timedelta(hours=2, minutes=28)

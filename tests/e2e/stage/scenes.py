@@ -84,7 +84,7 @@ def _pause(cause: str) -> None:
 
 
 def _limit(most: str) -> None:
-    values = {"running_per_person": int(most), "running": 50 * int(most)}
+    values = models.Policy.read_defaults() | {"running_per_person": int(most), "running": 50 * int(most)}
     models.Policy.objects.update_or_create(pk=1, defaults=values)
     models.User.objects.filter(username="mira").update(running_limit=3 if int(most) else None)
 
