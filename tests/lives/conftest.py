@@ -27,12 +27,13 @@ class Time:
         self._database.step(seconds=seconds)
 
     def pass_by(self, seconds: float = 0, minutes: float = 0) -> None:
-        """While a worker looks every minute."""
+        """While a worker looks every minute, or twenty times."""
         left = seconds + 60 * minutes
+        pause = max(60.0, left / 20)
         while left > 0:
-            self.sleep(min(left, 60.0))
+            self.sleep(min(left, pause))
             self.look()
-            left -= 60
+            left -= pause
 
     def sleep(self, seconds: float = 0, hours: float = 0) -> None:
         """While no worker runs."""
