@@ -1,6 +1,7 @@
 """Time that tests drive, by the database's clock and by CLOCK_BOOTTIME."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -40,8 +41,10 @@ class Time:
         self._slept += seconds + 3600 * hours
         self._database.step(seconds=seconds + 3600 * hours)
 
-    def look(self) -> int:
-        return self._lease.run(carrying_out.carry_out_ends, watched=self._watched)
+    def look(self, *, meanwhile: Callable[[], object] = lambda: None) -> int:
+        """`meanwhile`: what somebody does after the worker has seen what is due, before each change that it makes."""
+        lease = replace(self._lease, before_renewal=lambda: meanwhile() and None)
+        return lease.run(carrying_out.carry_out_ends, watched=self._watched)
 
 
 @pytest.fixture

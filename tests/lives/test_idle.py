@@ -36,7 +36,7 @@ def test_what_nobody_uses_is_announced_and_released(time, alice, lifetime):
     time.pass_by(minutes=4 * HOUR - 2)
     assert list_warnings(workstation) == []
     time.pass_by(minutes=2)
-    assert (list_warnings(workstation), read_left(workstation)) == ([("idle", 1)], 30.0)
+    assert (list_warnings(workstation), read_left(workstation)) == ([("idle", 1)], 30)
     time.pass_by(minutes=28)
     assert (list_warnings(workstation), is_released(workstation)) == ([("idle", 1), ("idle", 2)], False)
     time.pass_by(minutes=3)
@@ -75,7 +75,7 @@ def test_who_uses_it_again_keeps_it(time, alice, lifetime):
     workstation = factories.create_workstation(alice, lifetime=lifetime)
     planned = workstation.ends_at
     time.pass_by(minutes=4 * HOUR)
-    assert read_left(workstation) == 30.0
+    assert read_left(workstation) == 30
     connect(workstation)
     time.pass_by(minutes=1)
     workstation.refresh_from_db()

@@ -87,9 +87,9 @@ def test_only_its_owner_changes_it_and_an_operator_with_a_reason(sandbox, sign_i
     assert [sign_in(person).post(address, {"lifetime": "8h"}).status_code for person in (bob, anna)] == [404, 404]
     operator = sign_in(olga)
     assert "Say why" in read(operator.post(address, {"lifetime": "8h"}, follow=True))
-    assert read_left(workstation) == 120.0
+    assert read_left(workstation) == 120
     operator.post(address, {"lifetime": "8h", "reason": REASON})
-    assert read_left(workstation) == 480.0
+    assert read_left(workstation) == 480
     event = models.Event.objects.get(verb="set-end")
     assert (event.actor_name, event.reason) == ("olga", REASON)
     assert "Keep 2 h longer" not in read(operator.get(f"/workstations/{workstation.uid}/"))
