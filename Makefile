@@ -69,8 +69,9 @@ chaos: .venv/.installed-dev
 			$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(ARGS) || exit 1; \
 	done
 
-# What takes more than a minute by itself, and is no part of CI: half an hour.
-slow:
+# What takes long by itself, and is no part of CI: half an hour.
+slow: .venv/.installed-dev
+	@SLOW=1 $(PYTHON) -m pytest tests/notifications -k a_thousand
 	@$(MAKE) --no-print-directory chaos REQUESTS=10000
 
 # How slow pages are while somebody attacks, what lists cost at a million requests (the databases are filled once), and how

@@ -223,6 +223,25 @@ def read_stream(name: str, *, may_be_plain: bool) -> str:
     return value
 
 
+# Schemes of Apprise that act on this machine, or read its files, instead of reaching a service.
+LOCAL_SCHEMES = frozenset(
+    {"blink1", "dbus", "gio", "glib", "gnome", "kde", "macosx", "qt", "syslog", "vapid", "windows", "exec", "file"}
+)
+_CHANNEL = re.compile(r"([a-z0-9][a-z0-9+.-]*)://[!-~]+", re.IGNORECASE)
+
+
+def read_channels(name: str) -> list[str]:
+    """The URLs of a comma-separated setting, as Apprise has them, each once."""
+    urls = list(dict.fromkeys(read_list(name)))
+    for url in urls:
+        match = _CHANNEL.fullmatch(url)
+        if not match:
+            stop(f"{name} must be URLs such as slack://..., with commas between them; a comma within one is %2C.")
+        if (scheme := match[1].lower()) in LOCAL_SCHEMES:
+            stop(f"{name} has {scheme}://, which does not reach a service but acts on this machine.")
+    return urls
+
+
 def _split_url(name: str, value: str) -> tuple[SplitResult, str]:
     """The URL's parts and its host; stops the start where it is no URL."""
     try:

@@ -258,6 +258,11 @@ if EMAIL_URL:
     if not PORTAL_URL:
         environment.stop("EMAIL_URL needs PORTAL_URL, the portal's own address, for the links in mails.")
 
+# The team's channels, as URLs of Apprise, which hold secrets.
+PORTAL_NOTIFY_URLS = environment.read_channels("PORTAL_NOTIFY_URLS")
+if PORTAL_NOTIFY_URLS and not PORTAL_URL:
+    environment.stop("PORTAL_NOTIFY_URLS needs PORTAL_URL, the portal's own address, for the links in messages.")
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = environment.read_time_zone("PORTAL_TIME_ZONE", default="UTC")
 

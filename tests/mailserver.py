@@ -16,6 +16,7 @@ class MailServer(socketserver.ThreadingTCPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.mails: list[EmailMessage] = []
+        self.texts: list[str] = []  # of them, as they came
         self.replies: dict[str, str] = {}
         self.connections = 0
         self.before_mail: Callable[[], object] = lambda: None
@@ -62,6 +63,7 @@ class _Handler(socketserver.StreamRequestHandler):
         while (line := self.rfile.readline()) not in (b".\r\n", b""):
             lines.append(line)
         server.before_mail()
+        server.texts.append(b"".join(lines).decode("ascii"))
         server.mails.append(message_from_bytes(b"".join(lines), policy=policy.default))
         server.has_mail.set()
         self._say("250 taken")

@@ -48,7 +48,7 @@ PLAIN = {
 LIBRARY = {"requests", "urllib3"}
 # The packages of services, lowest first: each imports only from those before it.
 SERVICE_PACKAGES: tuple[str, ...] = ("runtime", "audit", "key", "search", "mirrors", "people", "connections")
-SERVICE_PACKAGES += ("lives", "requests", "reconciliation", "reports", "retention")
+SERVICE_PACKAGES += ("lives", "requests", "reconciliation", "reports", "notifications", "retention")
 
 
 def part_of(path: Path) -> str:

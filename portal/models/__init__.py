@@ -10,6 +10,7 @@ from portal.models.event import Change, Event, EventNumber, name_target
 from portal.models.ids import MAX_ID, parse_id
 from portal.models.lifetime import UNENDING, describe_lifetime, read_lifetime
 from portal.models.notice import Notice
+from portal.models.notification import Notification
 from portal.models.policy import Policy
 from portal.models.request import LONGEST_TYPE, TRANSITIONS, Request, check_transition
 from portal.models.runtime import Lease, Limit, Worker

@@ -105,10 +105,14 @@ class LogCheck(models.Model):
 
 
 class StreamPosition(models.Model):
-    """The one row that says up to which event everything has left this machine."""
+    """The one row that says up to which event everything has left this machine, and people were told."""
 
     last_id = models.BigIntegerField(default=0, help_text=_("The newest event that is certain to have arrived."))
     place = models.CharField(max_length=300, help_text=_("Where the database is that is sent: a copy is elsewhere."))
+    told_id = models.BigIntegerField(
+        null=True, help_text=_("The event up to which people were told what concerns them.")
+    )
+    is_queue_slow = models.BooleanField(default=False, help_text=_("And they were told so."))
 
     class Meta:
         constraints = [models.CheckConstraint(name="stream_position_is_one", condition=Q(pk=1))]

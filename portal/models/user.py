@@ -41,6 +41,8 @@ class User(Audited, AbstractUser):
         null=True, editable=False, help_text=_("Workstations that they may have; empty: the portal's limit, 0: none.")
     )
 
+    mail_choices = models.JSONField(default=dict, editable=False, help_text=_("By kind of notification, where chosen."))
+
     # When they asked for a sign-in link by mail that no worker has sent yet.
     link_asked_at = models.DateTimeField(null=True, editable=False)
 

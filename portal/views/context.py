@@ -31,7 +31,7 @@ _BELOW = {
 
 
 def portal(request: HttpRequest) -> dict[str, object]:
-    """One query for somebody who is signed in, and one more on a whole page."""
+    """One query for somebody who is signed in, and two more on a whole page."""
     theme = request.COOKIES.get(settings.THEME_COOKIE, "auto")
     return {
         "theme": theme if theme in THEMES else "auto",
@@ -42,9 +42,14 @@ def portal(request: HttpRequest) -> dict[str, object]:
         "operators": SimpleLazyObject(people.name_operators),  # asked where they are named
         "is_poll": live.is_poll(request),
         "offers_zone": _offers_zone(request),
+        "count_unread": partial(_count_unread, request),  # likewise; at most 100
         "list_navigation": partial(_list_navigation, request),  # called by the one template that shows it
         **_read_key(request),
     }
+
+
+def _count_unread(request: HttpRequest) -> int:
+    return models.Notification.objects.filter(person=cast(models.User, request.user), read_at=None)[:100].count()
 
 
 def _offers_zone(request: HttpRequest) -> bool:

@@ -24,7 +24,7 @@ from portal.views.http import SignedInRequest, make_address, saying_why
 type View[**P] = Callable[Concatenate[SignedInRequest, P], HttpResponse]
 
 
-def _check_administrator(request: SignedInRequest) -> None:
+def check_administrator(request: SignedInRequest) -> None:
     if not request.user.is_superuser:
         raise PermissionDenied
 
@@ -34,7 +34,7 @@ def confirmed[**P](view: View[P]) -> View[P]:
 
     @wraps(view)
     def guarded(request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        _check_administrator(request)
+        check_administrator(request)
         if sessions.has_proved(session=request.session):
             return view(request, *args, **kwargs)
         if request.method == "POST":
@@ -52,7 +52,7 @@ def _read_people() -> QuerySet[models.User]:
 
 @require_GET
 def index(request: SignedInRequest) -> HttpResponse:
-    _check_administrator(request)
+    check_administrator(request)
     form = forms.PeopleForm(request.GET)
     text = form.cleaned_data["name"] if form.is_valid() else ""
     named = Q(username__icontains=text) | Q(first_name__icontains=text) | Q(email__icontains=text)

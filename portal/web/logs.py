@@ -1,4 +1,4 @@
-"""What stands in no log: the token of a link with which somebody comes in without a password."""
+"""What stands in no log: the token of a link that works for who is not signed in."""
 
 import logging
 import re
@@ -13,7 +13,7 @@ def _spell(text: str) -> str:
 
 
 _SLASH, _DOT = _spell("/"), _spell(".")
-_LINK = f"{_SLASH}(?:{_spell('setup')}|{_spell('join')})(?:{_SLASH}{_DOT}{{0,2}})+"
+_LINK = f"{_SLASH}(?:{_spell('setup')}|{_spell('join')}|{_spell('unsubscribe')})(?:{_SLASH}{_DOT}{{0,2}})+"
 _TOKEN = re.compile(rf"({_LINK})(?:(?!{_SLASH})[^\s\"'?#&])+", re.IGNORECASE)
 
 

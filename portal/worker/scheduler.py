@@ -17,6 +17,7 @@ from portal.services.connections import ending
 from portal.services.key import accounts, credentials, database_moved, steady_clock
 from portal.services.lives import carrying_out
 from portal.services.mirrors import refreshing, types
+from portal.services.notifications import channels, delivery, lasting, telling
 from portal.services.people import invitations, mail, sessions
 from portal.services.reconciliation import reconcile, timeouts
 from portal.services.reports import usage
@@ -67,6 +68,8 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
         Job("types", 24 * interval, partial(types.read_types, client=client), uses_key=True),
         Job("connections", interval, ending.end_silent),
         Job("ends", interval, partial(carrying_out.carry_out_ends, watched=of_ends)),
+        Job("notify", interval, partial(telling.tell_people, seen=set())),
+        Job("lasting", 12 * interval, lasting.note_lasting),
         # Days end seldom; what is not sealed yet is at most a minute old; and whether a check is due is soon seen.
         Job("usage", 12 * interval, usage.count_days),
         Job("seal", 12 * interval, seals.seal_events),
@@ -77,10 +80,14 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
     ]
     if mail.is_set_up():
         jobs.append(Job("mail", interval, invitations.send_asked, call_seconds=2 * mail.LONGEST))
+        jobs.append(Job("notify-mail", interval, delivery.send_mails, call_seconds=2 * mail.LONGEST))
     if settings.PORTAL_AUDIT_STREAM:
         log = stream.Stream(destination=destinations.make_destination())
         send = partial(log.send_events, is_unchanged=database_moved.check_database)
         jobs.append(Job("stream", interval, send, call_seconds=destinations.LONGEST))
+    for url in settings.PORTAL_NOTIFY_URLS:  # one each: a channel that is slow makes no other wait
+        name, send = f"notify-{channels.make_fingerprint(url=url)}", partial(delivery.send_to_channel, url=url)
+        jobs.append(Job(name, interval, send, call_seconds=channels.LONGEST))
     return jobs
 
 

@@ -24,6 +24,7 @@ from portal.services.audit import nightly, seals, verify
 from portal.services.key import accounts, credentials, steady_clock
 from portal.services.lives import carrying_out
 from portal.services.mirrors import refreshing, types
+from portal.services.notifications import lasting
 from portal.services.people import invitations, links, membership
 from portal.services.reconciliation import timeouts
 from portal.services.reports import configuration
@@ -417,6 +418,22 @@ def set_time_zone(stage: Stage) -> None:
     stage.post(stage.alice, "/accounts/", time_zone="Europe/Rome")
 
 
+def choose_mail(stage: Stage) -> None:
+    stage.post(stage.alice, "/notifications/", kinds=["failed"])
+
+
+def leave_unassigned(stage: Stage) -> None:
+    make_orphan()
+    models.Workstation.objects.update(first_seen_at=Now() - timedelta(minutes=11))
+    factories.acquire_lease(name="lasting").run(lasting.note_lasting)
+
+
+def let_queue_wait(stage: Stage) -> None:
+    factories.submit(stage.alice)
+    models.Request.objects.update(queued_at=Now() - timedelta(minutes=11))
+    factories.acquire_lease(name="lasting").run(lasting.note_lasting)
+
+
 def prune_old(stage: Stage) -> None:
     cancel(stage)
     factories.acquire_lease(name="seal").run(seals.seal_events)
@@ -510,6 +527,8 @@ ACTS = [
     Act(verbs=(Verb.REQUEST_RELEASE,), do=request_release, by="olga", has_change=True, has_reason=True),
     Act(verbs=(Verb.SET_END,), do=set_end, by="olga", has_change=True, has_reason=True),
     Act(verbs=(Verb.WARN_END, Verb.REQUEST_RELEASE), do=reach_end),
+    Act(verbs=(Verb.UNASSIGNED,), do=leave_unassigned),
+    Act(verbs=(Verb.QUEUE_SLOW,), do=let_queue_wait),
     Act(verbs=(Verb.RELEASED,), do=release, has_change=True),
     Act(verbs=(Verb.ENDED,), do=end, has_change=True),
     Act(verbs=(Verb.MISSING, Verb.FOUND_AGAIN), do=miss_and_find, has_change=True),
@@ -537,6 +556,7 @@ ACTS = [
     Act(verbs=(Verb.UNLINK_IDENTITY,), do=unlink_identity, by="root"),
     Act(verbs=(Verb.CHANGE_PASSWORD,), do=change_password, by="alice"),
     Act(verbs=(Verb.SET_TIME_ZONE,), do=set_time_zone, by="alice", has_change=True),
+    Act(verbs=(Verb.CHOOSE_MAIL,), do=choose_mail, by="alice", has_change=True),
     Act(verbs=(Verb.CHANGE_POLICY,), do=change_policy, by="root", has_change=True),
     Act(verbs=(Verb.SET_LIMIT,), do=set_limit, by="olga", has_change=True, has_reason=True),
     Act(verbs=(Verb.GIVE_WORKSPACE,), do=give_workspace, by="olga", has_reason=True, staged=("owner_id",)),

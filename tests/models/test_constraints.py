@@ -122,6 +122,21 @@ def test_a_hold_has_a_cause_and_a_start(values):
     refuse(lambda: models.Key.objects.update(**values))
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"person": None},
+        {"channel": "0123456789abcdef"},
+        {"sent_at": Now(), "send_due_at": Now()},
+        {"sent_at": Now(), "failure": "HTTP 500"},
+        {"person": None, "channel": "0123456789abcdef", "read_at": Now()},
+    ],
+)
+def test_a_notification_is_for_a_person_or_a_channel_and_sent_or_not(alice, values):
+    row = models.Notification.objects.create(person=alice, kind="ready")
+    refuse(lambda: models.Notification.objects.filter(pk=row.pk).update(**values))
+
+
 @pytest.mark.django_db(transaction=True)
 def test_an_event_outside_a_transaction_is_refused(alice):
     with pytest.raises(RuntimeError):

@@ -26,6 +26,7 @@ TOKEN = "Zk3-_x9TokenTokenTokenTokenTokenToken"
         (f"/join%252F{TOKEN}%252F", "/join%252F...%252F"),
         (f"/./join//./{TOKEN}", "/./join//./..."),
         (f"/join/%{TOKEN}", "/join/..."),
+        (f"/notifications/unsubscribe/2.failed:{TOKEN}/", "/notifications/unsubscribe/.../"),
         ("/setup/ and /requests/1/", "/setup/ and /requests/1/"),
     ],
 )

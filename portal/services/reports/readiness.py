@@ -13,6 +13,7 @@ from portal.services.people import invitations, throttle
 from portal.services.runtime import leases, workers
 
 _SILENCE = timedelta(minutes=2)  # longer than a full minute's cap, or one call, can keep the queue waiting
+_SLOW = timedelta(minutes=10)  # for which a request may wait without a pause
 _SCAN_OVERDUE = 3  # intervals between scans
 _LEAST_SCAN_OVERDUE = timedelta(minutes=15)
 
@@ -56,6 +57,16 @@ def find_warnings() -> list[str]:
         warnings.append("Events of the audit log have waited for their seal for minutes: they could be removed unseen.")
     overdue = leases.list_overdue(holders=living)
     return warnings + [f"The job {name} makes no progress." for name in overdue]
+
+
+def find_slow_request() -> models.Request | None:
+    """The request that waits longest, where that is too long and no pause says why; time under one does not count."""
+    key = circuit_breaker.get_current_key()
+    oldest = None if key.is_paused else models.Request.objects.due(key.account).first()
+    if oldest is None:
+        return None
+    waited = (clock.read_clock() - oldest.queued_at).total_seconds()
+    return oldest if waited - (key.paused_seconds - oldest.paused_seconds_before) > _SLOW.total_seconds() else None
 
 
 def _is_silent(key: models.Key, *, since: datetime, now: datetime) -> bool:

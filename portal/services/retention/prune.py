@@ -36,6 +36,7 @@ _MIRRORED = (
 
 def prune_old() -> int:
     """Prune some batches of what is old enough, each in a transaction of its own. Returns how many rows were named."""
+    _prune_notifications()
     if settings.PORTAL_KEEP_DAYS is None:
         return 0
     # Whole days go, of the site's zone: so there is something to do after midnight, and then not until the next.
@@ -48,6 +49,14 @@ def prune_old() -> int:
     if count or more:
         logger.info("Pruned %d requests and %d events from before %s.", count, more, before.date())
     return count + more
+
+
+def _prune_notifications() -> None:
+    age = timedelta(days=min(90, settings.PORTAL_KEEP_DAYS or 90))
+    old = models.Notification.objects.filter(created_at__lt=Now() - age).order_by("created_at")
+    if numbers := list(old.values_list("pk", flat=True)[:EVENTS_AT_ONCE]):
+        with leases.transaction():
+            models.Notification.objects.filter(pk__in=numbers).delete()
 
 
 # --- Requests ---

@@ -1,0 +1,36 @@
+"""Notes what begins without an act: a slow queue, and workstations that stay unassigned. Each once."""
+
+from datetime import timedelta
+
+from portal import models
+from portal.db import clock
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import accounts
+from portal.services.notifications import telling
+from portal.services.reports import readiness
+from portal.services.runtime import leases
+
+_SETTLED, _FORGOTTEN = timedelta(minutes=10), timedelta(days=1)  # until then a request may turn out to own it
+
+
+def note_lasting() -> None:
+    waiting, was_slow = readiness.find_slow_request(), telling.read_position().is_queue_slow
+    if (waiting is not None) != was_slow:
+        with leases.transaction():
+            models.StreamPosition.objects.update(is_queue_slow=not was_slow)
+            if waiting is not None:
+                audit.record(Verb.QUEUE_SLOW, waiting, rows=())
+    if new := _find_unassigned():
+        with leases.transaction(), audit.collect_events():
+            for workstation in new:
+                audit.record(Verb.UNASSIGNED, workstation, rows=())
+
+
+def _find_unassigned() -> list[models.Workstation]:
+    now, account = clock.read_clock(), accounts.get_current_account()
+    orphans = models.Workstation.objects.orphans().filter(account=account, release_requested_at=None)
+    settled = orphans.filter(first_seen_at__range=(now - _FORGOTTEN, now - _SETTLED)).order_by("id").defer("raw")
+    names = {models.name_target(row): row for row in settled[:200]}
+    noted = models.Event.objects.filter(verb=Verb.UNASSIGNED, target__in=names).values_list("target", flat=True)
+    return [names[name] for name in sorted(names.keys() - set(noted))]
