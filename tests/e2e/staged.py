@@ -33,6 +33,7 @@ class Staged:
             # Nothing is sent where nobody has an address.
             "EMAIL_URL": "smtp://127.0.0.1:9",
             "PORTAL_URL": "https://portal.example",
+            "PORTAL_NOTIFY_URLS": "jsons://hooks.example/secret,slack://secret/secret/secret",
         }
         self._scene = "active"
         self._scene_facts: dict[str, Any] = {}

@@ -71,6 +71,7 @@ def build() -> dict[str, object]:
     people = rows.create_people()
     requests = rows.create_requests(people["mira"], people["olga"])
     uids = rows.create_mirrors(people["mira"], people["olga"])
+    uids["unsubscribe"] = rows.create_notifications(people, requests)
     rows.create_types()
     rows.create_past(people["root"], people["olga"], models.User.objects.latest("pk"))
     rows.create_record(people["olga"])

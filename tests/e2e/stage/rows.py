@@ -2,11 +2,13 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils import timezone
@@ -18,6 +20,7 @@ from portal.services import audit
 from portal.services.audit import seals, tombstones
 from portal.services.connections import shares
 from portal.services.key import accounts
+from portal.services.notifications import channels, choices
 from portal.services.people import membership
 from portal.services.requests import lifecycle, notes
 from portal.services.runtime import leases
@@ -46,7 +49,7 @@ def create_people() -> dict[str, models.User]:
     frida is asked for a code when she signs in.
     """
     people = {
-        "mira": factories.create_user("mira", "Members"),
+        "mira": factories.create_user("mira", "Members", email="mira@team.example"),
         "nils": factories.create_user("nils", "Members"),
         "guest": factories.create_user("guest"),
         "anna": factories.create_user("anna", "Auditors"),
@@ -318,6 +321,28 @@ def create_past(root: models.User, olga: models.User, ines: models.User) -> None
 
 
 @transaction.atomic
+def create_notifications(people: dict[str, models.User], requests: dict[str, int]) -> str:
+    """What mira and the channels were told; gives the token by which mails to mira are stopped."""
+    told: list[dict[str, Any]] = [
+        {"kind": "ready", "request_number": 1, "read_at": NOW},
+        {"kind": "failed", "request_number": requests["402"], "values": {"failure": "402"}, "events": [*range(12)]},
+        {"kind": "released", "workstation": LONG, "values": {"who": "olga", "reason": LONG}, "request_number": 1},
+        {"kind": "decision", "request_number": requests["stuck"], "values": {"reason": notes.NO_WITNESS}},
+    ]
+    first, second = (channels.make_fingerprint(url=url) for url in settings.PORTAL_NOTIFY_URLS)
+    sent: list[dict[str, Any]] = [
+        {"channel": first, "sent_at": NOW},
+        {"channel": first, "send_due_at": NOW + timedelta(hours=1), "failure": "HTTP 503"},
+        {"channel": first, "failure": "timeout"},
+        {"channel": second, "send_due_at": NOW},
+    ]
+    for values in told:
+        models.Notification.objects.create(**{"person": people["mira"], "events": [1]} | values)
+    for columns in sent:
+        models.Notification.objects.create(kind="paused", values={"cause": "402"}, events=[1], **columns)
+    return choices.make_path(person=people["mira"], kind="failed").split("/")[-2]
+
+
 def create_record(olga: models.User) -> None:
     """A notice, a check, a tombstone of what was pruned long ago, and a seal over all events but the newest."""
     example = json.dumps({"id": "ws-1", "type": "quantum"})
