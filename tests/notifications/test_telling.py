@@ -117,8 +117,8 @@ def test_other_words_for_the_same_question_and_its_end_are_no_news(tell, sandbox
 def test_each_warning_of_an_end_is_told(tell, sandbox, alice):
     stored = factories.create_workstation(alice)
     ends_at = timezone.now() + timedelta(minutes=30)
-    for left in (1800, 1800, 300):
-        record(Verb.WARN_END, stored, detail={"ends_at": ends_at.isoformat(), "why": "lifetime", "left": left})
+    for warning in (1, 1, 2):
+        record(Verb.WARN_END, stored, detail={"ends_at": ends_at.isoformat(), "why": "lifetime", "warning": warning})
     rows = tell()
     assert [len(row.events) for row in rows] == [2, 1]
     [(who, line, _reason, path)] = list_told(rows)

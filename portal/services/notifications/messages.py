@@ -48,7 +48,7 @@ class Fact:
         event, detail = self.event, self.event.detail
         failure = self.portal_request.failure if self.portal_request else ""
         values = {"who": event.actor_name, "reason": event.reason, "failure": failure, "number": event.request_number}
-        return values | {name: detail.get(name) for name in ("cause", "ends_at", "left")}
+        return values | {name: detail.get(name) for name in ("cause", "ends_at", "warning")}
 
 
 @dataclass(frozen=True, kw_only=True)
