@@ -51,6 +51,17 @@ def test_what_ends_soon_anyway_is_not_idle(time, alice):
     assert list_warnings(workstation) == [("lifetime", 1), ("lifetime", 2)]
 
 
+def test_one_that_was_there_before_there_were_ends_is_idle_too(time, alice):
+    workstation = factories.create_workstation(alice, lifetime="none")
+    models.Workstation.objects.update(end_set_at=None)
+    time.pass_by(minutes=4 * HOUR + 1)
+    assert list_warnings(workstation) == [("idle", 1)]
+    connect(workstation)
+    time.pass_by(minutes=1)
+    workstation.refresh_from_db()
+    assert workstation.ends_at is None
+
+
 @pytest.mark.parametrize("use", ["open", "closed", "scripts", "file", "log"])
 def test_what_somebody_uses_is_not_idle(time, alice, use):
     workstation = factories.create_workstation(alice, lifetime="none")

@@ -52,8 +52,9 @@ def _list_unused(rows: QuerySet[models.Workstation], *, since: object) -> QueryS
 @leases.transaction()
 def _announce(row: models.Workstation) -> None:
     unchanged = models.Workstation.objects.filter(ends_at=row.ends_at, ended_at=None, release_requested_at=None)
-    values = {"ends_at": Now() + FIRST, "planned_end_at": row.ends_at, "end_is_idle": True, "end_warnings": 1}
-    if row.update_where(unchanged, **values):
+    begun_at = Coalesce("end_set_at", "first_seen_at")  # nobody chose one where there were no ends yet
+    values = {"ends_at": Now() + FIRST, "end_set_at": begun_at, "planned_end_at": row.ends_at}
+    if row.update_where(unchanged, **values, end_is_idle=True, end_warnings=1):
         row.refresh_from_db(fields=["ends_at"])
         ends.record_warning(workstation=row)
 
