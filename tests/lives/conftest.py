@@ -16,16 +16,26 @@ class Time:
     """`pass_by` moves both clocks; `step` the database's alone, as when somebody sets it."""
 
     def __init__(self, database: DatabaseClock) -> None:
-        self._database, self._slept = database, 0.0
+        self._database, self._slept, self._steps = database, 0.0, list[float]()
         self._lease = factories.acquire_lease(name="ends", seconds=1e9)
         self.start_worker()
 
     def start_worker(self) -> None:
         """Another process watches the clock from now on."""
-        self._watched = steady_clock.SteadyClock(boottime=lambda: agentstation.boottime() + self._slept)
+        self._watched = steady_clock.SteadyClock(boottime=self._read_boottime)
 
     def step(self, seconds: float) -> None:
         self._database.step(seconds=seconds)
+
+    def step_in_next_round(self, seconds: float) -> None:
+        """Directly after that has read the time."""
+        self._steps = [0.0, seconds]
+
+    def _read_boottime(self) -> float:
+        """A round reads it before and after the database's time."""
+        if self._steps:
+            self.step(self._steps.pop(0))
+        return agentstation.boottime() + self._slept
 
     def pass_by(self, seconds: float = 0, minutes: float = 0) -> None:
         """While a worker looks every minute, or twenty times."""

@@ -154,6 +154,17 @@ def test_a_step_that_nobody_saw_ends_nothing_unannounced(time, alice):
     assert (list_warnings(workstation), read_left(workstation)) == ([("lifetime", 2)], 5)
 
 
+def test_a_step_within_a_round_ends_nothing(time, alice):
+    workstation = factories.create_workstation(alice, lifetime="2h")
+    time.pass_by(minutes=91)
+    assert list_warnings(workstation) == [("lifetime", 1)]
+    time.step_in_next_round(3600)
+    time.pass_by(minutes=1)
+    assert not is_released(workstation)
+    time.pass_by(minutes=1)
+    assert (is_released(workstation), read_left(workstation)) == (False, 27.0)
+
+
 def test_its_owner_adds_two_hours_to_it(time, alice):
     workstation = factories.create_workstation(alice, lifetime="2h")
     time.pass_by(minutes=100)

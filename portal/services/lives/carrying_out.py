@@ -14,7 +14,6 @@ from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
 from portal import models
-from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
@@ -46,14 +45,14 @@ class _End:
 def carry_out_ends(*, watched: steady_clock.SteadyClock) -> int:
     """Announce and carry out what is due. `watched`: the clock that this job keeps. Returns how many."""
     account = accounts.get_current_account()
-    watched.observe(token=leases.get_lease().token)
+    now = watched.observe(token=leases.get_lease().token)  # the clock may step within this round
     if watched.step:
         _add_step(account, watched=watched)
     idle.announce_idle(account=account)
     near = list(_list_near(account))
     steady = timedelta(seconds=watched.steady_seconds)
-    due = [end.row for end in near if end.row.end_warnings and end.last <= steady]
-    return sum(map(_announce, near)) + sum(map(_release, due))
+    due = [end.row for end in near if end.row.end_warnings and end.last <= steady and end.at <= now]
+    return sum(_announce(end, now=now) for end in near) + sum(map(_release, due))
 
 
 def _list_near(account: models.Account) -> Iterator[_End]:
@@ -76,9 +75,9 @@ def _add_step(account: models.Account, *, watched: steady_clock.SteadyClock) -> 
     before.update(**moved)
 
 
-def _announce(end: _End) -> bool:
+def _announce(end: _End, *, now: datetime) -> bool:
     """Whether this end was to be announced, for the first time or the last. A late announcement moves the end."""
-    row, left = end.row, end.at - clock.read_clock()
+    row, left = end.row, end.at - now
     warnings = 2 if left <= end.last else int(left <= end.first)
     if warnings <= row.end_warnings:
         return False
