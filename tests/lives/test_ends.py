@@ -257,3 +257,14 @@ def test_after_a_restore_nothing_ends_within_half_an_hour(time, sandbox, alice, 
     time.pass_by(minutes=3)
     assert is_released(near)
     assert not verify.verify_log(rows=True).findings
+
+
+def test_after_a_restore_who_presses_before_the_release_is_sent_has_kept_it(time, sandbox, alice):
+    workstation = factories.create_workstation(alice, lifetime="10m")
+    time.pass_by(minutes=12)
+    factories.claim_release()
+    call_command("restore", verbosity=0)
+    time.pass_by(minutes=36)
+    assert is_released(workstation)
+    ends.extend_life(actor=alice, workstation=workstation)
+    assert not is_released(workstation)

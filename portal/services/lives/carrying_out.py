@@ -118,6 +118,6 @@ def postpone_ends(*, account: models.Account) -> list[models.Workstation]:
     asked = live.filter(release_requested_at__isnull=False, release_requested_by=None).select_for_update()
     kept = list(asked.select_related(None))
     for row in kept:
-        row.change(release_requested_at=None, release_due_at=None)
+        row.change(release_requested_at=None, release_due_at=None, release_tries=0, release_failure="")
     _list_ends(account).update(ends_at=Greatest(F("ends_at"), Now() + idle.FIRST), end_warnings=0)
     return kept
