@@ -1,8 +1,12 @@
 """What nobody uses ends, where administrators have set hours for that."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import connection
 
 from portal import models
 from portal.db import clock
@@ -91,6 +95,40 @@ def test_who_uses_it_again_keeps_it(time, alice, lifetime):
     time.pass_by(minutes=1)
     workstation.refresh_from_db()
     assert (workstation.ends_at, workstation.end_is_idle, workstation.end_warnings) == (planned, False, 0)
+
+
+@contextmanager
+def in_between(column: str, do: Callable[[], None]) -> Iterator[None]:
+    """Done within a round: when it has read what is due, and is about to write this column of a workstation."""
+    left = [do]
+
+    def execute(execute: Any, sql: str, params: object, many: bool, context: object) -> Any:
+        if left and sql.startswith('UPDATE "portal_workstation"') and f'"{column}" =' in sql.partition("WHERE")[0]:
+            left.pop()()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(execute):
+        yield
+    assert not left
+
+
+def test_who_uses_it_while_it_is_being_announced_keeps_it(time, alice):
+    workstation = factories.create_workstation(alice, lifetime="none")
+    time.pass_by(minutes=4 * HOUR - 1)
+    with in_between("end_is_idle", lambda: connect(workstation)):
+        time.pass_by(minutes=1)
+    assert list_warnings(workstation) == []
+
+
+def test_who_uses_it_at_the_last_moment_keeps_it(time, alice):
+    workstation = factories.create_workstation(alice, lifetime="none")
+    time.pass_by(minutes=4 * HOUR + 29)
+    with in_between("release_requested_at", lambda: connect(workstation)):
+        time.pass_by(minutes=2)
+    assert not is_released(workstation)
+    assert (workstation.ends_at, workstation.end_is_idle) == (None, False)
+    event = models.Event.objects.get(verb="set-end")
+    assert (event.actor_name, event.reason) == ("", "It no longer counts as unused.")
 
 
 def test_who_gives_it_more_time_keeps_it(time, alice):

@@ -100,6 +100,9 @@ def _release(row: models.Workstation) -> bool:
     """Whether its end was carried out: nobody has changed it meanwhile."""
     with leases.transaction():
         rows = _list_unchanged(row).filter(ends_at__lte=Now())
+        if row.end_is_idle:
+            rows.select_for_update().first()  # as whoever opens a connection does
+            rows = idle.list_unused(rows=rows)
         if not releases.mark_release_requested(workstation=row, rows=rows, actor=None):
             return False
         detail = audit.describe_moment(row=row, column="release_requested_at")

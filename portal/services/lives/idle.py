@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from portal import models
 from portal.models.clock import Now
@@ -22,22 +23,21 @@ FIRST = timedelta(minutes=30)  # between the first announcement and an end
 
 def announce_idle(*, account: models.Account) -> None:
     """Give those an end that nobody uses, and those their own one back that somebody uses again."""
-    hours = policy.read_policy().idle_hours
     rows = models.Workstation.objects.live().filter(account=account, release_requested_at=None, request__isnull=False)
-    rows = rows.annotate(begun_at=Coalesce("end_set_at", "first_seen_at"))
-    announced = rows.filter(end_is_idle=True)
-    if not hours:
-        for row in announced:
-            _take_back(row)
-        return
-    unused = _list_unused(rows, since=Now() - timedelta(hours=hours))
-    for row in announced.exclude(pk__in=unused.values("pk")):
+    unused = list_unused(rows=rows)
+    for row in rows.filter(end_is_idle=True).exclude(pk__in=unused.values("pk")):
         _take_back(row)
     for row in unused.filter(Q(ends_at=None) | Q(ends_at__gt=Now() + FIRST), end_is_idle=False):
         _announce(row)
 
 
-def _list_unused(rows: QuerySet[models.Workstation], *, since: object) -> QuerySet[models.Workstation]:
+def list_unused(*, rows: QuerySet[models.Workstation]) -> QuerySet[models.Workstation]:
+    """Those among them that nobody has used for so many hours, or was said to have; none where no hours are set."""
+    hours = policy.read_policy().idle_hours
+    if not hours:
+        return rows.none()
+    since = Now() - timedelta(hours=hours)
+    rows = rows.annotate(begun_at=Coalesce("end_set_at", "first_seen_at"))
     connections = models.Connection.objects.filter(workstation=OuterRef("pk"))
     is_used = Q(ended_at=None) | Q(ended_at__gt=since) | ~Q(kind__in=models.Connection.HELD)
     written = {"workspace": OuterRef("workspace"), "first_seen_at__gt": since}
@@ -52,9 +52,10 @@ def _list_unused(rows: QuerySet[models.Workstation], *, since: object) -> QueryS
 @leases.transaction()
 def _announce(row: models.Workstation) -> None:
     unchanged = models.Workstation.objects.filter(ends_at=row.ends_at, ended_at=None, release_requested_at=None)
+    unused = list_unused(rows=unchanged)
     begun_at = Coalesce("end_set_at", "first_seen_at")  # nobody chose one where there were no ends yet
     values = {"ends_at": Now() + FIRST, "end_set_at": begun_at, "planned_end_at": row.ends_at}
-    if row.update_where(unchanged, **values, end_is_idle=True, end_warnings=1):
+    if row.update_where(unused, **values, end_is_idle=True, end_warnings=1):
         row.refresh_from_db(fields=["ends_at"])
         ends.record_warning(workstation=row)
 
@@ -67,4 +68,4 @@ def _take_back(row: models.Workstation) -> None:
     if row.update_where(unchanged, **values):
         row.refresh_from_db(fields=["ends_at"])
         detail = {"before": before, "after": ends.describe_end(ends_at=row.ends_at)}
-        audit.record(Verb.SET_END, row, detail=detail, rows=())
+        audit.record(Verb.SET_END, row, detail=detail, reason=_("It no longer counts as unused."), rows=())
