@@ -111,11 +111,17 @@ def _describe_urgent(portal_request: models.Request) -> Urgent:
 
 
 def list_released(*, found: HomePage, user: models.User) -> list[tuple[models.Event, models.Request]]:
-    """Releases by others in the last days that the person has not dismissed, newest first. One query."""
+    """Releases by others in the last days that the person has not dismissed, newest first. One query.
+
+    Of each only the last that was asked for, unless that was taken back.
+    """
     rows = {row.pk: row for row in found.requests if row.status == _States.SUCCEEDED}
-    events = models.Event.objects.filter(request_number__in=rows, verb=Verb.REQUEST_RELEASE)
-    news = events.filter(at__gt=timezone.now() - _STALE, pk__gt=user.last_read_release).exclude(actor_id=user.pk)
-    return [(event, rows[event.request_number or 0]) for event in news.order_by("-id")]
+    asked = models.Workstation.objects.filter(request__in=rows, release_requested_at__isnull=False)
+    events = models.Event.objects.filter(request_number__in=asked.values("request"), verb=Verb.REQUEST_RELEASE)
+    news = events.filter(at__gt=timezone.now() - _STALE, pk__gt=user.last_read_release)
+    last = {event.request_number or 0: event for event in news.order_by("id")}
+    others = [(event, rows[number]) for number, event in last.items() if event.actor_id != user.pk]
+    return sorted(others, key=lambda pair: pair[0].pk, reverse=True)
 
 
 def list_again(*, user: models.User, requests: Iterable[models.Request]) -> list[tuple[str, int]]:

@@ -12,6 +12,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts
+from portal.services.lives import carrying_out, ends
 from portal.services.mirrors import releases
 from portal.services.reconciliation import review
 from tests import factories
@@ -123,6 +124,21 @@ def test_a_later_release_is_said_though_an_earlier_one_was_dismissed(sign_in, al
         browser.post(link[1])
         dismissed.append(one.label)
     assert sign_in(alice).post(f"/dismiss/{2**64}/").status_code == 302
+
+
+def test_a_release_that_was_taken_back_is_none(sign_in, alice):
+    account = accounts.get_current_account()
+    rows.create_workstation(one := rows.create_request(alice, account=account), account=account)
+    models.Workstation.objects.update(ends_at=Now(), end_set_at=Now(), end_warnings=2)
+    lease, browser = factories.acquire_lease(name="ends"), sign_in(alice)
+    lease.run(carrying_out.carry_out_ends, watched=factories.make_steady(lease))
+    assert "The portal released" in read_section(browser, "released")
+    ends.extend_life(actor=alice, workstation=one.workstation)
+    assert not read_section(browser, "released")
+    releases.request_release(actor=alice, workstation=one.workstation)
+    assert not read_section(browser, "released")
+    models.Workstation.objects.update(ended_at=Now())
+    assert "the portal" not in read(browser.get(f"/requests/{one.pk}/"))
 
 
 # --- The overview ---

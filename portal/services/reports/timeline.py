@@ -117,11 +117,12 @@ def _describe_after_release(request_history: RequestHistory) -> list[Step]:
         return []
     title = _("Workstation released") if workstation.release_requested_at else _("Workstation ended")
     text = _("Its files stay in the workspace.")
-    for event in request_history.events:
-        if event.verb == Verb.REQUEST_RELEASE and event.reason:
-            title = _("Workstation released by %(name)s") % {"name": event.actor_name or _("the portal")}
-            reason = event.reason if event.actor_name else _(event.reason)
-            text = _("Its files stay in the workspace. Reason: %(reason)s") % {"reason": reason}
+    # What the portal asked for may have been taken back.
+    asked = [event for event in request_history.events if event.verb == Verb.REQUEST_RELEASE]
+    if workstation.release_requested_at and asked and (event := asked[-1]).reason:
+        title = _("Workstation released by %(name)s") % {"name": event.actor_name or _("the portal")}
+        reason = event.reason if event.actor_name else _(event.reason)
+        text = _("Its files stay in the workspace. Reason: %(reason)s") % {"reason": reason}
     return [Step(title=title, state="off", text=text, at=workstation.ended_at)]
 
 
