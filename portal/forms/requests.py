@@ -43,9 +43,11 @@ class LifetimeField(forms.CharField):
 
     widget = forms.Select
 
-    def offer(self, policy: models.Policy) -> None:
-        self.policy, self.required = policy, False
-        self.widget.choices = [(text, models.describe_lifetime(text)) for text in policy.lifetimes.split()]
+    def offer(self, policy: models.Policy, *, is_bound: bool = True) -> None:
+        """`is_bound`: to the longest that is offered."""
+        self.policy, self.longest, self.required = policy, policy.longest if is_bound else None, False
+        offered = policy.lifetimes.split() + ([] if self.longest else [models.UNENDING])
+        self.widget.choices = [(text, models.describe_lifetime(text)) for text in dict.fromkeys(offered)]
 
     def clean(self, value: Any) -> str:
         text = super().clean(value) or self.policy.lifetime
@@ -53,8 +55,7 @@ class LifetimeField(forms.CharField):
             length = models.read_lifetime(text)
         except ValueError:
             raise forms.ValidationError(NOT_IN_LIST) from None
-        longest = self.policy.longest
-        if longest and (length is None or length > longest):
+        if self.longest and (length is None or length > self.longest):
             raise forms.ValidationError(_("This is too long. Choose one of those shown here."))
         return text
 
@@ -170,7 +171,7 @@ class EndForm(ReasonForm):
 
     def __init__(self, *args: Any, policy: models.Policy, is_own: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["lifetime"].offer(policy)  # type: ignore[attr-defined]
+        self.fields["lifetime"].offer(policy, is_bound=is_own)  # type: ignore[attr-defined]
         if is_own:
             del self.fields["reason"]
 

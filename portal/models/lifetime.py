@@ -28,4 +28,4 @@ def read_lifetime(text: str) -> timedelta | None:
 
 def describe_lifetime(text: str) -> str:
     match = _LIFETIME.fullmatch(text)
-    return _LABELS[match[2]] % int(match[1]) if match else gettext("No end: until I release it")
+    return _LABELS[match[2]] % int(match[1]) if match else gettext("No end: until it is released")

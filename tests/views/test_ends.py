@@ -23,7 +23,7 @@ def test_the_form_offers_what_is_decided(sign_in, alice):
     browser = sign_in(alice)
     field = browser.get(NEW).context["form"]["lifetime"]
     offered = [("2h", "2 hours"), ("8h", "8 hours"), ("24h", "24 hours"), ("7d", "7 days")]
-    assert field.field.widget.choices == [*offered, ("none", "No end: until I release it")]
+    assert field.field.widget.choices == [*offered, ("none", "No end: until it is released")]
     assert field.value() == "8h"
     factories.set_policy(lifetimes="30m 1d", lifetime="1d")
     shown = browser.get(NEW)
@@ -87,9 +87,13 @@ def test_only_its_owner_changes_it_and_an_operator_with_a_reason(sandbox, sign_i
     assert [sign_in(person).post(address, {"lifetime": "8h"}).status_code for person in (bob, anna)] == [404, 404]
     operator = sign_in(olga)
     assert "Say why" in read(operator.post(address, {"lifetime": "8h"}, follow=True))
-    assert read_left(workstation) == 120
+    assert read_left(workstation) == 120.0
+    factories.set_policy(lifetimes="2h 4h", lifetime="2h")
     operator.post(address, {"lifetime": "8h", "reason": REASON})
-    assert read_left(workstation) == 480
-    event = models.Event.objects.get(verb="set-end")
+    assert read_left(workstation) == 480.0
+    operator.post(address, {"lifetime": "none", "reason": REASON})
+    shown = operator.get(f"/workstations/{workstation.uid}/").text
+    assert '<option value="none">No end: until it is released</option>' in shown
+    event = models.Event.objects.filter(verb="set-end").earliest("id")
     assert (event.actor_name, event.reason) == ("olga", REASON)
     assert "Keep 2 h longer" not in read(operator.get(f"/workstations/{workstation.uid}/"))
