@@ -23,6 +23,7 @@ import environ
 _source = environ.FileAwareMapping(os.environ)
 # A random secret has more different characters than that, in whatever way it is written down.
 _LEAST_DIFFERENT = 8
+_MOST_LIFETIMES = 20
 _SECRET_NAMES = ("SECRET_KEY", "PORTAL_", "AGENTSTATION_", "DATABASE_URL", "EMAIL_URL")
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
@@ -117,10 +118,11 @@ def read_list(name: str, *, default: str = "") -> list[str]:
 
 def read_lifetimes(name: str, *, default: str) -> str:
     """How long workstations may live, such as `2h 8h none`, separated by spaces or commas."""
-    parts = read_text(name, default=default).replace(",", " ").split()
-    if not all(re.fullmatch("[1-9][0-9]{0,4}[smhd]|none", part) for part in parts):
-        stop(f"{name} must be such as 2h 8h 7d none: numbers with s, m, h or d, or none for no end.")
-    return " ".join(dict.fromkeys(parts))
+    parts = list(dict.fromkeys(read_text(name, default=default).replace(",", " ").split()))
+    are_some = 0 < len(parts) <= _MOST_LIFETIMES
+    if not are_some or not all(re.fullmatch("[1-9][0-9]{0,4}[smhd]|none", part) for part in parts):
+        stop(f"{name} must be 1 to 20 such as 2h 8h 7d none: numbers with s, m, h or d, or none for no end.")
+    return " ".join(parts)
 
 
 # Not *.com, which is everybody's.

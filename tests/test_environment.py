@@ -34,6 +34,11 @@ WRONG = [
     ("read_secret", {"least": 50}, [SECRET * 3]),
     ("read_networks", EMPTY, [f"proxy-{SECRET}", "10.0.0.2/16", "fe80::1%eth0", "*"]),
     ("read_flag", {"default": False}, [f"maybe-{SECRET}"]),
+    (
+        "read_lifetimes",
+        EMPTY,
+        [SECRET, ",", "08h", "2h,,\u0663h", "123456s", " ".join(f"{hours}h" for hours in range(1, 22))],
+    ),
     ("read_number", NUMBER, [SECRET, "3", "nan"]),
     ("read_whole_number", NUMBER, ["1.5"]),
     ("read_days", DAYS, ["6", "10", "7.5"]),
