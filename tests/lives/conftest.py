@@ -1,8 +1,5 @@
 """Time that tests drive, by the database's clock and by CLOCK_BOOTTIME."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-
 import pytest
 
 from portal import agentstation
@@ -58,5 +55,5 @@ class Time:
 
 
 @pytest.fixture
-def time(database_clock) -> Iterator[Time]:
+def time(database_clock) -> Time:
     return Time(database_clock)

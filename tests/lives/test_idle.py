@@ -23,6 +23,7 @@ def _four_hours(db) -> None:
 
 
 def connect(workstation: models.Workstation, *, kind: str = "desktop", is_open: bool = True) -> None:
+    assert workstation.request is not None
     now = clock.read_clock()
     models.Connection.objects.create(
         workstation=workstation,
@@ -78,7 +79,7 @@ def test_what_somebody_uses_is_not_idle(time, alice, use):
         connect(workstation, kind="cdp", is_open=False)
     else:
         model = models.File if use == "file" else models.Log
-        model.objects.create(workspace=workstation.workspace, uid="new")
+        model.objects.create(workspace=factories.get_workspace(workstation), uid="new")
     time.pass_by(minutes=3.8 * HOUR)
     assert list_warnings(workstation) == []
     time.pass_by(minutes=HOUR)
