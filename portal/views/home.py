@@ -61,7 +61,10 @@ class HomePage:
     def facts(self) -> tuple[object, ...]:
         requests = [(row.pk, row.status, row.failure, row.operator_note) for row in self.requests]
         columns = attrgetter("pk", "status", "type", "workspace_id", "release_requested_at", "missing_since", "ends_at")
-        return requests, list(map(columns, self.workstations)), [(share.pk, share.level) for share in self.shared]
+        shared = [(share.pk, share.level, share.workstation.ends_at) for share in self.shared]
+        have_ends = any(row.ends_at for row in (*self.workstations, *(share.workstation for share in self.shared)))
+        minute = timezone.now().replace(second=0, microsecond=0) if have_ends else None  # what is left grows less
+        return requests, list(map(columns, self.workstations)), shared, minute
 
 
 def read_home_page(*, user: models.User) -> HomePage:
