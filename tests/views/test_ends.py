@@ -1,6 +1,10 @@
 """When a workstation ends, on pages: chosen with the form, shown, and changed."""
 
+from datetime import timedelta
+
 import pytest
+from django.urls import reverse
+from django.utils import timezone
 
 from portal import models
 from tests import factories
@@ -66,6 +70,24 @@ def test_its_end_stands_where_it_does_and_one_press_moves_it(sandbox, sign_in, a
     assert "Ends in 3 h 59 min." in read(response)
     response = browser.post(f"{page}end/", {"lifetime": "none"}, follow=True)
     assert "No end is set." in read(response)
+
+
+def test_the_home_page_counts_down_for_its_owner_and_whom_it_is_shared_with(sandbox, sign_in, alice, bob, monkeypatch):
+    workstation, noon = factories.create_workstation(alice, lifetime="2h"), timezone.now().replace(second=30)
+    models.Share.objects.create(workstation=workstation, person=bob, level="look")
+    for person in (alice, bob):
+        browser = sign_in(person)
+        monkeypatch.setattr(timezone, "now", lambda: noon)
+        address = f"{reverse('home_live')}?seen={browser.get('/').context['live'].version}"
+        assert browser.get(address, headers={"HX-Request": "true"}).status_code == 204
+        monkeypatch.setattr(timezone, "now", lambda: noon + timedelta(minutes=1))
+        assert browser.get(address, headers={"HX-Request": "true"}).status_code == 200
+
+
+def test_what_its_page_says_fits_one_without_an_end_too(sandbox, sign_in, alice):
+    workstation = factories.create_workstation(alice, lifetime="none")
+    shown = read(sign_in(alice).get(f"/workstations/{workstation.uid}/"))
+    assert "is billed to the team, until you release it or it ends." in shown
 
 
 def test_a_page_of_a_connection_is_told_the_end(sandbox, sign_in, alice):
