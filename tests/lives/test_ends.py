@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db.models import F
 
 from portal import models
 from portal.db import clock
@@ -152,6 +153,15 @@ def test_a_step_that_nobody_saw_ends_nothing_unannounced(time, alice):
     time.step(3600 * 24)
     time.look()
     assert (list_warnings(workstation), read_left(workstation)) == ([("lifetime", 2)], 5)
+
+
+def test_a_step_is_added_though_it_has_ended_the_lease(time, alice):
+    workstation = factories.create_workstation(alice, lifetime="8h")
+    time.pass_by(minutes=1)
+    time.step(3600)
+    models.Lease.objects.update(holder="another worker", token=F("token") + 1)
+    time.look()
+    assert read_left(workstation) == 8 * HOUR - 1
 
 
 def test_a_step_within_a_round_ends_nothing(time, alice):

@@ -66,9 +66,12 @@ def _list_ends(account: models.Account) -> QuerySet[models.Workstation]:
     return rows.filter(ends_at__isnull=False, request__isnull=False).order_by("ends_at")
 
 
-@leases.transaction()
+@transaction.atomic
 def _add_step(account: models.Account, *, watched: steady_clock.SteadyClock) -> None:
-    """Add to the ends what the clock has stepped: nobody's time has passed. What was set since is right already."""
+    """Add to the ends what the clock has stepped: nobody's time has passed. What was set since is right already.
+
+    It may have ended the lease.
+    """
     step = timedelta(seconds=watched.step)
     before = _list_ends(account).exclude(end_set_at__range=(Now() - timedelta(seconds=watched.interval), Now()))
     moved = {name: F(name) + step for name in ("ends_at", "end_set_at", "planned_end_at")}
