@@ -1,9 +1,11 @@
 """Ends: counted from the success, announced twice, carried out by a release, and changed until that is sent."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError, connection
 from django.db.models import F
 
 from portal import models
@@ -162,6 +164,23 @@ def test_a_step_is_added_though_it_has_ended_the_lease(time, alice):
     models.Lease.objects.update(holder="another worker", token=F("token") + 1)
     time.look()
     assert read_left(workstation) == 8 * HOUR - 1
+
+
+@pytest.mark.parametrize("statement", ['INSERT INTO "portal_event"', 'UPDATE "portal_workstation"'])
+def test_a_step_is_added_though_the_database_fails_at_first(time, alice, statement):
+    workstation = factories.create_workstation(alice, lifetime="8h")
+    time.pass_by(minutes=1)
+    time.step(3600)
+
+    def fail(execute: Any, sql: str, *others: Any) -> Any:
+        if sql.startswith(statement):
+            raise OperationalError("database is locked")
+        return execute(sql, *others)
+
+    with connection.execute_wrapper(fail), pytest.raises(OperationalError):
+        time.look()
+    time.pass_by(minutes=2)
+    assert read_left(workstation) == 8 * HOUR - 3
 
 
 def test_a_step_within_a_round_ends_nothing(time, alice):

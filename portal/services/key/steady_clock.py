@@ -29,8 +29,8 @@ class SteadyClock:
         self._token: int | None = None
         self._least_ahead, self._most_ahead = -inf, inf
         self._steady_since = self._observed_at = 0.0
-        self.step = 0.0  # seconds by which the clock stepped between the last two observations
-        self.interval = 0.0  # seconds between these, at most
+        self.step = 0.0  # seconds by which the clock has stepped, until they are forgotten
+        self.interval = 0.0  # seconds in which that was, at most
         self._ahead: set[int] = set()  # attempts that were claimed in the future
 
     def observe(self, *, token: int) -> datetime:
@@ -40,7 +40,10 @@ class SteadyClock:
         after = self._boottime()
         step = self._compare(least=now.timestamp() - after, most=now.timestamp() - before)
         ahead = set(models.Attempt.objects.filter(claimed_at__gt=now + SLACK).values_list("pk", flat=True))
-        self.step, self.interval = (step if token == self._token else 0.0), after - self._observed_at
+        if not self.step or token != self._token:
+            self.step = self.interval = 0.0
+        self.step += step if token == self._token else 0.0
+        self.interval += after - self._observed_at
         if step or token != self._token or ahead - self._ahead:
             self._steady_since = after
         self._ahead = ahead
@@ -49,6 +52,10 @@ class SteadyClock:
             with transaction.atomic():
                 audit.record(Verb.CLOCK_STEP, "the database's clock", detail={"seconds": round(step, 3)})
         return now
+
+    def forget_step(self) -> None:
+        """It was added to what it concerns. Until then it is kept, as that may fail."""
+        self.step = 0.0
 
     @property
     def steady_seconds(self) -> float:

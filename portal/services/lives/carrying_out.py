@@ -48,6 +48,7 @@ def carry_out_ends(*, watched: steady_clock.SteadyClock) -> int:
     now = watched.observe(token=leases.get_lease().token)  # the clock may step within this round
     if watched.step:
         _add_step(account, watched=watched)
+        watched.forget_step()
     idle.announce_idle(account=account)
     near = list(_list_near(account))
     steady = timedelta(seconds=watched.steady_seconds)

@@ -27,6 +27,7 @@ def expire_overdue(*, watched: steady_clock.SteadyClock) -> int:
     watched.observe(token=leases.get_lease().token)
     if watched.step:
         _add_step(account=account, watched=watched)
+        watched.forget_step()
     _shorten_waits(account=account)
     count = _recover_attempts(watched=watched) + _cancel_unsendable()
     if not watched.steady_seconds:
