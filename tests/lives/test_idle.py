@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 
 from portal import models
@@ -150,3 +151,17 @@ def test_nothing_is_idle_once_the_hours_are_taken_away(time, alice):
     workstation.refresh_from_db()
     assert workstation.ends_at is None
     assert models.Workstation.objects.filter(first_seen_at__lt=clock.read_clock() - timedelta(hours=4)).exists()
+
+
+def test_after_a_restore_its_own_end_is_not_within_half_an_hour_either(time, alice):
+    ending, unending = (factories.create_workstation(alice, lifetime=lifetime) for lifetime in ("6h", "none"))
+    time.pass_by(minutes=4 * HOUR + 1)
+    time.sleep(hours=9)
+    call_command("restore", verbosity=0)
+    for workstation in (ending, unending):
+        connect(workstation)
+    time.pass_by(minutes=29)
+    unending.refresh_from_db()
+    assert (is_released(ending), unending.ends_at) == (False, None)
+    time.pass_by(minutes=3)
+    assert is_released(ending)

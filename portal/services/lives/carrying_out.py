@@ -126,5 +126,7 @@ def postpone_ends(*, account: models.Account) -> list[models.Workstation]:
     kept = list(asked.select_related(None))
     for row in kept:
         row.change(release_requested_at=None, release_due_at=None, release_tries=0, release_failure="")
-    _list_ends(account).update(ends_at=Greatest(F("ends_at"), Now() + idle.FIRST), end_warnings=0)
+    soonest = Now() + idle.FIRST
+    _list_ends(account).update(ends_at=Greatest(F("ends_at"), soonest), end_warnings=0)
+    _list_ends(account).filter(planned_end_at__lt=soonest).update(planned_end_at=soonest)
     return kept
