@@ -170,10 +170,12 @@ def test_without_a_start_an_id_that_comes_again_is_judged_by_the_end(lists, alic
 def test_what_is_reopened_has_no_old_wish_to_be_released(lists, alice, lease):
     former = release_long_ago(alice, "a")
     assert former.created_at
+    former.change(release_failure="500")
     lists.active = [entry("a", startedAt=former.created_at.isoformat())]
     scan(lease)
     former.refresh_from_db()
     assert (former.is_live, former.release_requested_at, former.release_tries) == (True, None, 0)
+    assert former.release_failure == ""
     assert not models.Workstation.objects.due_for_release(former.account).exists()
 
 

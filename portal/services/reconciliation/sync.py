@@ -151,6 +151,6 @@ def _reopen(row: models.Workstation, *, status: str) -> None:
         return
     before = missing.describe_life(stored=stored)
     release = dict.fromkeys(("release_requested_at", "release_requested_by", "release_due_at"))
-    begun_anew = {"release_tries": 0, "end_warnings": 0, **release}
+    begun_anew = {"release_tries": 0, "release_failure": "", "end_warnings": 0, **release}
     stored.change(ended_at=None, status=status, refresh_due_at=Now(), **begun_anew)
     audit.record(Verb.REOPEN, stored, detail={"before": before, "after": missing.describe_life(stored=stored)})
