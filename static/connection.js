@@ -203,7 +203,11 @@ function showEnd({ words, warning }) {
 
 root.querySelector("[data-longer]")?.addEventListener("click", async ({ currentTarget }) => {
   try {
-    const response = await post(currentTarget.dataset.longer, { longer: "2h" }, { signal: AbortSignal.timeout(WITHIN) });
+    const response = await post(
+      currentTarget.dataset.longer,
+      { longer: "2h" },
+      { signal: AbortSignal.timeout(WITHIN) },
+    );
     const { words } = await response.json();
     root.querySelector("[data-ends]").textContent = words;
     root.querySelector("[data-status]").textContent = words;

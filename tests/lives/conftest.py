@@ -1,5 +1,8 @@
 """Time that tests drive, by the database's clock and by CLOCK_BOOTTIME."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from portal import agentstation
