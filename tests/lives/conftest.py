@@ -51,9 +51,9 @@ class Time:
         self._slept += seconds + 3600 * hours
         self._database.step(seconds=seconds + 3600 * hours)
 
-    def look(self, *, meanwhile: Callable[[], object] = lambda: None) -> int:
+    def look(self, *, meanwhile: Callable[[], None] = lambda: None) -> int:
         """`meanwhile`: what somebody does after the worker has seen what is due, before each change that it makes."""
-        lease = replace(self._lease, before_renewal=lambda: meanwhile() and None)
+        lease = replace(self._lease, before_renewal=meanwhile)
         return lease.run(carrying_out.carry_out_ends, watched=self._watched)
 
 
