@@ -28,7 +28,7 @@ def workstation_name(context: template.Context, row: models.Workstation | models
 
 
 @register.simple_tag
-def ends_in(workstation: models.Workstation) -> str:
+def time_left(workstation: models.Workstation) -> str:
     """When the portal releases it, as a sentence; empty where it has ended, or is being released."""
     if not workstation.is_live or workstation.release_requested_at or workstation.request_id is None:
         return ""
