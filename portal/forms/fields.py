@@ -28,6 +28,14 @@ class Count(forms.IntegerField):
         super().__init__(min_value=0, max_value=100_000, error_messages=errors, **kwargs)
 
 
+class CheckedField(forms.MultipleChoiceField):
+    """Any of its choices, each with a box to check."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, widget=forms.CheckboxSelectMultiple, **kwargs)
+        self.widget.template_name = "forms/widgets/checks.html"
+
+
 class WholeText(forms.CharField):
     """A text that is refused where it is too long. A browser that knows the limit would cut it without a word."""
 

@@ -1,5 +1,6 @@
 """The form of the portal's settings."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -7,7 +8,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal import models
-from portal.forms.fields import LENGTHS, Count, WholeText
+from portal.failures import Words
+from portal.forms.fields import CheckedField, Count, WholeText
 
 _MOST = 20  # lifetimes
 
@@ -35,11 +37,7 @@ class PolicyForm(forms.Form):
             "workstation, after two warnings."
         ),
     )
-    lifetime = WholeText(
-        label=gettext_lazy("Preselected lifetime"),
-        help_text=gettext_lazy("One of those above."),
-        error_messages=LENGTHS,
-    )
+    lifetime = WholeText(label=gettext_lazy("Preselected lifetime"), help_text=gettext_lazy("One of those above."))
     idle_hours = Count(
         label=gettext_lazy("Hours after which an unused workstation is released"),
         help_text=gettext_lazy(
@@ -60,11 +58,29 @@ class PolicyForm(forms.Form):
         help_text=gettext_lazy("Who has none sets one up at the next sign-in, and gets nowhere else before."),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    mailed = CheckedField(
+        label=gettext_lazy("Mailed"), help_text=gettext_lazy("To people who have not chosen otherwise for themselves.")
+    )
+    sent = CheckedField(label=gettext_lazy("Sent to the team's channels"))
+
+    def __init__(
+        self, *args: Any, kinds: Sequence[tuple[str, Words]], team_kinds: Sequence[tuple[str, Words]], **kwargs: Any
+    ) -> None:
+        """`kinds`: of notifications, by name, with their words; `team_kinds`: those that channels may get."""
         super().__init__(*args, **kwargs)
+        self.fields["mailed"].choices, self.fields["sent"].choices = kinds, team_kinds  # type: ignore[attr-defined]
         for name, default in models.Policy.read_defaults().items():
             words = _("The environment's default is %(default)s.") % {"default": default}
             self.fields[name].help_text = f"{self.fields[name].help_text} {words}"
+
+    @property
+    def decided(self) -> dict[str, Any]:
+        """The columns of the policy: of notifications those are left out that were not checked."""
+        values = dict(self.cleaned_data)
+        for name, column in (("mailed", "unmailed"), ("sent", "unsent")):
+            checked, choices = values.pop(name), self.fields[name].choices  # type: ignore[attr-defined]
+            values[column] = " ".join(kind for kind, _words in choices if kind not in checked)
+        return values
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

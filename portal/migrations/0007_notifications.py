@@ -14,6 +14,16 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField(
+            model_name='policy',
+            name='unmailed',
+            field=models.CharField(default='unassigned', help_text='Kinds of notifications that are mailed to who wants them only.', max_length=500),
+        ),
+        migrations.AddField(
+            model_name='policy',
+            name='unsent',
+            field=models.CharField(default='', help_text="Kinds of notifications that the team's channels do not get.", max_length=500),
+        ),
+        migrations.AddField(
             model_name='streamposition',
             name='is_queue_slow',
             field=models.BooleanField(default=False, help_text='And they were told so.'),

@@ -27,7 +27,7 @@ class Policy(Audited):
             "second_factor": "PORTAL_SECOND_FACTOR",
         }
     )
-    AUDITED = tuple(SETTINGS)
+    AUDITED = (*SETTINGS, "unmailed", "unsent")
 
     class SecondFactor(models.TextChoices):
         OPTIONAL = "optional", _("Nobody must have one")
@@ -45,6 +45,15 @@ class Policy(Audited):
     running = models.PositiveIntegerField(help_text=_("Workstations that the team may have; 0: no limit."))
     second_factor = models.CharField(
         max_length=16, choices=SecondFactor, help_text=_("Who must have a second factor to sign in.")
+    )
+
+    unmailed = models.CharField(
+        max_length=500,
+        default="unassigned",
+        help_text=_("Kinds of notifications that are mailed to who wants them only."),
+    )
+    unsent = models.CharField(
+        max_length=500, default="", help_text=_("Kinds of notifications that the team's channels do not get.")
     )
 
     class Meta:

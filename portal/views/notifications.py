@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal import forms, models
 from portal.services.notifications import channels, choices, delivery, messages
-from portal.services.people import links
+from portal.services.people import links, policy
 from portal.views import people
 from portal.views.components import paging
 from portal.views.http import SignedInRequest
@@ -28,8 +28,8 @@ def _describe(rows: Iterable[models.Notification]) -> list[tuple[models.Notifica
 @require_http_methods(["GET", "HEAD", "POST"])
 def index(request: SignedInRequest) -> HttpResponse:
     """What is new comes first; the rest in pages. A POST chooses what is mailed."""
-    kinds = messages.list_kinds(person=request.user)
-    chosen = [kind for kind, _words in kinds if messages.wants_mail(person=request.user, kind=kind)]
+    kinds, decided = messages.list_kinds(person=request.user), policy.read_policy()
+    chosen = [kind for kind, _words in kinds if messages.wants_mail(person=request.user, kind=kind, decided=decided)]
     form = forms.MailForm(request.POST if request.method == "POST" else None, kinds=kinds, initial={"kinds": chosen})
     if form.is_valid():
         chosen = form.cleaned_data["kinds"]

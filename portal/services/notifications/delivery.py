@@ -18,7 +18,7 @@ from portal.db import clock, places, release_connection
 from portal.models.clock import Now
 from portal.services.key import database_moved
 from portal.services.notifications import channels, choices, messages
-from portal.services.people import mail
+from portal.services.people import mail, policy
 from portal.services.runtime import leases
 
 _MOST = 50  # sent at once
@@ -36,7 +36,8 @@ class _Mail(EmailMessage):
 
 def send_mails() -> None:
     rows = _take_due(channel="")
-    wanted = [(row, row.person) for row in rows if row.person is not None and _is_wanted(row, person=row.person)]
+    decided = policy.read_policy() if rows else models.Policy()
+    wanted = [(row, one) for row in rows if (one := row.person) and _is_wanted(row, person=one, decided=decided)]
     sent = [row for row, _person in wanted]
     _drop([row for row in rows if row not in sent], why="not wanted")
     _record(sent, failures=mail.send(mails=[_write_mail(row, person=person) for row, person in wanted]))
@@ -70,8 +71,8 @@ def _take_due(*, channel: str) -> list[models.Notification]:
     return rows if rows and database_moved.check_database() and place == places.read_place().name else []
 
 
-def _is_wanted(row: models.Notification, *, person: models.User) -> bool:
-    is_known = row.kind in messages.MESSAGES and messages.wants_mail(person=person, kind=row.kind)
+def _is_wanted(row: models.Notification, *, person: models.User, decided: models.Policy) -> bool:
+    is_known = row.kind in messages.MESSAGES and messages.wants_mail(person=person, kind=row.kind, decided=decided)
     return is_known and person.is_active and mail.can_reach(person=person)
 
 

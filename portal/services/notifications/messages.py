@@ -67,7 +67,6 @@ class Message:
     link: str = "request_detail"
     when: Callable[[Fact], bool] = bool  # always
     cause: str = ""
-    is_mailed: bool = True  # unless somebody chooses otherwise
 
 
 def _is_ready_after_a_while(fact: Fact) -> bool:
@@ -170,7 +169,6 @@ MESSAGES = {
         words=_("The workstation %(workstation)s is unassigned"),
         many=_("%(count)d workstations are unassigned"),
         link="unknown",
-        is_mailed=False,
     ),
     "queue": Message(
         verbs=(Verb.QUEUE_SLOW,),
@@ -190,13 +188,22 @@ TEST = "test"  # what an administrator sends to see whether a channel works
 VERBS = {verb for message in MESSAGES.values() for verb in message.verbs}
 
 
-def wants_mail(*, person: models.User, kind: str) -> bool:
-    return bool(person.mail_choices.get(kind, MESSAGES[kind].is_mailed))
+def wants_mail(*, person: models.User, kind: str, decided: models.Policy) -> bool:
+    """As the person has chosen, or else as administrators have."""
+    return bool(person.mail_choices.get(kind, kind not in decided.unmailed.split()))
+
+
+def is_for_channels(*, kind: str, decided: models.Policy) -> bool:
+    return MESSAGES[kind].who in TEAM and kind not in decided.unsent.split()
 
 
 def describe_kind(*, kind: str) -> failures.Words:
     """What people call it; in a version that no longer has it, by its name."""
     return MESSAGES[kind].label or MESSAGES[kind].words if kind in MESSAGES else kind
+
+
+def list_all() -> list[tuple[str, failures.Words]]:
+    return [(kind, describe_kind(kind=kind)) for kind in MESSAGES]
 
 
 def list_kinds(*, person: models.User) -> list[tuple[str, failures.Words]]:

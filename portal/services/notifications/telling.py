@@ -15,7 +15,7 @@ from portal.db import clock, places
 from portal.services.audit import seals
 from portal.services.notifications import channels, messages
 from portal.services.notifications.messages import Fact, Who
-from portal.services.people import mail, people
+from portal.services.people import mail, people, policy
 from portal.services.runtime import leases
 
 _LATE = timedelta(hours=1)  # nobody is told of what is older
@@ -65,7 +65,7 @@ class _Telling:
     """One round: what was told already, and what is told now."""
 
     def __init__(self, *, now: datetime) -> None:
-        self._now, self._told = now, set[tuple[str, int]]()
+        self._now, self._told, self._decided = now, set[tuple[str, int]](), policy.read_policy()
         self._open = dict[tuple[int | None, str, str, str], models.Notification]()
         # What an event is added to began ten minutes before it at most.
         for row in models.Notification.objects.filter(created_at__gt=now - _LATE - _TOGETHER).order_by("id"):
@@ -81,9 +81,12 @@ class _Telling:
             if fact.event.verb in message.verbs and is_new and message.when(fact):
                 for person in self._find_people(message.who, fact):
                     if person.is_active and person.pk != fact.event.actor_id:
-                        is_sent = mail.can_reach(person=person) and messages.wants_mail(person=person, kind=kind)
+                        is_sent = mail.can_reach(person=person) and messages.wants_mail(
+                            person=person, kind=kind, decided=self._decided
+                        )
                         self._add(kind, fact, person=person, is_sent=is_sent)
-                for url in settings.PORTAL_NOTIFY_URLS if message.who in messages.TEAM else ():
+                is_sent = messages.is_for_channels(kind=kind, decided=self._decided)
+                for url in settings.PORTAL_NOTIFY_URLS if is_sent else ():
                     self._add(kind, fact, channel=channels.make_fingerprint(url=url), is_sent=True)
 
     def save(self) -> None:

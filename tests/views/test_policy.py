@@ -1,0 +1,81 @@
+"""The portal's settings on their page: lifetimes, second factors, and who is told of what."""
+
+import pytest
+
+from portal import models
+from portal.accounts import factors
+from portal.services.notifications import messages
+from portal.services.people import policy
+from tests.browser import Browser, read
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "/settings/"
+
+
+def fill(browser: Browser, **changes: object) -> dict[str, object]:
+    return browser.get(PAGE).context["form"].initial | changes
+
+
+def save(browser: Browser, **changes: object) -> models.Policy:
+    assert browser.post(PAGE, fill(browser, **changes)).status_code == 302
+    return models.Policy.objects.get()
+
+
+def test_what_is_saved_unchanged_is_no_change(sign_in, root):
+    browser = sign_in(root)
+    save(browser)
+    assert not models.Event.objects.filter(verb="change-policy").exists()
+
+
+@pytest.mark.parametrize(
+    ("lifetimes", "lifetime", "words"),
+    [
+        ("", "8h", "This field is required."),
+        ("2h 8x", "2h", "Write such as 2h 8h 7d none"),
+        ("٢h", "٢h", "Write such as 2h 8h 7d none"),
+        ("0008h", "0008h", "Write such as 2h 8h 7d none"),
+        (" ".join(f"{number}h" for number in range(1, 22)), "1h", "Offer from 1 to 20 lifetimes."),
+        ("2h 4h", "8h", "Choose one of the lifetimes that are offered."),
+    ],
+)
+def test_lifetimes_that_would_break_the_form_are_refused(sign_in, root, lifetimes, lifetime, words):
+    browser = sign_in(root)
+    refused = browser.post(PAGE, fill(browser, lifetimes=lifetimes, lifetime=lifetime))
+    assert refused.status_code == 200
+    assert words in read(refused)
+    assert not models.Policy.objects.exists()
+
+
+def test_lifetimes_are_tidied(sign_in, root):
+    assert save(sign_in(root), lifetimes=" 2h,  4h 2h", lifetime="4h").lifetimes == "2h 4h"
+    event = models.Event.objects.get(verb="change-policy")
+    assert (event.actor_name, event.detail["after"]["lifetimes"]) == ("root", "2h 4h")
+
+
+def test_who_must_have_a_second_factor_is_asked_at_the_next_sign_in(sign_in, root, alice):
+    save(sign_in(root), second_factor="everybody")
+    session: dict[str, object] = {}
+    factors.require_factor(session=session, person=alice)  # type: ignore[arg-type]  # as much of one as it needs
+    assert session
+
+
+def test_what_is_mailed_and_what_channels_get_is_chosen(sign_in, root, alice):
+    browser = sign_in(root)
+    form = browser.get(PAGE).context["form"]
+    assert [kind for kind, _words in messages.list_all() if kind not in form["mailed"].value()] == ["unassigned"]
+    team = {kind for kind, _words in form.fields["sent"].choices}
+    assert {"paused", "review", "log"} <= team
+    assert not team & {"failed", "ends"}
+
+    decided = save(browser, mailed=["unassigned", "log"], sent=["paused"])
+
+    assert [messages.wants_mail(person=alice, kind=kind, decided=decided) for kind in ("failed", "log")] == [
+        False,
+        True,
+    ]
+    alice.mail_choices = {"failed": True}
+    assert messages.wants_mail(person=alice, kind="failed", decided=decided)
+    sent = [messages.is_for_channels(kind=kind, decided=decided) for kind in ("paused", "review", "failed")]
+    assert sent == [True, False, False]
+    assert policy.read_policy() == decided
