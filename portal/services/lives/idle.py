@@ -32,7 +32,7 @@ def announce_idle(*, account: models.Account) -> None:
 
 
 def list_unused(*, rows: QuerySet[models.Workstation]) -> QuerySet[models.Workstation]:
-    """Those among them that nobody has used for so many hours, or was said to have; none where no hours are set."""
+    """Those among them that nobody uses, by the hours that are set; none where no hours are."""
     hours = policy.read_policy().idle_hours
     if not hours:
         return rows.none()
