@@ -45,7 +45,8 @@ def tell_people(*, seen: set[int]) -> None:
 
 def read_position() -> models.StreamPosition:
     """At its first use nobody is told of what was before."""
-    position, _ = models.StreamPosition.objects.get_or_create(pk=1, defaults={"place": places.read_place().name})
+    rows = models.StreamPosition.objects
+    position = rows.first() or rows.get_or_create(pk=1, defaults={"place": places.read_place().name})[0]
     if position.told_id is None:
         position.told_id = models.Event.objects.order_by("-id").values_list("id", flat=True).first() or 0
         position.save(update_fields=["told_id"])

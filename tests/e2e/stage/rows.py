@@ -320,7 +320,6 @@ def create_past(root: models.User, olga: models.User, ines: models.User) -> None
         audit.record(verb, portal_request, by=olga if verb == Verb.CANCEL else None, detail=change)
 
 
-@transaction.atomic
 def create_notifications(people: dict[str, models.User], requests: dict[str, int]) -> str:
     """What mira and the channels were told; gives the token by which mails to mira are stopped."""
     told: list[dict[str, Any]] = [
@@ -343,6 +342,7 @@ def create_notifications(people: dict[str, models.User], requests: dict[str, int
     return choices.make_path(person=people["mira"], kind="failed").split("/")[-2]
 
 
+@transaction.atomic
 def create_record(olga: models.User) -> None:
     """A notice, a check, a tombstone of what was pruned long ago, and a seal over all events but the newest."""
     example = json.dumps({"id": "ws-1", "type": "quantum"})
