@@ -14,7 +14,7 @@ REFUSALS = frozenset({400, 401, 402, 418, 422, 429})
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 WRONG_OWNER, ASKED_NOBODY, BURNT = "wrong owner", "asked nobody", "queue burnt"
 STOPPED, BROKE = "stopped by another key", "broke on what came"
-ENDS, LIMITS = "ends", "limits passed"
+ENDS, LIMITS, TOLD_TWICE = "ends", "limits passed", "told twice"
 # What a run must not show.
 KINDS = (
     "lost",
@@ -33,6 +33,7 @@ KINDS = (
     BROKE,
     ENDS,
     LIMITS,
+    TOLD_TWICE,
 )
 # Seconds that the clocks of a database and of the sandbox, on one machine, may seem to differ by.
 SLACK = 0.25

@@ -226,6 +226,17 @@ def list_overdue() -> list[str]:
     return _list(live.filter(ends_at__lt=Now() - timedelta(seconds=OVERDUE)).values_list("uid", flat=True))
 
 
+def list_told_twice() -> tuple[int, list[str]]:
+    """How many notifications there are, and which events somebody was told of more than once."""
+    told: Counter[tuple[int, str, int]] = Counter()
+    rows = _list(_model("Notification").values_list("person", "kind", "events"))
+    for person, kind, events in rows:
+        told.update((person, kind, event) for event in events)
+    return len(rows), [
+        f"{person} was told {kind} of event {event} {n} times" for (person, kind, event), n in told.items() if n > 1
+    ]
+
+
 def set_limit(name: str) -> None:
     _model("User").filter(username=name).update(running_limit=ends.MOST)
 

@@ -218,6 +218,7 @@ class Run:
     def _look_back(self, contents: books.Books, *, record: dict[str, Any]) -> list[tuple[str, str]]:
         lines, of_requests = inside.read_lines(clock=self.stage.clock), inside.read_ends(clock=self.stage.clock)
         self.events = told.count(lines) + ends.count(of_requests)
+        self.events["notifications"], told_twice = inside.list_told_twice()
         released = frozenset(row["uid"] for row in record["workstations"] if row["released"])
         found = {
             books.WRONG_OWNER: lives.find_mixups(contents, released=released, reopened=told.list_reopened(lines)),
@@ -228,6 +229,7 @@ class Run:
                 *ends.find_faults(of_requests, steps=self._killer.deeds.steps),
                 *(f"{uid} runs on after its end" for uid in inside.list_overdue()),
             ],
+            books.TOLD_TWICE: told_twice,
             books.LIMITS: ends.find_passed(of_requests, member=self._limited),
             books.BROKE: logs.find_not_storable(logs.read_errors(self._folder)),
         }
