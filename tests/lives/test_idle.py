@@ -80,7 +80,10 @@ def test_what_somebody_uses_is_not_idle(time, alice, use):
         connect(workstation, kind="cdp", is_open=False)
     else:
         model = models.File if use == "file" else models.Log
-        model.objects.create(workspace=factories.get_workspace(workstation), uid="new")
+        # A column's default is PostgreSQL's own clock.
+        model.objects.create(
+            workspace=factories.get_workspace(workstation), uid="new", first_seen_at=clock.read_clock()
+        )
     time.pass_by(minutes=3.8 * HOUR)
     assert list_warnings(workstation) == []
     time.pass_by(minutes=HOUR)
