@@ -164,7 +164,7 @@ class ReasonForm(forms.Form):
 
 
 class EndForm(ReasonForm):
-    """When a workstation ends: so long from now, or without a choice two hours later than now planned."""
+    """When a workstation ends, counted from now."""
 
     lifetime = LifetimeField(label=_("Ends, from now on, after"))
     field_order = ("lifetime", "reason")

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from portal import forms, models
@@ -42,6 +43,8 @@ def _change(request: SignedInRequest, workstation: models.Workstation) -> None:
     wanted = {"actor": request.user, "workstation": workstation, "reason": form.cleaned_data.get("reason", "")}
     if "longer" in request.POST:
         ends.extend_life(**wanted)
+    elif not request.POST.get("lifetime"):
+        raise ends.NotChanged(_("Choose after how long it ends."))
     else:
         ends.change_end(lifetime=form.cleaned_data["lifetime"], **wanted)
     workstation.refresh_from_db()

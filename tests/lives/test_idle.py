@@ -137,14 +137,28 @@ def test_who_uses_it_at_the_last_moment_keeps_it(time, alice):
     assert (event.actor_name, event.reason) == ("", "It no longer counts as unused.")
 
 
-def test_who_gives_it_more_time_keeps_it(time, alice):
-    workstation = factories.create_workstation(alice, lifetime="7d")
-    time.pass_by(minutes=4 * HOUR + 1)
+@pytest.mark.parametrize("lifetime", ["6h", "7d"])
+def test_who_gives_it_more_time_keeps_its_own_end_or_a_later_one(time, alice, lifetime):
+    workstation = factories.create_workstation(alice, lifetime=lifetime)
+    planned = workstation.ends_at
+    time.pass_by(minutes=4 * HOUR)
     ends.extend_life(actor=alice, workstation=workstation)
-    time.pass_by(minutes=60)
     workstation.refresh_from_db()
-    assert not workstation.end_is_idle
-    assert read_left(workstation) < 2 * HOUR
+    assert (workstation.end_is_idle, workstation.planned_end_at) == (False, None)
+    if lifetime == "7d":
+        assert workstation.ends_at == planned
+    else:
+        assert read_left(workstation) == 2 * HOUR + 30
+    time.pass_by(minutes=60)
+    assert list_warnings(workstation) == [("idle", 1)]
+
+
+def test_who_gives_one_without_an_end_more_time_keeps_it_so(time, alice):
+    workstation = factories.create_workstation(alice, lifetime="none")
+    time.pass_by(minutes=4 * HOUR)
+    ends.extend_life(actor=alice, workstation=workstation)
+    workstation.refresh_from_db()
+    assert (workstation.end_is_idle, workstation.ends_at) == (False, None)
 
 
 def test_nothing_is_idle_once_the_hours_are_taken_away(time, alice):

@@ -108,6 +108,7 @@ def test_only_its_owner_changes_it_and_an_operator_with_a_reason(sandbox, sign_i
     address = f"/workstations/{workstation.uid}/end/"
     assert [sign_in(person).post(address, {"lifetime": "8h"}).status_code for person in (bob, anna)] == [404, 404]
     operator = sign_in(olga)
+    assert "Choose after how long" in read(sign_in(alice).post(address, {}, follow=True))
     assert "Say why" in read(operator.post(address, {"lifetime": "8h"}, follow=True))
     assert read_left(workstation) == 120.0
     factories.set_policy(lifetimes="2h 4h", lifetime="2h")

@@ -47,7 +47,11 @@ def extend_life(*, actor: models.User, workstation: models.Workstation, reason: 
 
 
 def _add(row: models.Workstation, now: datetime) -> datetime | None:
-    return max(row.ends_at, now) + LONGER if row.ends_at else None
+    """Of one that ends because nobody uses it: its own end again, where that is later."""
+    if row.ends_at is None or (row.end_is_idle and row.planned_end_at is None):
+        return None
+    later = max(row.ends_at, now) + LONGER
+    return max(later, row.planned_end_at) if row.planned_end_at else later
 
 
 @transaction.atomic
