@@ -41,7 +41,7 @@ class User(Audited, AbstractUser):
         null=True, editable=False, help_text=_("Workstations that they may have; empty: the portal's limit, 0: none.")
     )
 
-    mail_choices = models.JSONField(default=dict, editable=False, help_text=_("By kind of notification, where chosen."))
+    mail_choices = models.JSONField(default=dict, db_default={}, editable=False)  # by kind, where chosen
 
     # When they asked for a sign-in link by mail that no worker has sent yet.
     link_asked_at = models.DateTimeField(null=True, editable=False)
