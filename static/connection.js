@@ -6,6 +6,7 @@ const screen = root.querySelector("[data-screen]");
 const form = root.querySelector("[data-reason]");
 const again = root.querySelector("[data-reconnect]");
 const states = root.querySelector("[data-states]");
+const longer = root.querySelector("[data-longer]");
 const slots = new Map([...root.querySelectorAll("[data-slot]")].map((slot) => [slot, slot.textContent]));
 
 const WITHIN = 60_000; // ms for an opening: the provider may be slow
@@ -77,6 +78,7 @@ function stop() {
 
 function finish(state, texts) {
   stop();
+  if (["ended", "refused"].includes(state)) showEnd({ words: "", has_end: false });
   show(state, texts);
 }
 
@@ -194,25 +196,28 @@ function ask() {
   );
 }
 
-// When the portal releases the workstation. A new warning is read out, as it may be the last.
-function showEnd({ words, warning }) {
+// When the portal releases the workstation. What is new is also read out, and stands beside it for a while.
+function showEnd({ words, has_end: hasEnd, warning = warned }, isNew = warning > warned) {
   root.querySelector("[data-ends]").textContent = words;
-  if (warning > warned) root.querySelector("[data-status]").textContent = words;
+  if (longer) longer.hidden = !hasEnd;
+  if (isNew) sayFor(10_000, words);
   warned = warning;
 }
 
-root.querySelector("[data-longer]")?.addEventListener("click", async ({ currentTarget }) => {
+function sayFor(time, words) {
+  const status = root.querySelector("[data-status]");
+  status.textContent = words;
+  setTimeout(() => {
+    if (status.textContent === words) status.textContent = "";
+  }, time);
+}
+
+longer?.addEventListener("click", async () => {
   try {
-    const response = await post(
-      currentTarget.dataset.longer,
-      { longer: "2h" },
-      { signal: AbortSignal.timeout(WITHIN) },
-    );
-    const { words } = await response.json();
-    root.querySelector("[data-ends]").textContent = words;
-    root.querySelector("[data-status]").textContent = words;
+    const response = await post(longer.dataset.longer, { longer: "2h" }, { signal: AbortSignal.timeout(WITHIN) });
+    showEnd(await response.json(), true);
   } catch {
-    page.say(page.words("not-kept"));
+    page.say("not-kept");
   }
 });
 

@@ -61,7 +61,10 @@ class PolicyForm(forms.Form):
     mailed = CheckedField(
         label=gettext_lazy("Mailed"), help_text=gettext_lazy("To people who have not chosen otherwise for themselves.")
     )
-    sent = CheckedField(label=gettext_lazy("Sent to the team's channels"))
+    sent = CheckedField(
+        label=gettext_lazy("Sent to the team's channels"),
+        help_text=gettext_lazy("Those that PORTAL_NOTIFY_URLS names."),
+    )
 
     def __init__(
         self, *args: Any, kinds: Sequence[tuple[str, Words]], team_kinds: Sequence[tuple[str, Words]], **kwargs: Any
@@ -70,7 +73,7 @@ class PolicyForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["mailed"].choices, self.fields["sent"].choices = kinds, team_kinds  # type: ignore[attr-defined]
         for name, default in models.Policy.read_defaults().items():
-            words = _("The environment's default is %(default)s.") % {"default": default}
+            words = _("A new portal begins with %(default)s.") % {"default": default}
             self.fields[name].help_text = f"{self.fields[name].help_text} {words}"
 
     @property

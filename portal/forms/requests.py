@@ -172,6 +172,7 @@ class EndForm(ReasonForm):
     def __init__(self, *args: Any, policy: models.Policy, is_own: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["lifetime"].offer(policy, is_bound=is_own)  # type: ignore[attr-defined]
+        self.initial.setdefault("lifetime", policy.lifetime)
         if is_own:
             del self.fields["reason"]
 

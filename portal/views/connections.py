@@ -123,7 +123,8 @@ def note_alive(request: SignedInRequest, number: int) -> JsonResponse:
 
 def _describe_life(workstation: models.Workstation) -> dict[str, object]:
     """`warning` grows with each warning before the end."""
-    return {"words": ends.describe_end(workstation), "warning": workstation.end_warnings}
+    words, has_end = ends.describe_end(workstation), workstation.ends_at is not None
+    return {"words": words, "has_end": has_end, "warning": workstation.end_warnings}
 
 
 @require_POST

@@ -30,7 +30,7 @@ def change_end(request: SignedInRequest, uid: str) -> HttpResponse:
     except ends.NotChanged as error:
         level, words = messages.WARNING, str(error)
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
-        return JsonResponse({"words": words})
+        return JsonResponse({"words": words, "has_end": workstation.ends_at is not None})
     messages.add_message(request, level, words)
     return redirect("workstation_detail", uid)
 

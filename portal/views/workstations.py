@@ -203,7 +203,7 @@ def _list_connections(workstation: models.Workstation) -> list[models.Connection
 
 def _find_release(workstation: models.Workstation) -> models.Event | None:
     by, owner = workstation.release_requested_by_id, workstation.request and workstation.request.requester_id
-    if by is None or by == owner or not owner:
+    if workstation.release_requested_at is None or by == owner or not owner:
         return None
     events = models.Event.objects.filter(request_number=workstation.request_id, verb=Verb.REQUEST_RELEASE)
     return events.order_by("-id").first()

@@ -70,7 +70,7 @@ def test_times_are_in_the_reader_s_zone(tell, mails, sandbox, alice):
         audit.record(Verb.WARN_END, stored, detail=detail, rows=())
     tell()
     send_mails()
-    assert "ends at 2 Dec 2026, 05:00 JST" in mails.mails[0]["Subject"]
+    assert "ends on 2 Dec 2026, 05:00 JST" in mails.mails[0]["Subject"]
 
 
 def test_a_storm_is_one_mail(tell, mails, alice, olga):

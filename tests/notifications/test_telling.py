@@ -122,21 +122,21 @@ def test_each_warning_of_an_end_is_told(tell, sandbox, alice):
     rows = tell()
     assert [len(row.events) for row in rows] == [2, 1]
     [(who, line, _reason, path)] = list_told(rows)
-    assert (who, path) == ("alice", f"/requests/{stored.request_id}/")
-    assert line == f"The workstation {stored.uid} ends at {ends_at:%-d %b %Y, %H:%M} UTC"
+    assert (who, path) == ("alice", f"/workstations/{stored.uid}/")
+    assert line == f"Your workstation Python of R-{stored.request_id} ends on {ends_at:%-d %b %Y, %H:%M} UTC"
 
 
 def test_a_release_by_somebody_else_is_told_with_the_reason(tell, stage):
     acts.request_release(stage)
     stored = models.Workstation.objects.get()
-    line = f"olga released your workstation {stored.uid}"
+    line = f"olga released your workstation Python of R-{stored.request_id}"
     assert list_told(tell()) == {("alice", line, f"olga: {REASON}", f"/requests/{stored.request_id}/")}
 
 
 def test_a_share_is_told_to_whom_it_is_for(tell, stage):
     acts.share_for_a_while(stage)
-    uid = models.Workstation.objects.get().uid
-    assert list_told(tell()) == {("bob", f"alice shared the workstation {uid} with you", "", "/")}
+    number = models.Workstation.objects.get().request_id
+    assert list_told(tell()) == {("bob", f"alice shared the workstation Python of R-{number} with you", "", "/")}
 
 
 def test_a_pause_that_lasts_is_told_to_operators(tell, stage, anna, bob):

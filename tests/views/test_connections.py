@@ -20,7 +20,7 @@ def uid(sandbox, alice) -> str:
     return factories.send_until_settled(factories.submit(alice, type="max")).workstation.uid
 
 
-NO_END = {"words": "No end is set.", "warning": 0}
+NO_END = {"words": "No end is set.", "has_end": False, "warning": 0}
 
 
 def script(sandbox, path: str = "sandbox/pty", **answer: object) -> None:

@@ -58,7 +58,7 @@ def test_an_administrator_sets_the_portal_s_limits(settings, sign_in, alice, roo
     browser = sign_in(root)
     shown = read(page := browser.get("/settings/"))
     assert (page.context["form"]["running"].value(), page.context["form"]["running_per_person"].value()) == (40, 0)
-    assert [f"The environment's default is {number}." in shown for number in (40, 0)] == [True, True]
+    assert [f"A new portal begins with {number}." in shown for number in (40, 0)] == [True, True]
     values = models.Policy.read_defaults() | {"running": 5}
     for wrong in ("-1", "100001", "many", "1.5", ""):
         refused = browser.post("/settings/", values | {"running_per_person": wrong})

@@ -42,13 +42,15 @@ def change_end(*, actor: models.User, workstation: models.Workstation, lifetime:
 
 
 def extend_life(*, actor: models.User, workstation: models.Workstation, reason: str = "") -> None:
-    """Add two hours to its life, or what may be added of them. Raises NotChanged."""
+    """Add two hours to its life, or what may be added of them. Raises NotChanged, also where it has no end."""
     _change(workstation, _add, actor=actor, reason=reason)
 
 
 def _add(row: models.Workstation, now: datetime) -> datetime | None:
     """Of one that ends because nobody uses it: its own end again, where that is later."""
-    if row.ends_at is None or (row.end_is_idle and row.planned_end_at is None):
+    if row.ends_at is None:
+        raise NotChanged(_("No end is set."))
+    if row.end_is_idle and row.planned_end_at is None:
         return None
     later = max(row.ends_at, now) + LONGER
     return max(later, row.planned_end_at) if row.planned_end_at else later

@@ -46,8 +46,9 @@ class Fact:
     def read_values(self) -> dict[str, object]:
         """What words and causes are made of: kept with the notification."""
         event, detail = self.event, self.event.detail
-        failure = self.portal_request.failure if self.portal_request else ""
-        values = {"who": event.actor_name, "reason": event.reason, "failure": failure, "number": event.request_number}
+        failure, kind = (one.failure, one.type) if (one := self.portal_request) else ("", "")
+        values: dict[str, object] = {"who": event.actor_name, "reason": event.reason, "number": event.request_number}
+        values |= {"failure": failure, "type": kind}
         return values | {name: detail.get(name) for name in ("cause", "ends_at", "warning")}
 
 
@@ -65,6 +66,7 @@ class Message:
     label: failures.Words = ""
     who: Who = Who.OWNER
     link: str = "request_detail"
+    hint: failures.Words = ""  # what stands in the place of a reason
     when: Callable[[Fact], bool] = bool  # always
     cause: str = ""
 
@@ -119,14 +121,16 @@ MESSAGES = {
         label=_("A workstation ends soon"),
         verbs=(Verb.WARN_END,),
         cause="{number} {ends_at} {warning}",  # each warning of an end
-        words=_("The workstation %(workstation)s ends at %(ends_at)s"),
+        words=_("Your workstation %(type)s of %(request)s ends on %(ends_at)s"),
+        link="workstation_detail",
+        hint=_("You can keep it longer on its page."),
     ),
     "released": Message(
         label=_("A workstation was released by somebody else"),
         verbs=(Verb.REQUEST_RELEASE,),
         when=lambda fact: fact.event.actor_id is not None,
         cause="{who}: {reason}",
-        words=_("%(who)s released your workstation %(workstation)s"),
+        words=_("%(who)s released your workstation %(type)s of %(request)s"),
         many=_("%(who)s released %(count)d of your workstations"),
     ),
     "shared": Message(
@@ -134,7 +138,7 @@ MESSAGES = {
         verbs=(Verb.SHARE,),
         who=Who.SHARED_WITH,
         cause="{number}",
-        words=_("%(who)s shared the workstation %(workstation)s with you"),
+        words=_("%(who)s shared the workstation %(type)s of %(request)s with you"),
         link="home",
     ),
     "paused": Message(
@@ -227,18 +231,19 @@ def describe(*, row: models.Notification) -> Text:
     if message is None:  # a test, or of a version that is no longer here
         return Text(line=gettext("A test of this channel"), reason="", path=reverse("home"))
     who, reason = row.values.get("who"), row.values.get("reason")
-    said = f"{who}: {reason}" if who and reason else gettext(reason) if reason else ""
+    said = f"{who}: {reason}" if who and reason else gettext(reason) if reason else str(message.hint)
     line = str(message.many if message.many and is_many else message.words) % _write_values(row)
     link = "request_list" if message.many and is_many and message.link == "request_detail" else message.link
     name, mark, query = link.partition("?")
-    numbers = [row.request_number] if name == "request_detail" else []
-    return Text(line=_flatten(line), reason=_flatten(said), path=f"{reverse(name, args=numbers)}{mark}{query}")
+    pages: dict[str, object] = {"request_detail": row.request_number, "workstation_detail": row.workstation}
+    named = [pages[name]] if name in pages else []
+    return Text(line=_flatten(line), reason=_flatten(said), path=f"{reverse(name, args=named)}{mark}{query}")
 
 
 def _write_values(row: models.Notification) -> dict[str, object]:
-    values: dict[str, object] = dict.fromkeys(("who", "failure", "cause", "ends_at"), "") | row.values
+    values: dict[str, object] = dict.fromkeys(("who", "failure", "type", "cause", "ends_at"), "") | row.values
     values |= {"workstation": row.workstation, "count": len(row.events)}
-    values["request"] = models.Request(pk=row.request_number).label
+    values |= {"request": models.Request(pk=row.request_number).label, "type": models.label_type(str(values["type"]))}
     if failure := failures.CATALOGUE.get(str(values["failure"])):
         values["failure"] = failure.title
     if cause := values["cause"]:
