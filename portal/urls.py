@@ -5,7 +5,7 @@ from django.contrib.auth import views as auth_views
 from django.urls import path, register_converter
 from django.views.generic import RedirectView
 
-from portal.accounts import account, factors, joining, oidc, passkeys, sign_in
+from portal.accounts import account, factors, joining, oidc, passkeys, sign_in, tokens
 from portal.views import (
     audit_log,
     connections,
@@ -96,6 +96,7 @@ urlpatterns = [
     path("people/<int:number>/link/", people.make_link, name="person_link"),
     path("people/<int:number>/factors/reset/", factors.reset, name="person_factors_reset"),
     path("people/<int:number>/identities/remove/", oidc.unlink, name="person_identities_remove"),
+    path("people/<int:number>/tokens/<int:token>/end/", tokens.end_of_person, name="person_token_end"),
     path("people/<int:number>/sign-out/", people.sign_out, name="person_sign_out"),
     path("people/<int:number>/deactivate/", people.set_active, {"is_active": False}, name="person_deactivate"),
     path("people/<int:number>/activate/", people.set_active, {"is_active": True}, name="person_activate"),
@@ -109,6 +110,8 @@ urlpatterns = [
     path("accounts/logout/", sign_in.SignOut.as_view(), name="logout"),
     path("accounts/confirm/", account.confirm, name="confirm"),
     path("accounts/sessions/end/", account.end_sessions, name="sessions_end"),
+    path("accounts/tokens/new/", tokens.create, name="token_new"),
+    path("accounts/tokens/<int:token>/end/", tokens.end, name="token_end"),
     path("accounts/code/", sign_in.SecondFactor.as_view(), name="mfa_authenticate"),
     path("accounts/app/", factors.AddApp.as_view(), name="mfa_activate_totp"),
     path("accounts/app/remove/", factors.RemoveApp.as_view(), name="mfa_deactivate_totp"),

@@ -19,6 +19,7 @@ from portal import models
 from portal.accounts import factors, forms, guessing, identities
 from portal.environment import Issuer
 from portal.services.people import people, sessions, throttle
+from portal.services.tokens import tokens
 from portal.views.http import SignedInRequest, read_target
 from portal.web import sessionstore
 
@@ -105,6 +106,7 @@ def show(request: SignedInRequest) -> HttpResponse:
     if not form.is_valid():
         context = {"form": form, "groups": request.user.groups.order_by("name"), **_describe_sessions(request)}
         context |= factors.describe(person=request.user) | {"issuers": identities.list_issuers(person=request.user)}
+        context["tokens"] = tokens.list_tokens(person=request.user)
         return render(request, "accounts/account.html", context)
     zone = form.cleaned_data["time_zone"]
     people.set_time_zone(person=request.user, time_zone=zone)

@@ -1,5 +1,6 @@
 """Forms of signing in, of setting up the portal, and of what people set for themselves."""
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -17,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from portal import models
 from portal.accounts import passwords
 from portal.forms import UsernameForm
-from portal.forms.fields import LENGTHS, NOT_IN_LIST
+from portal.forms.fields import LENGTHS, NOT_IN_LIST, WholeText
 
 
 def _make_password_field(label: Any, *, required: Any, help_text: Any = "", autocomplete: str = "new-password") -> Any:
@@ -148,6 +149,33 @@ class NewPasswordForm(forms.Form):
             except forms.ValidationError as error:
                 self.add_error("password", error)
         return cleaned
+
+
+class TokenForm(forms.Form):
+    name = WholeText(
+        label=_("Name"),
+        max_length=60,
+        help_text=_("What uses it, such as the name of a program."),
+        error_messages={"required": _("Type a name.")},
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("It may"),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": _("Choose what it may do."), "invalid_choice": NOT_IN_LIST},
+    )
+    days = forms.IntegerField(
+        label=_("Ends after (days)"),
+        required=False,
+        min_value=1,
+        max_value=3650,
+        initial=90,
+        help_text=_("Up to 3650. Empty: it works until somebody ends it."),
+        error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), _("Enter a whole number from 1 to 3650.")),
+    )
+
+    def __init__(self, *args: Any, scopes: Sequence[models.Token.Scope], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["scopes"].choices = [(scope.value, scope.label) for scope in scopes]  # type: ignore[attr-defined]
 
 
 class ForgottenForm(forms.Form):

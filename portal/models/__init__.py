@@ -16,6 +16,7 @@ from portal.models.request import LONGEST_TYPE, TRANSITIONS, Request, check_tran
 from portal.models.runtime import Lease, Limit, Worker
 from portal.models.scan import Scan
 from portal.models.search import SearchEntry, UnreadableSearch, check_words, fold, read_number, read_words
+from portal.models.token import Repetition, Token
 from portal.models.usage import DailyCount
 from portal.models.user import Session, SignInLink, User, list_time_zones
 from portal.models.workspace import Beginning, File, Log, Workspace

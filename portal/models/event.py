@@ -94,6 +94,8 @@ class Verb(models.TextChoices):
     ASK_LINK = "ask-link", "people", _("Somebody asked for a sign-in link for {what}")
     MAIL_FAILED = "mail-failed", "people", _("{who} could not mail a sign-in link to {what}")
     USE_LINK = "use-link", "people", _("{who} chose a password by a sign-in link")
+    MAKE_TOKEN = "make-token", "people", _("{who} made the {what}")
+    END_TOKEN = "end-token", "people", _("{who} ended the {what}")
     ADD_GROUP = "add-group", "people", _("{who} added the {what}")
     CHANGE_GROUP = "change-group", "people", _("{who} changed the {what}")
     DELETE_GROUP = "delete-group", "people", _("{who} deleted the {what}")

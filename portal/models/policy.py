@@ -73,3 +73,8 @@ class Policy(Audited):
         if UNENDING in offered:
             return None
         return max(length for text in offered if (length := read_lifetime(text)) is not None)
+
+    def allows(self, lifetime: str) -> bool:
+        """Whether a workstation may live so long. Raises ValueError for what is no lifetime."""
+        length, longest = read_lifetime(lifetime), self.longest
+        return longest is None or (length is not None and length <= longest)

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from portal import forms, models
 from portal.services.people import invitations, sessions
+from portal.services.tokens import tokens
 from portal.views.components import paging
 from portal.views.http import SignedInRequest, make_address, saying_why
 
@@ -37,13 +38,17 @@ def confirmed[**P](view: View[P]) -> View[P]:
         check_administrator(request)
         if sessions.has_proved(session=request.session):
             return view(request, *args, **kwargs)
-        if request.method == "POST":
-            messages.warning(request, _("Nothing was saved: you had to confirm first that it is you."))
         number = kwargs.get("number")
-        page = reverse("person_detail", args=[number]) if number else request.path
-        return redirect(f"{reverse('confirm')}?{urlencode({'next': page})}")
+        return ask_to_confirm(request, page=reverse("person_detail", args=[number]) if number else request.path)
 
     return guarded
+
+
+def ask_to_confirm(request: SignedInRequest, *, page: str) -> HttpResponse:
+    """Ask for the password again, and lead to the page then."""
+    if request.method == "POST":
+        messages.warning(request, _("Nothing was saved: you had to confirm first that it is you."))
+    return redirect(f"{reverse('confirm')}?{urlencode({'next': page})}")
 
 
 def _read_people() -> QuerySet[models.User]:
@@ -106,6 +111,7 @@ def _show_person(request: SignedInRequest, number: int, **forms_sent: Any) -> Ht
         "role": forms.RoleForm(initial={"role": forms.find_role(person)}),
     }
     shown["role_issuer"] = invitations.find_role_issuer(person=person)
+    shown["tokens"] = tokens.list_tokens(person=person)
     return render(request, "people/detail.html", {"person": person, **shown, **forms_sent})
 
 

@@ -204,6 +204,9 @@ def audited(record, alice, root) -> dict[str, list[int]]:
         models.Restore.objects.create(account=account, lost_since=Now(), lost_since_tick=1, restored_tick=2),
         models.LostResponse.objects.create(account=account, attempt_number=1, token="t", **said),
         models.Notice.objects.create(kind="workstation has a field color"),
+        models.Token.objects.create(
+            person=root, name="ci", scopes="read", ended_at=Now(), ended_by=root, ends_at=Now()
+        ),
         models.WorkstationType.objects.create(account=account, name="default", withdrawn_at=Now()),
     ]
     with transaction.atomic():

@@ -240,6 +240,12 @@ def end_connection(stage: Stage) -> None:
     assert browser.post(f"/connections/{number}/end/").status_code == 204
 
 
+def make_and_end_token(stage: Stage) -> None:
+    wish = {"name": "ci", "scopes": "read", "days": "3"}
+    assert stage.browse(stage.alice).post("/accounts/tokens/new/", wish).status_code == 200
+    stage.post(stage.alice, f"/accounts/tokens/{models.Token.objects.get().pk}/end/")
+
+
 def share_for_a_while(stage: Stage) -> None:
     factories.create_user("bob", "Members")
     stage.post(stage.alice, f"/workstations/{send(stage).workstation.uid}/shares/", person="bob", level="look")
@@ -564,6 +570,7 @@ ACTS = [
     Act(verbs=(Verb.OPEN_CONNECTION,), do=open_connection, by="olga", has_reason=True),
     Act(verbs=(Verb.END_CONNECTION,), do=end_connection, by="alice"),
     Act(verbs=(Verb.SHARE, Verb.END_SHARE), do=share_for_a_while, by="alice"),
+    Act(verbs=(Verb.MAKE_TOKEN, Verb.END_TOKEN), do=make_and_end_token, by="alice"),
     Act(verbs=(Verb.MAKE_LINK, Verb.ADD_PERSON), do=add_by_link, by="root"),
     Act(verbs=(Verb.USE_LINK,), do=use_link, by="carol"),
     Act(verbs=(Verb.ASK_LINK, Verb.MAIL_FAILED), do=ask_for_link),

@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 
 from portal import models
 from portal.services import audit
+from portal.services.tokens import tokens
 from tests import factories
 from tests.audit.conftest import find, tamper
 
@@ -103,3 +104,31 @@ def test_what_a_migration_changes_about_a_group_is_recorded(root, sign_in, monke
 def test_migrating_without_a_change_of_groups_is_no_event():
     call_command("migrate", verbosity=0)
     assert not models.Event.objects.exists()
+
+
+# --- Tokens ---
+
+
+def test_a_token_is_printed_and_an_event_says_who_called(alice, capsys):
+    call_command("create_token", "alice", scopes="read, request", days=3, name="ci")
+    token = tokens.find_token(text=capsys.readouterr().out.strip())
+    assert token is not None
+    assert (token.person, token.name, token.scopes) == (alice, "ci", "read request")
+    assert token.ends_at
+    event = models.Event.objects.get(verb="make-token")
+    assert (event.actor_name, event.detail["command"]) == ("", "create_token")
+    assert event.detail["system_user"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("nobody", {"scopes": "read"}, "Nobody who may sign in"),
+        ("alice", {"scopes": "read,write"}, "'write' is no scope"),
+        ("alice", {"scopes": ""}, "'' is no scope"),
+    ],
+)
+def test_a_wrong_token_is_refused(alice, name, options, words):
+    with pytest.raises(CommandError, match=words):
+        call_command("create_token", name, **options)
+    assert not models.Token.objects.exists()

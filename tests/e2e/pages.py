@@ -57,6 +57,8 @@ NO_PAGES = {
     "key_banner": "a part of every page",
     "audit_log_check": "POST; leads to audit_log",
     "sessions_end": "POST; leads to account",
+    "token_end": "POST; leads to account",
+    "person_token_end": "POST; leads to person_detail",
     "request_cancel": "POST; leads to request_detail",
     "workspace_name": "POST; leads to workspace_detail",
     "workspace_owner": "POST; leads to workspace_detail",
@@ -135,6 +137,18 @@ def guess(tab: Tab) -> None:
     tab.locator("[name=username]").fill("nobody")
     tab.locator("[name=password]").fill("wrong")
     send_empty(tab)
+
+
+def make_token(tab: Tab) -> None:
+    tab.locator("[name=name]").fill("nightly build")
+    tab.locator("[name=scopes]").first.check()
+    send_empty(tab)
+
+
+def make_token_and_return(tab: Tab) -> None:
+    make_token(tab)
+    with tab.expect_navigation():
+        tab.locator("main a.crumb").click()
 
 
 def type_password(tab: Tab) -> None:
@@ -311,6 +325,10 @@ PAGES = [
     Page(name="account-refused", path="/accounts/", url="account", act=send_wrong_zone),
     Page(name="account-app", path="/accounts/", url="account", person="frida"),
     Page(name="account-passkey", path="/accounts/", url="account", person="root"),
+    Page(name="account-tokens", path="/accounts/tokens/new/", url="account", act=make_token_and_return),
+    Page(name="token-new", path="/accounts/tokens/new/", url="token_new"),
+    Page(name="token-new-refused", path="/accounts/tokens/new/", url="token_new", act=send_empty),
+    Page(name="token-made", path="/accounts/tokens/new/", url="token_new", act=make_token),
     Page(name="app-add", path="/accounts/app/", url="mfa_activate_totp"),
     Page(name="app-add-refused", path="/accounts/app/", url="mfa_activate_totp", act=send_empty),
     Page(name="app-remove", path="/accounts/app/remove/", url="mfa_deactivate_totp", person="frida"),

@@ -18,6 +18,7 @@ from portal.services.notifications import choices
 from portal.services.people import invitations, links
 from tests import factories
 from tests.services.reconciling import make_orphan, make_unknown
+from tests.tokens import make_token
 
 # The letters of each row: signed out, no group, the member whose it is, another member, auditor, operator, superuser.
 ROLES = ("", "guest", "alice", "bob", "anna", "olga", "root")
@@ -62,6 +63,9 @@ ROWS: dict[str, tuple[str, str]] = {
         ),
         (NO_METHOD, OPERATES),
     ),
+    "token_new": (ALL, ALL),
+    "token_end": (NO_METHOD, OWN),
+    "person_token_end": (NO_METHOD, ADMINISTERS),
     **dict.fromkeys(("account", "confirm", "password_change", "workstation_list"), (ALL, ALL)),
     "workspace_owner": (NO_METHOD, "lffffnn"),  # it has one
     "request_new": (REQUESTERS, REQUESTERS),
@@ -201,6 +205,7 @@ def values(sandbox, alice, bob, anna, olga, root) -> Mapping[str, object]:
         "unsubscribe": choices.make_path(person=alice, kind="failed").split("/")[-2],
         "notification_read": models.Notification.objects.create(person=alice, kind="failed", request_number=1).pk,
         "setup": links.create_setup_link() or "none",
+        **dict.fromkeys(("token_end", "person_token_end"), make_token(alice).row.pk),
         "join": invitations.make_link(actor=root, person=alice).link.token,
         "person": alice.pk,
         "app_label": "portal",

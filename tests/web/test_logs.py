@@ -27,6 +27,9 @@ TOKEN = "Zk3-_x9TokenTokenTokenTokenTokenToken"
         (f"/./join//./{TOKEN}", "/./join//./..."),
         (f"/join/%{TOKEN}", "/join/..."),
         (f"/notifications/unsubscribe/2.failed:{TOKEN}/", "/notifications/unsubscribe/.../"),
+        ('"GET /v1/workstations?token=wsp_0aB9zZ HTTP/1.1" 401', '"GET /v1/workstations?token=wsp_... HTTP/1.1" 401'),
+        ("KeyError: 'wsp_0aB9zZ'", "KeyError: 'wsp_...'"),
+        ("/v1/%77sp%255f0aB9zZ", "/v1/%77sp%255f..."),
         ("/setup/ and /requests/1/", "/setup/ and /requests/1/"),
     ],
 )

@@ -24,6 +24,7 @@ class Origin:
     address: str = ""
     http_request: str = ""
     is_counted: bool = False  # by the limit for acts of one person
+    token: int | None = None  # the number of the token with which a program did it
 
 
 type _Entry = tuple[models.Event, list[models.Change]]  # an event that has no number yet, and what it says of rows
@@ -81,7 +82,7 @@ def record(
         verb=verb,
         target=target if isinstance(target, str) else models.name_target(target),
         request_number=request_number,
-        detail=dict(detail or {}),
+        detail={**(detail or {}), **({"token": source.token} if source.token else {})},
         reason=str(reason),
     )
     if by and source.http_request and not source.is_counted:
@@ -93,12 +94,16 @@ def record(
 
 
 @contextmanager
-def acting_from(*, address: str, http_request: str) -> Iterator[None]:
-    token = _ORIGIN.set(Origin(address=address, http_request=http_request))
+def acting_from(
+    *, address: str, http_request: str, token: int | None = None, is_counted: bool = False
+) -> Iterator[None]:
+    """`is_counted`: what is done has a limit of its own."""
+    origin = Origin(address=address, http_request=http_request, token=token, is_counted=is_counted)
+    before = _ORIGIN.set(origin)
     try:
         yield
     finally:
-        _ORIGIN.reset(token)
+        _ORIGIN.reset(before)
 
 
 def read_address() -> str:

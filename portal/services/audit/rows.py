@@ -47,6 +47,7 @@ KINDS: Mapping[str, Kind] = {
         _declare("lost-response", models.LostResponse),
         _declare("person", models.User, lists=("groups", "permissions")),
         _declare("policy", models.Policy),
+        _declare("token", models.Token),
         Kind(name="group", model=Group, columns=("name",), lists=("permissions",)),
         _declare("notice", models.Notice),
         _declare("workstation-type", models.WorkstationType),

@@ -106,6 +106,16 @@ def cancel_request(*, actor: models.User, portal_request: models.Request) -> Non
 
 
 @transaction.atomic
+def withdraw_request(*, actor: models.User, portal_request: models.Request) -> models.Request:
+    """Cancel it only where it still waits. Returns the request as it is then."""
+    locked = lock_request(portal_request=portal_request)
+    if locked.status == models.Request.Status.QUEUED:
+        change = lifecycle.move_request(portal_request=locked, status=models.Request.Status.CANCELLED)
+        audit.record(Verb.CANCEL, locked, by=actor, detail=change)
+    return locked
+
+
+@transaction.atomic
 def close_request(*, actor: models.User, portal_request: models.Request, reason: str) -> None:
     """End anybody's request: a waiting one is cancelled, an unknown one fails. Raises NotPossible for others."""
     locked = lock_request(portal_request=portal_request)

@@ -1,0 +1,60 @@
+"""Tokens of a person's programs, on the page of the account; and those of others, for administrators."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from portal import models
+from portal.accounts import forms
+from portal.services.people import sessions
+from portal.services.tokens import tokens
+from portal.views import people
+from portal.views.http import SignedInRequest, make_address
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def create(request: SignedInRequest) -> HttpResponse:
+    """The token is shown in the response and never again."""
+    if not sessions.has_proved(session=request.session):
+        return people.ask_to_confirm(request, page=request.path)
+    form = forms.TokenForm(request.POST or None, scopes=tokens.list_scopes(person=request.user))
+    if not form.is_valid():
+        return render(request, "accounts/new_token.html", {"form": form})
+    days = form.cleaned_data["days"]
+    text = tokens.create_token(
+        person=request.user,
+        by=request.user,
+        name=form.cleaned_data["name"],
+        scopes=form.cleaned_data["scopes"],
+        lifetime=timedelta(days=days) if days else None,
+    )
+    # `make run` has no proxy, which leads there otherwise.
+    local = f"http://{settings.PORTAL_BIND}:{settings.PORTAL_API_PORT}/v1" if settings.PORTAL_LOCAL else ""
+    shown = {"token": text, "local": local, "address": local or make_address(request, "/v1")}
+    return render(request, "accounts/token.html", shown)
+
+
+@require_POST
+def end(request: SignedInRequest, token: int) -> HttpResponse:
+    if not sessions.has_proved(session=request.session):
+        return people.ask_to_confirm(request, page=reverse("account"))
+    _end(request, get_object_or_404(models.Token, pk=token, person=request.user))
+    return redirect("account")
+
+
+@require_POST
+@people.confirmed
+def end_of_person(request: SignedInRequest, number: int, token: int) -> HttpResponse:
+    _end(request, get_object_or_404(models.Token, pk=token, person=number))
+    return redirect("person_detail", number)
+
+
+def _end(request: SignedInRequest, token: models.Token) -> None:
+    tokens.end_token(token=token, by=request.user)
+    messages.success(request, _("“%(name)s” has ended: no program can use it any more.") % {"name": token.name})

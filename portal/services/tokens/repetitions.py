@@ -1,0 +1,53 @@
+"""What a program finds again that sends the same POST once more: by an Idempotency-Key, or without one by its body."""
+
+import hashlib
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from portal import models
+from portal.models.clock import Now
+
+KEPT = timedelta(days=1)
+
+
+class KeyReused(Exception):
+    """The key came with another body before; the message is fit for who sent it."""
+
+
+@transaction.atomic
+def find_submission(*, token: models.Token, key: str, body: str) -> UUID:
+    """The one submission that a key of the token's person stands for, for a day. Raises KeyReused.
+
+    It is there before the request is: whoever sends the same after a crash, or at the same moment, gets the same.
+    """
+    _forget_old()
+    digest = hashlib.sha256(f"{token.person_id} {key}".encode()).hexdigest()
+    values = {"token": token, "body": body, "submission": uuid4()}
+    row, _is_new = models.Repetition.objects.get_or_create(key=digest, defaults=values)
+    if row.body != body:
+        raise KeyReused(_("This Idempotency-Key came with another body before."))
+    return row.submission
+
+
+def owe_outcome(*, token: models.Token, body: str, submission: UUID) -> None:
+    """Note that who sent this does not know what became of it."""
+    _forget_old()
+    models.Repetition.objects.create(token=token, body=body, submission=submission)
+
+
+def _forget_old() -> None:
+    models.Repetition.objects.filter(at__lt=Now() - KEPT).delete()
+
+
+def list_owed(*, token: models.Token, body: str) -> QuerySet[models.Repetition]:
+    return models.Repetition.objects.filter(token=token, body=body, key="", at__gt=Now() - KEPT).order_by("pk")
+
+
+def settle(*, owed: models.Repetition) -> bool:
+    """Whether this one is to tell the outcome: of several that ask at the same time, one; after an error, the same."""
+    was_tried, owed.is_settling = owed.is_settling, True
+    return bool(models.Repetition.objects.filter(pk=owed.pk).delete()[0]) or was_tried

@@ -1,0 +1,122 @@
+"""Tokens on the pages: made once the password is typed, shown once, ended by their owner or an administrator."""
+
+import re
+
+import pytest
+
+from portal import models
+from portal.services.tokens import tokens
+from tests.browser import Browser, read
+from tests.tokens import make_token
+
+pytestmark = pytest.mark.django_db
+WISH = {"name": "nightly build", "scopes": ["read", "request"], "days": "30"}
+
+
+def forget_password(browser: Browser) -> None:
+    session = browser.session
+    session["proved"] = 0
+    session.save()
+
+
+def test_it_is_shown_once(alice, sign_in):
+    browser = sign_in(alice)
+    page = read(browser.post("/accounts/tokens/new/", WISH))
+    [text] = re.findall("wsp_[0-9A-Za-z]+", page)
+    token = tokens.find_token(text=text)
+    assert token is not None
+    assert (token.person, token.name, token.scopes) == (alice, "nightly build", "read request")
+    assert token.ends_at
+    account = read(browser.get("/accounts/"))
+    assert "nightly build" in account
+    assert "See your workstations, Request workstations" in account
+    assert "never used" in account
+    assert text not in account
+
+
+def test_one_may_have_no_end(alice, sign_in):
+    browser = sign_in(alice)
+    browser.post("/accounts/tokens/new/", WISH | {"days": ""})
+    assert models.Token.objects.get().ends_at is None
+    tokens.note_use(token=models.Token.objects.get())
+    page = read(browser.get("/accounts/"))
+    assert "without an end" in page
+    assert "never used" not in page
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"name": ""}, "Type a name."),
+        ({"name": "x" * 61}, "Shorten it to 60"),
+        ({"scopes": []}, "Choose what it may do."),
+        ({"scopes": ["open"]}, "This is not in the list."),
+        ({"days": "0"}, "Enter a whole number from 1 to 3650."),
+        ({"days": "soon"}, "Enter a whole number from 1 to 3650."),
+    ],
+)
+def test_what_is_wrong_is_said(alice, sign_in, wrong, words):
+    page = read(sign_in(alice).post("/accounts/tokens/new/", WISH | wrong))
+    assert words in page
+    assert re.search("<title> ?Error:", page)
+    assert not models.Token.objects.exists()
+
+
+def test_only_what_the_person_may_is_offered(anna, sign_in):
+    page = read(sign_in(anna).get("/accounts/tokens/new/"))
+    assert "See your workstations" in page
+    assert "Request workstations" not in page
+
+
+def test_the_password_is_asked_for_first(alice, sign_in):
+    browser, token = sign_in(alice), make_token(alice).row
+    forget_password(browser)
+    for answer in (
+        browser.get("/accounts/tokens/new/"),
+        browser.post("/accounts/tokens/new/", WISH),
+        browser.post(f"/accounts/tokens/{token.pk}/end/"),
+    ):
+        assert answer.headers["Location"].startswith("/accounts/confirm/?next=%2Faccounts%2F")
+    assert models.Token.objects.get().ended_at is None
+
+
+def test_its_owner_ends_it(alice, sign_in):
+    browser, made = sign_in(alice), make_token(alice)
+    assert "a program" in read(browser.post(f"/accounts/tokens/{made.row.pk}/end/", follow=True))
+    assert tokens.find_token(text=made.text) is None
+    assert "a program</bdi>" not in read(browser.get("/accounts/"))
+
+
+def test_an_administrator_ends_somebody_s(alice, root, sign_in):
+    browser, made = sign_in(root), make_token(alice)
+    path = f"/people/{alice.pk}/"
+    assert "a program" in read(browser.get(path))
+    browser.post(f"{path}tokens/{made.row.pk}/end/")
+    assert tokens.find_token(text=made.text) is None
+    assert models.Token.objects.get().ended_by == root
+    assert "Tokens for programs" not in read(browser.get(path))
+
+
+def test_the_person_in_the_address_is_whose_it_is(alice, bob, root, sign_in):
+    made = make_token(alice)
+    assert sign_in(root).post(f"/people/{bob.pk}/tokens/{made.row.pk}/end/").status_code == 404
+    assert sign_in(bob).post(f"/accounts/tokens/{made.row.pk}/end/").status_code == 404
+    assert tokens.find_token(text=made.text)
+
+
+def test_one_act_too_many_is_refused(alice, sign_in, settings):
+    settings.PORTAL_LIMITS = True
+    models.Limit.objects.create(kind="act", who=str(alice.pk), count=30)
+    assert sign_in(alice).post("/accounts/tokens/new/", WISH).status_code == 429
+    assert not models.Token.objects.exists()
+
+
+def test_a_deactivated_person_s_do_not_work_and_can_be_ended(alice, root, sign_in):
+    made = make_token(alice)
+    models.User.objects.filter(pk=alice.pk).update(is_active=False)
+    assert tokens.find_token(text=made.text) is None
+    browser = sign_in(root)
+    assert "a program" in read(browser.get(f"/people/{alice.pk}/"))
+    browser.post(f"/people/{alice.pk}/tokens/{made.row.pk}/end/")
+    models.User.objects.filter(pk=alice.pk).update(is_active=True)
+    assert tokens.find_token(text=made.text) is None

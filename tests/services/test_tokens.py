@@ -1,0 +1,109 @@
+"""Tokens: their form, their lives, and what they may be used for."""
+
+import re
+import string
+import zlib
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from portal import models
+from portal.models.clock import Now
+from portal.services.tokens import tokens
+from tests import factories
+from tests.tokens import make_token
+
+DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+
+
+def decode(text: str) -> int:
+    number = 0
+    for digit in text:
+        number = number * 62 + DIGITS.index(digit)
+    return number
+
+
+@pytest.mark.django_db
+def test_it_is_random_and_ends_in_a_checksum(alice):
+    texts = {make_token(alice).text for _ in range(50)}
+    assert len(texts) == 50
+    for text in texts:
+        assert re.fullmatch("wsp_[0-9A-Za-z]{36}", text)
+        assert decode(text[-6:]) == zlib.crc32(text[:-6].encode())
+    assert 62**30 > 2**160
+
+
+@pytest.mark.django_db
+def test_it_is_found_by_its_whole_text_alone(alice):
+    made = make_token(alice, "read")
+    found = tokens.find_token(text=made.text)
+    assert found == made.row
+    assert made.row.scopes == "read"
+    for other in ("", made.text[:-1], made.text + "x", made.text.lower(), made.row.token_hash):
+        assert tokens.find_token(text=other) is None
+
+
+@pytest.mark.django_db
+def test_a_wrong_one_takes_as_many_looks_as_a_right_one(alice, django_assert_num_queries):
+    made = make_token(alice)
+    for text in (made.text, "wsp_", "x" * 10_000):
+        with django_assert_num_queries(1):
+            tokens.find_token(text=text)
+
+
+@pytest.mark.django_db
+def test_making_and_ending_one_are_events(alice, root):
+    made = make_token(alice, "release", "read", lifetime=timedelta(days=3))
+    tokens.end_token(token=made.row, by=root)
+    tokens.end_token(token=made.row, by=root)
+
+    making, ending = models.Event.objects.order_by("pk")
+    assert (making.verb, making.actor_name, making.target) == ("make-token", "alice", f"token {made.row.pk} a program")
+    assert making.detail == {"person": "alice", "scopes": ["read", "release"]}
+    assert (ending.verb, ending.actor_name, ending.detail["person"]) == ("end-token", "root", "alice")
+    assert tokens.find_token(text=made.text) is None
+
+
+@pytest.mark.django_db
+def test_its_end_is_some_days_away(alice):
+    made = make_token(alice, lifetime=timedelta(days=3))
+    assert made.row.ends_at is not None
+    assert timedelta(days=2) < made.row.ends_at - timezone.now() <= timedelta(days=3, minutes=1)
+
+
+@pytest.mark.django_db
+def test_its_use_is_noted_once_a_minute(alice, django_assert_num_queries):
+    made = make_token(alice)
+    tokens.note_use(token=made.row)
+    made.row.refresh_from_db()
+    assert made.row.last_used_at
+    with django_assert_num_queries(0):
+        tokens.note_use(token=made.row)
+    made.row.last_used_at -= timedelta(seconds=61)
+    with django_assert_num_queries(1):
+        tokens.note_use(token=made.row)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("group", "scopes"), [("Members", ["read", "request", "release"]), ("Auditors", ["read", "release"])]
+)
+def test_it_can_do_no_more_than_its_person(group, scopes):
+    person = factories.create_user("carol", group)
+    assert tokens.list_scopes(person=person) == scopes
+    token = make_token(person).row
+    for scope in models.Token.Scope:
+        if scope in scopes or scope == "open":
+            tokens.check_scope(token=token, scope=scope)
+        else:
+            with pytest.raises(tokens.NotAllowed):
+                tokens.check_scope(token=token, scope=scope)
+
+
+@pytest.mark.django_db
+def test_only_somebody_ends_it(alice):
+    row = make_token(alice).row
+    with pytest.raises(IntegrityError), transaction.atomic():
+        models.Token.objects.filter(pk=row.pk).update(ended_at=Now())
