@@ -16,6 +16,7 @@ from django.urls import reverse
 from portal import environment
 from portal.local import launcher
 from portal.services.people import links
+from portal.services.tokens import tokens
 
 
 class Command(BaseCommand):
@@ -24,6 +25,8 @@ class Command(BaseCommand):
     help = "Run the whole portal on this machine: web, worker and, where no API key is set, the sandbox."
     # The folder of the database is only made here, and a check would open the database before.
     requires_system_checks = []
+
+    _serves_programs = False  # without a token nobody could ask it anything
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.PORTAL_LOCAL:
@@ -67,6 +70,7 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0, interactive=False)
             call_command("collectstatic", verbosity=0, interactive=False)
             token = links.create_setup_link()
+            self._serves_programs = tokens.list_living().exists()
         except OSError as error:
             raise CommandError(f"The folder {settings.DATA_DIR} cannot be used: {error.strerror}.") from None
         except DatabaseError as error:
@@ -81,20 +85,25 @@ class Command(BaseCommand):
         web = launcher.Part(name="The web server", command=serve, port=port, host=settings.PORTAL_BIND)
         drain = settings.AGENTSTATION_TOTAL_TIMEOUT + settings.PORTAL_RECORD_MARGIN
         worker = launcher.Part(name="The worker", command=[*manage, "work"], stop_within=drain)
+        api = launcher.Part(name="The API", command=[*manage, "api"], port=settings.PORTAL_API_PORT, host=web.host)
+        api.setting = "PORTAL_API_PORT"
+        others = [worker, web, api] if self._serves_programs else [worker, web]
         if not settings.USING_SANDBOX:
-            return [worker, web]
+            return others
         # Not by manage.py, which would load all of the portal beside it.
         number, data = settings.PORTAL_SANDBOX_PORT, settings.DATA_DIR / "sandbox.sqlite3"
         imitate = [sys.executable, "-m", "portal.sandbox", "--port", str(number), "--data", os.fspath(data)]
         sandbox = launcher.Part(name="The sandbox", command=imitate, port=number, setting="PORTAL_SANDBOX_PORT")
         sandbox.nonce = secrets.token_hex(8)
-        return [sandbox, worker, web]
+        return [sandbox, *others]
 
     def _describe(self, port: int, link: str) -> str:
         address = f"http://{settings.PORTAL_BIND}:{port}"
         lines = ["", f"The portal runs at {address}/", ""]
         if link:
             lines += ["Make the first administrator here, within an hour and only once:", f"  {address}{link}", ""]
+        if self._serves_programs:
+            lines += [f"Programs use http://{settings.PORTAL_BIND}:{settings.PORTAL_API_PORT}/v1 with a token.", ""]
         if settings.USING_SANDBOX:
             lines += ["The sandbox is in use: no real workstation is made. README.md says how to set a real key.", ""]
         return "\n".join([*lines, "Ctrl-C stops everything."])

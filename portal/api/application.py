@@ -1,0 +1,162 @@
+"""The ASGI application of `/v1`. Who waits holds no thread and no database connection."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest
+
+from portal.api import calls, operations
+from portal.api.answers import Answer, Refusal, make_error
+from portal.api.waiting import Waiter
+from portal.db import describe_failure, is_unable, release_connection
+from portal.web import middleware
+
+logger = logging.getLogger(__name__)
+
+THREADS = 8
+_MOST_BODY = 64 * 1024  # bytes
+_ARRIVE_WITHIN = 10.0  # seconds, for a body
+_PAUSE = 1.0  # seconds before the database is tried again
+_FIXED = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+type Scope = Mapping[str, Any]
+type Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+type Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+type Job = Callable[[], calls.Result]
+
+
+class Application:
+    def __init__(self) -> None:
+        self.pool, self.waiter = ThreadPoolExecutor(max_workers=THREADS), Waiter()
+        self.serving = set[asyncio.Task[None]]()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            # A task of its own: the server soon cancels that of a client that has left, whose request is to be seen to.
+            task = asyncio.create_task(self._serve(scope, receive, send))
+            self.serving.add(task)
+            task.add_done_callback(self.serving.discard)
+            await asyncio.shield(task)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        http = _make_http(scope, headers)
+        http_id = middleware.find_id(http)
+        try:
+            path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
+            route, uid = operations.find_route(method=scope["method"], path=path)
+            call = calls.Call(
+                method=scope["method"],
+                path=path,
+                query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
+                body=await _read_body(receive, headers),
+                secret=_read_secret(scope),
+                key=headers.get("idempotency-key"),
+                http=http,
+                http_id=http_id,
+            )
+            answer = await self._find_answer(call, partial(calls.begin, call, route=route, uid=uid), receive)
+        except Refusal as refusal:
+            answer = refusal.answer
+        except TimeoutError:
+            answer = make_error(408)
+        except Exception as error:
+            logger.exception("A call to /v1 could not be answered.")
+            answer = make_error(503 if is_unable(error) and scope["method"] == "GET" else 500)
+        await _send_answer(send, answer, http_id)
+
+    async def _find_answer(self, call: calls.Call, begin: Job, receive: Receive) -> Answer:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + settings.PORTAL_API_WAIT
+        # A POST is tried again: with its submission it is the same request, also where its commit was in doubt.
+        result = await self._run(begin, until=until if call.method == "POST" else 0.0)
+        # One for the whole call: gunicorn takes the end of such a task for the end of the connection.
+        leaving = asyncio.create_task(_watch(receive))
+        try:
+            while isinstance(result, calls.Pending):
+                reached = asyncio.create_task(self.waiter.wait(result.goal))
+                seconds = max(0.0, until - loop.time())
+                await asyncio.wait((reached, leaving), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+                reached.cancel()
+                # Nothing is said before it is stored, however long that takes.
+                result = await self._run(partial(calls.end, result, is_gone=leaving.done()), until=math.inf)
+        finally:
+            leaving.cancel()
+        return result
+
+    async def _run(self, job: Job, *, until: float) -> calls.Result:
+        """Have one of the threads do it, again and again until then where the database cannot be used."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                return await loop.run_in_executor(self.pool, _do, job)
+            except DatabaseError as error:
+                if not is_unable(error) or loop.time() > until:
+                    raise
+                await asyncio.sleep(_PAUSE)
+
+
+def _do(job: Job) -> calls.Result:
+    """In a thread, which keeps no connection of PostgreSQL's afterwards, and none that has failed."""
+    try:
+        return job()
+    except DatabaseError as error:
+        logger.warning("%s A call to /v1 waits, or is refused.", describe_failure(error))
+        connection.close()
+        raise
+    finally:
+        release_connection()
+
+
+def _make_http(scope: Scope, headers: Mapping[str, str]) -> HttpRequest:
+    """What Django's pages know of where a call comes from."""
+    http = HttpRequest()
+    http.META = {
+        "REMOTE_ADDR": (scope["client"] or [""])[0],
+        "HTTP_X_FORWARDED_FOR": headers.get("x-forwarded-for", ""),
+        "HTTP_X_REQUEST_ID": headers.get("x-request-id", ""),
+    }
+    return http
+
+
+async def _read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
+    """The whole body. Raises Refusal, or TimeoutError."""
+    size, pieces, more = int(headers.get("content-length") or 0), list[bytes](), True
+    async with asyncio.timeout(_ARRIVE_WITHIN):
+        while more and max(size, sum(map(len, pieces))) <= _MOST_BODY:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise TimeoutError  # nobody hears what is answered
+            pieces.append(message.get("body", b""))
+            more = message.get("more_body", False)
+    if more or max(size, sum(map(len, pieces))) > _MOST_BODY:
+        raise Refusal(413)
+    return b"".join(pieces)
+
+
+def _read_secret(scope: Scope) -> str:
+    """The one bearer that the call brings; empty for none, and for several."""
+    given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
+    kind, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    return secret.strip() if kind.lower() == "bearer" else ""
+
+
+async def _watch(receive: Receive) -> None:
+    """Until who asked has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _send_answer(send: Send, answer: Answer, http_id: str) -> None:
+    own = {**_FIXED, "Content-Length": str(len(answer.body)), "X-Request-ID": http_id, **answer.headers}
+    headers = [(name.lower().encode(), text.encode("latin-1")) for name, text in own.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

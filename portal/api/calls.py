@@ -1,0 +1,118 @@
+"""A call to `/v1`: what came in, whose it is, and what is answered later."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+from django.http import HttpRequest
+
+from portal import models
+from portal.api.answers import Answer, Refusal
+from portal.api.waiting import Goal
+from portal.services import audit
+from portal.services.people import refusals, throttle
+from portal.services.runtime import limits
+from portal.services.tokens import tokens
+from portal.web import client_address, logs
+
+_BEARER = {"WWW-Authenticate": "Bearer"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One HTTP request as it came in. `submission` is of what it asks for, where it has no key that names that."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    body: bytes
+    secret: str = field(repr=False)  # the token's text
+    key: str | None  # the Idempotency-Key
+    http: HttpRequest  # as Django's pages have it, for the address
+    http_id: str
+    submission: UUID = field(default_factory=uuid4)
+
+
+class Task(NamedTuple):
+    """What an operation has to go by; `uid` is in the call's path."""
+
+    call: Call
+    token: models.Token
+    uid: str
+
+    @property
+    def person(self) -> models.User:
+        return self.token.person
+
+
+class Pending(NamedTuple):
+    """What is answered once a goal is reached, or the wait is over. `finish` is told whether who asked has left."""
+
+    goal: Goal
+    task: Task
+    finish: Callable[[bool], "Result"]
+
+
+type Result = Answer | Pending
+
+
+class Route(NamedTuple):
+    method: str
+    pattern: re.Pattern[str]
+    scope: models.Token.Scope
+    act: Callable[[Task], Result]
+
+
+def begin(call: Call, *, route: Route, uid: str) -> Result:
+    """Do what the call asks for. Raises Refusal."""
+    with _acting(call):
+        token = tokens.find_token(text=call.secret) if call.secret else None
+        if token is None:
+            raise Refusal(401, headers=_BEARER | _count_wrong(call))
+    with _acting(call, token=token):
+        tokens.note_use(token=token)
+        try:
+            tokens.check_scope(token=token, scope=route.scope)
+            return route.act(Task(call=call, token=token, uid=uid))
+        except tokens.NotAllowed as error:
+            act = logs.hide_token(f"{call.method} {call.path}")
+            refusals.record_refusal(person=token.person, act=act, status=401)
+            raise Refusal(401, str(error), _BEARER) from None
+        except limits.Limited as error:
+            if error.kind is not limits.SUBMISSION:  # which has noted it
+                refusals.record_limit(limited=error)
+            raise Refusal(429, str(error), {"Retry-After": str(error.seconds)}) from None
+
+
+def end(pending: Pending, *, is_gone: bool) -> Result:
+    """Say what became of it, unless the token has ended meanwhile. Raises Refusal."""
+    token = pending.task.token
+    with _acting(pending.task.call, token=token):
+        result = pending.finish(is_gone)
+        if not tokens.list_living().filter(pk=token.pk).exists():
+            raise Refusal(401, headers=_BEARER)
+        return result
+
+
+@contextmanager
+def _acting(call: Call, *, token: models.Token | None = None) -> Iterator[None]:
+    """Requests have a limit of their own, which their cancellation must not meet."""
+    address, number = client_address.find_address(call.http), token.pk if token else None
+    is_counted = call.method == "POST"
+    with audit.acting_from(address=address, http_request=call.http_id, token=number, is_counted=is_counted):
+        yield
+
+
+def _count_wrong(call: Call) -> dict[str, str]:
+    """Slow down who guesses: until their wait is over, a wrong token writes nothing. Right ones pass all the time."""
+    subjects = [throttle.Subject(kind="token", value=client_address.find_network(call.http))]
+    if call.secret and subjects[0].value:
+        try:
+            throttle.refuse_waiting(subjects=subjects)
+            throttle.count_try(subjects=subjects, name="")
+        except throttle.TooManyFailures as error:
+            return {"Retry-After": str(error.seconds)}
+    return {}

@@ -1,0 +1,93 @@
+"""The operations of `/v1`: their addresses, reading what is one's own, and releasing it."""
+
+import json
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from urllib.parse import unquote
+
+from django.db.models import QuerySet
+
+from portal import models
+from portal.api import outcomes, paging, requesting
+from portal.api.answers import AGAIN, Answer, Refusal, make_answer
+from portal.api.calls import Pending, Result, Route, Task
+from portal.api.waiting import Goal
+from portal.services.key import accounts
+from portal.services.mirrors import releases, sanitize
+
+
+def find_route(*, method: str, path: str) -> tuple[Route, str]:
+    """The operation, and the UID in its path. Raises Refusal."""
+    matches = [(route, match) for route in _ROUTES if (match := route.pattern.fullmatch(path))]
+    for route, match in matches:
+        if route.method == method:
+            return route, unquote("".join(match.groups()))
+    allowed = ", ".join(dict.fromkeys(route.method for route, _ in matches))
+    raise Refusal(405, headers={"Allow": allowed}) if allowed else Refusal(404)
+
+
+def _list_own(task: Task) -> QuerySet[models.Workstation]:
+    rows = models.Workstation.objects.filter(account=accounts.get_current_account(), is_nameless=False)
+    return rows.filter(request__requester=task.person).select_related("workspace")
+
+
+def _list_workstations(task: Task, *, active: bool) -> Answer:
+    found, cursors = paging.read_page(_list_own(task).filter(ended_at__isnull=active), task.call.query)
+    data = [outcomes.describe_workstation(row, person=task.person) for row in found]
+    return make_answer({"object": "list", "data": data, **cursors})
+
+
+def _list_types(task: Task) -> Answer:
+    rows = models.WorkstationType.objects.filter(account=accounts.get_current_account(), withdrawn_at=None)
+    data = [json.loads(raw) for raw in rows.order_by("id").values_list("raw", flat=True)]
+    return make_answer({"object": "list", "data": data or [{"id": name} for name in models.Request.Type.values]})
+
+
+def _find_live(task: Task) -> models.Workstation:
+    """The caller's own while it runs. Whether another has one of that UID, is not said."""
+    own = _list_own(task).filter(ended_at=None)
+    found = own.filter(uid=task.uid).first() if sanitize.is_storable(uid=task.uid) else None
+    if found is None:
+        raise Refusal(422)
+    return found
+
+
+def _retrieve(task: Task) -> Answer:
+    return make_answer(outcomes.describe_workstation(_find_live(task), person=task.person))
+
+
+def _release(task: Task) -> Pending:
+    """One that is being released already is waited for."""
+    workstation = _find_live(task)
+    with suppress(releases.NotLive):
+        releases.request_release(actor=task.person, workstation=workstation)
+    goal = Goal(models.Workstation, workstation.pk)
+    return Pending(goal=goal, task=task, finish=partial(_finish_release, workstation.pk))
+
+
+def _finish_release(number: int, is_gone: bool) -> Answer:
+    stored = models.Workstation.objects.get(pk=number)
+    if stored.ended_at is None:
+        raise Refusal(503, "the workstation is being released, which is not confirmed yet.", AGAIN)
+    return make_answer({"type": stored.type, "released": True})
+
+
+def _make_route(address: str, scope: models.Token.Scope, act: Callable[[Task], Result]) -> Route:
+    """The address as a method and a pattern, whose group is the UID."""
+    method, _, path = address.partition(" ")
+    return Route(method=method, pattern=re.compile(f"/v1/workstations{path}"), scope=scope, act=act)
+
+
+_Scope = models.Token.Scope
+# In this order: `history` and `types` are no workstations.
+_ROUTES = (
+    _make_route("POST ", _Scope.REQUEST, requesting.request_workstation),
+    _make_route("GET ", _Scope.READ, partial(_list_workstations, active=True)),
+    _make_route("GET /history", _Scope.READ, partial(_list_workstations, active=False)),
+    _make_route("GET /types", _Scope.READ, _list_types),
+    _make_route("GET /([^/]+)", _Scope.READ, _retrieve),
+    _make_route("DELETE /([^/]+)", _Scope.RELEASE, _release),
+    _make_route("DELETE /([^/]+)/release", _Scope.RELEASE, _release),
+)

@@ -1,0 +1,51 @@
+"""What a program is told of its workstations and requests: in the provider's own JSON, as far as there is any."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+
+from portal import failures, models
+from portal.api.answers import AGAIN, Answer, make_answer, make_error
+
+
+def describe_workstation(stored: models.Workstation, *, person: models.User) -> dict[str, Any]:
+    """The workstation as the provider described it last; without the contents of a workspace that is another's."""
+    document: dict[str, Any] = json.loads(stored.raw)
+    workspace = document.get("workspace")
+    if isinstance(workspace, dict) and stored.workspace and stored.workspace.owner_id != person.pk:
+        document["workspace"] = {name: one for name, one in workspace.items() if name not in ("files", "logs")}
+    if stored.ended_at and stored.status not in stored.ENDED_STATUSES:
+        document["status"] = "completed"  # nobody asks the provider about one again that it has released
+    return document
+
+
+def describe_request(portal_request: models.Request) -> Answer:
+    """What became of it: the workstation, the provider's refusal as it came, or that it is not known yet."""
+    label, states = portal_request.label, models.Request.Status
+    headers = {"X-Portal-Request": label, "X-Portal-Page": f"{settings.PORTAL_URL}/requests/{portal_request.pk}/"}
+    match portal_request.status:
+        case states.SUCCEEDED:
+            person = portal_request.requester
+            return make_answer(describe_workstation(portal_request.workstation, person=person), headers)
+        case states.FAILED:
+            return _describe_refusal(portal_request, headers)
+        case states.CANCELLED:
+            return make_error(503, f"{label} was cancelled, and nothing was made for it.", headers)
+        case states.QUEUED:
+            return make_error(503, f"{label} still waits for its turn: the same key finds it again.", headers | AGAIN)
+    return make_error(504, f"it is not known yet what became of {label}: ask for the same again.", headers | AGAIN)
+
+
+def _describe_refusal(portal_request: models.Request, headers: Mapping[str, str]) -> Answer:
+    attempt = portal_request.attempts.select_related("late_response").order_by("-number").first()
+    came: models.Attempt | models.LateResponse | None = getattr(attempt, "late_response", attempt)
+    failure = portal_request.failure_row or failures.NO_ANSWER
+    if came and came.failure == failure.code and came.http_status and came.http_status >= 400:
+        # A gateway's page has no words of the provider's, and is no JSON.
+        is_provider_s = came.response and (came.error or came.message)
+        body = bytes(came.response or b"")
+        return Answer(came.http_status, body, headers) if is_provider_s else make_error(came.http_status, "", headers)
+    status = 504 if failure.may_exist else 422 if failure.refuses_workspace else 503
+    return make_error(status, f"{portal_request.label} has failed: {failure.title}.", headers)

@@ -1,0 +1,116 @@
+"""POST /v1/workstations: a request like any other, found again by who sends the same once more."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from portal import models
+from portal.api import outcomes
+from portal.api.answers import Refusal
+from portal.api.calls import Pending, Result, Task
+from portal.api.waiting import Goal
+from portal.services.mirrors import types
+from portal.services.people import policy
+from portal.services.requests import running, submissions
+from portal.services.tokens import repetitions
+
+_UID = re.compile("[0-9A-Za-z_-]{1,64}")
+_LONGEST_KEY = 255
+_States = models.Request.Status
+
+
+class Wish(NamedTuple):
+    """What a POST asks for: as columns of a request, and a digest of all that it says."""
+
+    task: Task
+    columns: dict[str, Any]
+    digest: str
+
+
+def request_workstation(task: Task) -> Result:
+    wish, key = _read_wish(task), task.call.key
+    if key is None:
+        return _find_owed(wish) or _submit(wish, task.call.submission)
+    if not 0 < len(key) <= _LONGEST_KEY:
+        raise Refusal(400, f"Idempotency-Key must have from 1 to {_LONGEST_KEY} characters.")
+    try:
+        submission = repetitions.find_submission(token=task.token, key=key, body=wish.digest)
+    except repetitions.KeyReused as error:
+        raise Refusal(422, str(error)) from None
+    earlier = models.Request.objects.filter(requester=task.person, submission=submission).first()
+    return _await(wish, earlier) if earlier else _submit(wish, submission)
+
+
+def _read_wish(task: Task) -> Wish:
+    try:
+        body = json.loads(task.call.body)
+        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise Refusal(400, "the body must be a JSON object.")
+    return Wish(task, _read_columns(body), digest)
+
+
+def _read_columns(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What is sent, and what the portal goes by. Other fields are accepted and left out."""
+    decided, offered = policy.read_policy(), [one.name for one in types.list_offered_types()]
+    type_, uid = body.get("type", "default"), body.get("workspace_id", "")
+    lifetime = str(body.get("lifetime", decided.lifetime))
+    if type_ not in offered:
+        raise Refusal(400, f"type must be one of {', '.join(offered)}.")
+    if not isinstance(uid, str):
+        raise Refusal(400, "workspace_id must be a string.")
+    if "workspace_id" in body and not _UID.fullmatch(uid):
+        raise Refusal(422)
+    try:
+        is_allowed = decided.allows(lifetime)
+    except ValueError:
+        is_allowed = False
+    if not is_allowed:
+        raise Refusal(400, f"lifetime must be one of {', '.join(decided.lifetimes.split())}, or shorter.")
+    return {"type": type_, "workspace_uid": uid, "lifetime": lifetime}
+
+
+def _submit(wish: Wish, submission: UUID) -> Pending:
+    person = wish.task.person
+    try:
+        return _await(wish, submissions.submit_request(requester=person, submission=submission, **wish.columns))
+    except (submissions.WorkspaceNotFound, submissions.SubmissionReused):
+        raise Refusal(422) from None
+    except running.Reached as error:
+        raise Refusal(429, str(error)) from None
+
+
+def _find_owed(wish: Wish) -> Pending | None:
+    """The oldest of the same wishes whose outcome this token has not been told."""
+    for owed in repetitions.list_owed(token=wish.task.token, body=wish.digest):
+        earlier = models.Request.objects.filter(requester=wish.task.person, submission=owed.submission).first()
+        if earlier is not None:
+            return _await(wish, earlier, owed=owed)
+    return None
+
+
+def _await(wish: Wish, portal_request: models.Request, *, owed: models.Repetition | None = None) -> Pending:
+    goal = Goal(models.Request, portal_request.pk)
+    return Pending(goal=goal, task=wish.task, finish=partial(_finish, wish, portal_request.pk, owed))
+
+
+def _finish(wish: Wish, number: int, owed: models.Repetition | None, is_gone: bool) -> Result:
+    """Say what is known now. Without a key, one that still waits is cancelled: 503 says that nothing was made; and who
+    has left, or is not told the outcome now, is told when they send the same again."""
+    rows = models.Request.objects.select_related("requester", "account__key", "workstation__workspace")
+    portal_request, has_key = rows.get(pk=number), wish.task.call.key is not None
+    if portal_request.status == _States.QUEUED and not has_key:
+        submissions.withdraw_request(actor=wish.task.person, portal_request=portal_request)
+        portal_request = rows.get(pk=number)
+    if not has_key and (is_gone or not portal_request.is_final):
+        if owed is None and portal_request.status not in (_States.CANCELLED, _States.FAILED):
+            repetitions.owe_outcome(token=wish.task.token, body=wish.digest, submission=portal_request.submission)
+    elif owed and not repetitions.settle(owed=owed):
+        return request_workstation(wish.task)  # another call was told the outcome just now
+    return outcomes.describe_request(portal_request)

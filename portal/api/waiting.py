@@ -1,0 +1,77 @@
+"""One look at the database for all calls that wait, at least every 50 ms while any does."""
+
+import asyncio
+import logging
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from django.db import DatabaseError, connection
+
+from portal import models
+from portal.db import describe_failure, release_connection
+
+logger = logging.getLogger(__name__)
+
+_SOONEST, _LATEST = 0.01, 0.05  # seconds between two looks; as long as ten of them take
+_UNSETTLED = (models.Request.Status.QUEUED, models.Request.Status.SENDING)
+
+
+class Goal(NamedTuple):
+    """That it is known what became of a request, or that a workstation has ended."""
+
+    kind: type[models.Request | models.Workstation]
+    number: int
+
+
+class Waiter:
+    def __init__(self) -> None:
+        self.waiting: dict[asyncio.Future[None], Goal] = {}
+        self._looking: asyncio.Task[None] | None = None
+        self._has_stopped = False
+        self.thread = ThreadPoolExecutor(max_workers=1)  # what the calls do must not hold it up
+
+    async def wait(self, goal: Goal) -> None:
+        """Until the goal is reached, or nobody is to wait any more."""
+        if self._has_stopped:
+            return
+        future = asyncio.get_running_loop().create_future()
+        self.waiting[future] = goal
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        try:
+            await future
+        finally:
+            del self.waiting[future]
+
+    def stop(self) -> None:
+        self._has_stopped = True
+        self._wake(self.waiting.values())
+
+    def _wake(self, reached: Collection[Goal]) -> None:
+        for future, goal in self.waiting.items():
+            if goal in reached and not future.done():
+                future.set_result(None)
+
+    async def _look(self) -> None:
+        loop, took = asyncio.get_running_loop(), 0.0
+        while self.waiting:
+            await asyncio.sleep(max(_SOONEST, min(10 * took, _LATEST)))
+            begun = loop.time()
+            self._wake(await loop.run_in_executor(self.thread, _find_reached, set(self.waiting.values())))
+            took = loop.time() - begun
+
+
+def _find_reached(goals: Collection[Goal]) -> set[Goal]:
+    requests = [goal.number for goal in goals if goal.kind is models.Request]
+    workstations = [goal.number for goal in goals if goal.kind is models.Workstation]
+    settled = models.Request.objects.filter(pk__in=requests).exclude(status__in=_UNSETTLED)
+    ended = models.Workstation.objects.filter(pk__in=workstations, ended_at__isnull=False)
+    try:
+        return {Goal(rows.model, number) for rows in (settled, ended) for number in rows.values_list("pk", flat=True)}
+    except DatabaseError as error:
+        logger.warning("%s What programs wait for is looked for in a moment.", describe_failure(error))
+        connection.close()
+        return set()
+    finally:
+        release_connection()

@@ -1,0 +1,20 @@
+"""`manage.py api`: serves programs at /v1."""
+
+import os
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+
+class Command(BaseCommand):
+    """Becomes gunicorn with its ASGI worker: one process, in which those that wait hold no thread."""
+
+    help = "Serve people's programs at /v1, until SIGTERM."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        words = ["gunicorn", "--config", f"{settings.BASE_DIR}/gunicorn.conf.py", "--chdir", str(settings.BASE_DIR)]
+        words += ["--worker-class", "portal.api.worker.Worker", "--workers", "1", "--threads", "1"]
+        words += ["--bind", f"{settings.PORTAL_BIND}:{settings.PORTAL_API_PORT}", "portal.asgi"]
+        os.execv(sys.executable, [sys.executable, "-m", *words])  # noqa: S606 (our own words)

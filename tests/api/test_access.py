@@ -1,0 +1,252 @@
+"""Who is let in, to what, and in which form all else is refused."""
+
+import logging
+import socket
+from datetime import timedelta
+
+import pytest
+import requests
+from django.contrib.auth.models import Group
+
+from portal import models
+from portal.models.clock import Now
+from portal.services.people import throttle
+from portal.services.tokens import tokens
+from tests import factories
+from tests.api.serving import PATIENCE, Program, read_error
+from tests.tokens import make_token
+
+pytestmark = pytest.mark.django_db(transaction=True)
+# What each scope lets do, and nothing else.
+SCOPES = {
+    ("GET", "/workstations"): "read",
+    ("GET", "/workstations/history"): "read",
+    ("GET", "/workstations/types"): "read",
+    ("GET", "/workstations/x"): "read",
+    ("POST", "/workstations"): "request",
+    ("DELETE", "/workstations/x"): "release",
+    ("DELETE", "/workstations/x/release"): "release",
+}
+UNAUTHORIZED = (401, "Unauthorized")
+
+
+@pytest.mark.parametrize(("method", "path"), SCOPES)
+def test_a_token_without_the_scope_is_refused(make_program, alice, method, path):
+    others = set(models.Token.Scope.values) - {SCOPES[method, path]}
+    answer = make_program(alice, *others).call(method, path)
+    assert read_error(answer) == UNAUTHORIZED
+    assert SCOPES[method, path] in answer.json()["message"]
+    event = models.Event.objects.get(verb="refused")
+    assert (event.actor_name, event.target) == ("alice", f"{method} /v1{path}")
+    assert not models.Request.objects.exists()
+
+
+@pytest.mark.parametrize(("method", "path"), SCOPES)
+def test_a_token_with_the_scope_alone_is_let_in(make_program, alice, hasty, method, path):
+    assert make_program(alice, SCOPES[method, path]).call(method, path, json={}).status_code in (200, 400, 422)
+
+
+def end(program: Program, alice: models.User) -> None:
+    tokens.end_token(token=models.Token.objects.get(), by=alice)
+
+
+def expire(program: Program, alice: models.User) -> None:
+    models.Token.objects.update(ends_at=Now() - timedelta(seconds=1))
+
+
+def deactivate(program: Program, alice: models.User) -> None:
+    models.User.objects.filter(pk=alice.pk).update(is_active=False)
+
+
+def alter(program: Program, alice: models.User) -> None:
+    program.secret = program.secret[:-1] + ("a" if program.secret[-1] != "a" else "b")
+
+
+@pytest.mark.parametrize("kill", [end, expire, deactivate, alter])
+@pytest.mark.parametrize(("method", "path"), SCOPES)
+def test_a_dead_token_is_as_one_that_never_was(program, alice, kill, method, path):
+    assert program.call("GET", "/workstations").status_code == 200
+    kill(program, alice)
+    answer = program.call(method, path, json={"type": "python"})
+    assert read_error(answer) == UNAUTHORIZED
+    assert answer.json()["message"] == "Unauthorized - missing or invalid API key."
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert not models.Request.objects.exists()
+
+
+def test_who_may_not_request_any_more_does_not_by_a_token(program, alice):
+    alice.groups.set(Group.objects.filter(name="Auditors"))
+    assert read_error(program.post()) == UNAUTHORIZED
+    assert program.call("GET", "/workstations").status_code == 200
+    assert not models.Request.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": ""},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Basic {}"},
+        {"Authorization": "{}"},
+        {"Authorization": "Bearer {} {}"},
+        {"X-Api-Key": "{}"},
+        {"Cookie": "token={}; sessionid={}"},
+        {"Authorization": "Bearer \xe4\xff"},
+    ],
+)
+def test_nothing_but_one_bearer_counts(server, make_program, program, headers):
+    given = {name: value.replace("{}", program.secret).encode("latin-1") for name, value in headers.items()}
+    assert read_error(make_program().call("GET", "/workstations", given)) == UNAUTHORIZED
+
+
+def test_two_bearers_are_none(program, server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as raw:
+        line = f"Authorization: Bearer {program.secret}\r\n"
+        raw.sendall(f"GET /v1/workstations HTTP/1.1\r\nHost: x\r\n{line}{line}Connection: close\r\n\r\n".encode())
+        assert raw.recv(4096).split()[1] in (b"400", b"401")
+
+
+def test_a_session_does_not_count(make_program, alice, sign_in):
+    cookie = sign_in(alice).cookies["sessionid"].value
+    assert read_error(make_program().call("GET", "/workstations", {"Cookie": f"sessionid={cookie}"})) == UNAUTHORIZED
+
+
+def test_a_token_in_the_address_is_not_looked_at(program, make_program):
+    for name in ("token", "access_token", "api_key"):
+        answer = make_program().call("GET", "/workstations", params={name: program.secret})
+        assert read_error(answer) == UNAUTHORIZED
+
+
+@pytest.mark.parametrize("path", ["", "/", "/workstation", "/workstations/", "/Workstations", "//workstations", "/.."])
+def test_unknown_paths_are_404(program, server, path):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as raw:  # requests would tidy it up
+        raw.sendall(f"GET /v1{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert raw.recv(4096).split()[1] == b"404"
+
+
+def test_other_parts_of_the_portal_are_not_there(server):
+    for path in ("/", "/accounts/login/", "/admin/", "/requests/", "/healthz"):
+        answer = requests.get(f"http://127.0.0.1:{server.port}{path}", timeout=PATIENCE, allow_redirects=False)
+        assert read_error(answer) == (404, "Not Found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        *((method, "/workstations", "POST, GET") for method in ("PUT", "PATCH", "DELETE", "OPTIONS")),
+        *((method, "/workstations/x", "GET, DELETE") for method in ("POST", "OPTIONS")),
+        *((method, "/workstations/x/release", "DELETE") for method in ("GET", "POST")),
+    ],
+)
+def test_other_methods_are_405(program, method, path, allowed):
+    answer = program.call(method, path)
+    assert read_error(answer) == (405, "Method Not Allowed")
+    assert answer.headers["Allow"] == allowed
+
+
+def test_head_has_no_body(program):
+    answer = program.call("HEAD", "/workstations")
+    assert (answer.status_code, answer.content) == (405, b"")
+
+
+def test_no_answer_lets_in_other_sites_or_sets_a_cookie(program, make_program):
+    origin = {"Origin": "https://elsewhere.example"}
+    for answer in (
+        program.call("GET", "/workstations", origin),
+        program.call("OPTIONS", "/workstations", origin | {"Access-Control-Request-Method": "POST"}),
+        make_program().call("POST", "/workstations", origin),
+    ):
+        assert not [name for name in answer.headers if name.lower().startswith(("access-control", "set-cookie"))]
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'"python"', b"\xff\xfe", b"[" * 50_000, b'{"type": ' + b"9" * 5_000 + b"}"]
+)
+def test_garbage_is_refused(program, body):
+    assert read_error(program.call("POST", "/workstations", data=body)) == (400, "Invalid Request Format")
+
+
+@pytest.mark.parametrize("size", [64 * 1024, 64 * 1024 + 1, 1_000_000])
+@pytest.mark.parametrize("in_chunks", [False, True])
+def test_a_body_may_have_64_kb(program, size, in_chunks, hasty):
+    body = b'{"type": "python"' + b" " * (size - 18) + b"}"
+    answer = program.call("POST", "/workstations", data=iter([body[:9], body[9:]]) if in_chunks else body)
+    expected = (503, "Service Unavailable") if size == 64 * 1024 else (413, "Payload Too Large")
+    assert read_error(answer) == expected
+
+
+def test_what_our_own_code_breaks_on_is_500(program, monkeypatch, caplog):
+    def fail(**_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(tokens, "check_scope", fail)
+    assert read_error(program.call("GET", "/workstations")) == (500, "Internal Server Error")
+    assert program.secret not in caplog.text
+
+
+# --- Guessing ---
+
+
+@pytest.fixture
+def _from_outside(settings) -> None:
+    """The test's own address is no proxy's."""
+    settings.PORTAL_TRUSTED_PROXY = []
+
+
+@pytest.mark.usefixtures("_from_outside")
+def test_wrong_tokens_are_slowed_down_and_right_ones_are_not(program, make_program):
+    wrong = make_program(secret="wsp_wrong")
+    answers = [wrong.call("GET", "/workstations") for _ in range(22)]
+    assert {read_error(answer) for answer in answers} == {UNAUTHORIZED}
+    assert ["Retry-After" in answer.headers for answer in answers[-3:]] == [False, True, True]
+    row = models.Limit.objects.get(kind="token")
+    assert row.count == 20
+    event = models.Event.objects.get(verb="sign-in-blocked")
+    assert (event.target, event.detail["of"]) == ("address 127.0.0.1", "token")
+    assert program.call("GET", "/workstations").status_code == 200
+
+
+@pytest.mark.usefixtures("_from_outside")
+def test_wrong_tokens_keep_nobody_from_signing_in(make_program):
+    models.Limit.objects.create(kind="address", who=throttle.Subject(kind="address", value="127.0.0.1").digest)
+    make_program(secret="wsp_wrong").call("GET", "/workstations")
+    assert models.Limit.objects.get(kind="address").count == 0
+
+
+def test_without_a_token_nothing_is_counted(make_program):
+    assert read_error(make_program().call("GET", "/workstations")) == UNAUTHORIZED
+    assert not models.Limit.objects.exists()
+
+
+# --- Where it came from ---
+
+
+def test_the_address_is_the_one_a_trusted_proxy_names(program):
+    headers = {"X-Forwarded-For": "203.0.113.9", "X-Request-ID": "from-the-proxy"}
+    answer = program.begin("POST", "/workstations", headers=headers, json={"type": "python"})
+    program.server.await_waiting(1)
+    factories.send_once()
+    assert answer.result(PATIENCE).headers["X-Request-ID"] == "from-the-proxy"
+    event = models.Event.objects.get(verb="submit")
+    assert (event.address, event.http_request) == ("203.0.113.9", "from-the-proxy")
+
+
+@pytest.mark.usefixtures("_from_outside")
+def test_nobody_else_is_believed(program):
+    headers = {"X-Forwarded-For": "203.0.113.9", "X-Request-ID": "from-the-client"}
+    assert program.call("GET", "/workstations", headers).headers["X-Request-ID"] != "from-the-client"
+
+
+def test_nothing_of_a_token_is_in_a_log_or_an_event(program, make_program, alice, caplog):
+    caplog.set_level(logging.DEBUG)
+    program.post_and_send()
+    made = make_token(alice, name="another")
+    tokens.end_token(token=made.row, by=alice)
+    make_program(secret=program.secret + "x").call("GET", f"/workstations/{program.secret}")
+    told = [str(row) for row in (*models.Event.objects.values(), *models.Change.objects.values())]
+    hashes = models.Token.objects.values_list("token_hash", flat=True)
+    for secret in (program.secret, made.text, *hashes):
+        assert secret not in caplog.text
+        assert not [row for row in told if secret in row]

@@ -1,0 +1,275 @@
+"""The same POST sent again: never a second workstation."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from portal import models
+from portal.api import waiting
+from portal.models.clock import Now
+from portal.services.tokens import repetitions
+from tests import factories
+from tests.api.serving import read_error
+from tests.services.reconciling import scan
+from tests.tokens import make_token
+from tests.worker.running import await_row
+
+pytestmark = pytest.mark.django_db(transaction=True)
+KEY = "1a79a4d60de6718e8e5b326e338ae533"
+
+
+def count_made(sandbox) -> int:
+    return len(sandbox.record()["workstations"])
+
+
+# --- With a key ---
+
+
+def test_the_same_key_finds_the_same_workstation(program, sandbox):
+    first, again = program.post_and_send(KEY), program.post(KEY)
+
+    assert again.status_code == 200
+    assert again.json() == first.json()
+    assert again.headers["X-Portal-Request"] == first.headers["X-Portal-Request"]
+    assert count_made(sandbox) == 1
+
+
+def test_it_does_so_by_another_token_of_the_same_person(program, make_program, alice, sandbox):
+    first = program.post_and_send(KEY)
+    assert make_program(alice).post(KEY).json() == first.json()
+    assert count_made(sandbox) == 1
+
+
+def test_another_person_s_key_is_another_one(program, make_program, bob, sandbox):
+    first, other = program.post_and_send(KEY), make_program(bob).post_and_send(KEY, type="golang")
+    assert [first.json()["type"], other.json()["type"]] == ["python", "golang"]
+    assert count_made(sandbox) == 2
+
+
+def test_the_order_of_a_body_s_fields_makes_no_other_body(program):
+    first = program.post_and_send(KEY, name="one")
+    body = '{"name": "one", "type":"python"}'
+    again = program.call("POST", "/workstations", {"Idempotency-Key": KEY}, data=body)
+    assert again.json() == first.json()
+
+
+@pytest.mark.parametrize("body", [{"type": "golang"}, {"name": "a field that is not sent"}])
+def test_another_body_is_refused(program, sandbox, body):
+    program.post_and_send(KEY)
+    assert read_error(program.post(KEY, **body)) == (422, "Unprocessable Entity")
+    assert count_made(sandbox) == 1
+
+
+def test_it_is_found_again_though_the_preset_lifetime_is_another_now(program):
+    first = program.post_and_send(KEY)
+    factories.set_policy(lifetime="2h")
+    assert program.post(KEY).json() == first.json()
+
+
+def test_a_refusal_is_found_again(program, sandbox):
+    sandbox.script({"status": 402})
+    first, again = program.post_and_send(KEY), program.post(KEY)
+    assert read_error(first) == read_error(again) == (402, "Payment Required")
+    assert models.Request.objects.count() == 1
+
+
+def test_two_at_the_same_moment_are_one_request(program, server, sandbox):
+    both = [program._threads.submit(program.post, KEY) for _ in range(2)]
+    server.await_waiting(2)
+    factories.send_until_settled(models.Request.objects.get())
+    first, second = (answer.result(60) for answer in both)
+    assert first.json() == second.json()
+    assert count_made(sandbox) == 1
+
+
+def test_one_that_waits_for_its_turn_stays(program, hasty):
+    first = program.post(KEY)
+    assert read_error(first) == (503, "Service Unavailable")
+    assert first.headers["Retry-After"]
+    portal_request = models.Request.objects.get()
+    assert portal_request.status == "QUEUED"
+
+    factories.send_once()
+    again = program.post(KEY)
+    assert again.status_code == 200
+    assert again.headers["X-Portal-Request"] == portal_request.label
+
+
+def test_whose_client_leaves_stays(program, server):
+    program.leave(KEY).close()
+    server.await_waiting(0)
+    answer = program.begin_post(KEY)
+    factories.send_until_settled(models.Request.objects.get())
+    assert answer.result(60).status_code == 200
+
+
+def test_one_of_unknown_outcome_is_found_again(program, sandbox):
+    sandbox.script({"name": "reset-made"})
+    first = program.post_and_send(KEY)
+    assert read_error(first) == read_error(program.post(KEY)) == (504, "Gateway Timeout")
+
+    resolve(sandbox)
+    again = program.post(KEY)
+    assert again.status_code == 200
+    assert again.headers["X-Portal-Request"] == first.headers["X-Portal-Request"]
+    assert count_made(sandbox) == 1
+
+
+def test_a_key_is_kept_for_a_day(program, sandbox):
+    first = program.post_and_send(KEY)
+    models.Repetition.objects.update(at=Now() - repetitions.KEPT - timedelta(seconds=1))
+    other = program.post_and_send(KEY)
+    assert other.json()["id"] != first.json()["id"]
+    assert models.Repetition.objects.count() == 1
+
+
+def test_what_nobody_asked_for_again_is_forgotten(alice):
+    token = make_token(alice).row
+    repetitions.owe_outcome(token=token, body="x", submission=uuid4())
+    models.Repetition.objects.update(at=Now() - repetitions.KEPT - timedelta(seconds=1))
+    repetitions.owe_outcome(token=token, body="y", submission=uuid4())
+    assert models.Repetition.objects.get().body == "y"
+
+
+def test_a_crash_before_the_request_was_stored_leaves_the_key_to_it(program, alice):
+    row = repetitions.find_submission(token=make_token(alice).row, key=KEY, body="x")
+    assert repetitions.find_submission(token=make_token(alice).row, key=KEY, body="x") == row
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256])
+def test_a_key_has_1_to_255_characters(program, key):
+    assert read_error(program.post(key)) == (400, "Invalid Request Format")
+    assert not models.Request.objects.exists()
+
+
+def test_the_longest_key_is_taken(program):
+    assert program.post_and_send("k" * 255).status_code == 200
+
+
+# --- Without one ---
+
+
+def resolve(sandbox) -> None:
+    """A scan finds what was made."""
+    scan(factories.acquire_lease(name="reconcile"))
+
+
+@pytest.fixture(autouse=True)
+def _scan_at_once(settings) -> None:
+    settings.PORTAL_SCAN_INTERVAL = 0.0
+
+
+def test_two_posts_without_a_key_are_two_wishes(program, sandbox):
+    first, other = program.post_and_send(), program.post_and_send()
+    assert first.json()["id"] != other.json()["id"]
+    assert count_made(sandbox) == 2
+
+
+def test_one_that_waits_at_the_end_is_cancelled(program, sandbox, hasty):
+    answer = program.post()
+    assert read_error(answer) == (503, "Service Unavailable")
+    portal_request = models.Request.objects.get()
+    assert portal_request.status == "CANCELLED"
+    assert answer.headers["X-Portal-Request"] == portal_request.label
+    assert models.Event.objects.get(verb="cancel").actor_name == "alice"
+    assert factories.claim_next() is None
+
+
+def test_many_are_cancelled_past_the_limit_of_acts(program, alice, settings, hasty):
+    settings.PORTAL_LIMITS = True
+    models.Limit.objects.create(kind="act", who=str(alice.pk), count=30)
+    assert program.post().status_code == 503
+    assert models.Request.objects.get().status == "CANCELLED"
+
+
+def test_whose_client_leaves_is_cancelled(program, server, sandbox):
+    connection = program.leave()
+    server.await_waiting(1)
+    connection.close()
+    server.await_waiting(0)
+    await_row(models.Request.objects.filter(status="CANCELLED"))
+
+
+def test_an_unknown_outcome_is_the_same_504_until_it_is_settled(program, sandbox):
+    sandbox.script({"name": "reset-made"})
+    first = program.post_and_send()
+    again = program.post()
+    assert read_error(first) == read_error(again) == (504, "Gateway Timeout")
+    assert first.headers["X-Portal-Request"] == again.headers["X-Portal-Request"]
+
+    resolve(sandbox)
+    told = program.post()
+    assert told.status_code == 200
+    assert told.headers["X-Portal-Request"] == first.headers["X-Portal-Request"]
+    assert count_made(sandbox) == 1
+    # From then on it is a new wish.
+    assert program.post_and_send().json()["id"] != told.json()["id"]
+
+
+def test_what_is_still_being_sent_is_504_and_found_again(program, server, settings):
+    answer = program.begin_post()
+    call = factories.claim()
+    server.stop()
+    assert read_error(answer.result(60)) == (504, "Gateway Timeout")
+    factories.finish(call)
+    assert program.post().status_code == 200
+    assert models.Request.objects.count() == 1
+
+
+def test_whose_client_leaves_while_it_is_sent_is_found_again(program, server):
+    connection = program.leave()
+    server.await_waiting(1)
+    call = factories.claim()
+    connection.close()
+    await_row(models.Repetition.objects.all())
+    factories.finish(call)
+    answer = program.post()
+    assert answer.status_code == 200
+    assert models.Request.objects.count() == 1
+    assert not models.Repetition.objects.exists()
+
+
+def test_whose_client_leaves_as_it_ends_is_found_again(program, server, monkeypatch):
+    monkeypatch.setattr(waiting, "_SOONEST", 600)
+    connection = program.leave()
+    server.await_waiting(1)
+    factories.send_once()
+    connection.close()
+    await_row(models.Repetition.objects.all())
+    answer = program.begin_post()
+    server.stop()
+    assert answer.result(60).status_code == 200
+    assert models.Request.objects.count() == 1
+
+
+def test_another_body_or_token_does_not_find_it(program, make_program, alice, sandbox):
+    sandbox.script({"name": "reset-made"})
+    program.post_and_send()
+    other = program.post_and_send(name="another")
+    assert other.status_code == 200
+    assert make_program(alice).post_and_send().status_code == 200
+    assert models.Request.objects.count() == 3
+
+
+def test_of_two_that_ask_for_one_outcome_one_is_told(program, server, sandbox):
+    sandbox.script({"name": "reset"})
+    unknown = program.post_and_send()
+    models.Request.objects.update(status="QUEUED", failure="")  # as where it is proven that nothing was made
+    portal_request = models.Request.objects.get()
+    both = [program._threads.submit(program.post) for _ in range(2)]
+    server.await_waiting(2)
+    factories.send_until_settled(portal_request)
+    await_row(models.Request.objects.exclude(pk=portal_request.pk))
+    factories.send_until_settled(models.Request.objects.exclude(pk=portal_request.pk).get())
+    told = [answer.result(60) for answer in both]
+    assert [answer.status_code for answer in told] == [200, 200]
+    assert told[0].json()["id"] != told[1].json()["id"]
+    assert unknown.headers["X-Portal-Request"] in {answer.headers["X-Portal-Request"] for answer in told}
+
+
+def test_who_tells_the_outcome_does_so_though_the_first_try_was_in_doubt(program, alice):
+    token = make_token(alice).row
+    repetitions.owe_outcome(token=token, body="x", submission=factories.submit(alice).submission)
+    [first], [other] = (repetitions.list_owed(token=token, body="x") for _ in range(2))
+    assert [repetitions.settle(owed=one) for one in (first, first, other)] == [True, True, False]

@@ -1,0 +1,130 @@
+"""POST /v1/workstations: a request like any other, answered when it has ended."""
+
+import pytest
+
+from portal import models
+from portal.agentstation.client import Client
+from tests import factories
+from tests.api.serving import read_error
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_workstation_comes_as_the_provider_described_it(program, sandbox):
+    answer = program.post_and_send()
+
+    assert answer.status_code == 200
+    [made] = sandbox.record()["workstations"]
+    assert answer.json()["id"] == made["uid"]
+    assert answer.json().keys() == {"id", "type", "status", "workspace", "startedAt"}
+    assert answer.headers["Content-Type"] == "application/json"
+    portal_request = models.Request.objects.get()
+    assert answer.headers["X-Portal-Request"] == portal_request.label
+    assert answer.headers["X-Portal-Page"] == f"/requests/{portal_request.pk}/"
+
+
+def test_it_is_a_request_like_any_other(program, alice, settings):
+    settings.PORTAL_URL = "https://portal.example"
+    factories.set_policy(lifetime="2h")
+    answer = program.post_and_send(name="not for the provider", anything=[1])
+
+    portal_request = models.Request.objects.get()
+    assert portal_request.requester == alice
+    assert portal_request.lifetime == "2h"
+    assert portal_request.workstation.ends_at
+    assert answer.headers["X-Portal-Page"] == f"https://portal.example/requests/{portal_request.pk}/"
+    event = models.Event.objects.get(verb="submit")
+    token = models.Token.objects.get()
+    assert (event.actor_name, event.address, event.detail["token"]) == ("alice", "127.0.0.1", token.pk)
+    assert event.http_request == answer.headers["X-Request-ID"]
+
+
+def test_a_lifetime_may_be_chosen(program):
+    program.post_and_send(lifetime="1h")
+    assert models.Request.objects.get().lifetime == "1h"
+
+
+def test_a_workspace_of_one_s_own_is_used_again(program):
+    first = program.post_and_send().json()
+    again = program.post_and_send(workspace_id=first["workspace"]["id"]).json()
+    assert again["workspace"]["id"] == first["workspace"]["id"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 418, 422])
+def test_the_provider_s_refusal_comes_with_its_code_and_body(program, sandbox, status):
+    body = {"error": "A word", "message": "A sentence.", "more": [1]}
+    sandbox.script({"status": status, "body": body})
+    answer = program.post_and_send()
+
+    assert answer.status_code == status
+    assert answer.json() == body
+    assert answer.headers["X-Portal-Request"] == models.Request.objects.get().label
+
+
+def test_a_gateway_s_page_becomes_json(program, sandbox):
+    sandbox.script({"status": 403, "body": "<html>no</html>"})
+    assert program.post_and_send().json()["error"] == "Status 403"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"type": "no-such-type"},
+        {"type": None},
+        {"type": ["python"]},
+        {"workspace_id": None},
+        {"workspace_id": 7},
+        {"lifetime": "for ever"},
+        {"lifetime": 8},
+        {"lifetime": "300h"},
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused(program, body):
+    factories.set_policy(lifetimes="2h 8h", lifetime="2h")
+    assert read_error(program.post(**body)) == (400, "Invalid Request Format")
+    assert not models.Request.objects.exists()
+
+
+@pytest.mark.parametrize("uid", ["", "..", "x" * 65, "a/b", "\x00"])
+def test_a_workspace_that_cannot_be_is_not_found(program, uid):
+    assert read_error(program.post(workspace_id=uid)) == (422, "Unprocessable Entity")
+
+
+def test_another_s_workspace_is_not_found(program, bob):
+    space = factories.get_workspace(factories.create_workstation(bob))
+    assert read_error(program.post(workspace_id=space.uid)) == (422, "Unprocessable Entity")
+
+
+def test_the_limits_hold(program, settings, alice):
+    factories.set_policy(running_per_person=1)
+    program.post_and_send()
+    answer = program.post()
+    assert read_error(answer) == (429, "Too Many Requests")
+    assert "at most 1" in answer.json()["message"]
+
+
+def test_nobody_asks_too_often(program, settings, alice):
+    settings.PORTAL_LIMITS = True
+    models.Limit.objects.create(kind="submission", who=str(alice.pk), count=60)
+    answer = program.post()
+    assert read_error(answer) == (429, "Too Many Requests")
+    assert 0 < int(answer.headers["Retry-After"]) <= 60
+    assert models.Event.objects.filter(verb="refused").exists()
+
+
+def test_a_program_written_for_the_provider_needs_only_another_key_and_address(program, server):
+    client = Client(base_url=server.base_url, api_key=program.secret, user_agent="a program of 2025")
+    types = [one.name for one in client.list_types()]
+    assert "python" in types
+    made = program._threads.submit(client.request_workstation, type="python")
+    server.await_waiting(1)
+    factories.send_once()
+    workstation = made.result(60).value
+    assert client.retrieve_workstation(uid=workstation.uid).status == "active"
+    assert [one.uid for one in client.list_page(limit=5).entries] == [workstation.uid]
+    released = program._threads.submit(client.release_workstation, uid=workstation.uid)
+    server.await_waiting(1)
+    factories.send_releases()
+    assert released.result(60).released
+    assert [one.uid for one in client.list_page(history=True, limit=5).entries] == [workstation.uid]
+    client.check_key()

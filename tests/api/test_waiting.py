@@ -1,0 +1,120 @@
+"""Many programs that wait, and what ends their wait from outside."""
+
+import socket
+
+import pytest
+from django.db import connection
+
+from portal import models
+from portal.api import application, waiting
+from tests import factories
+from tests.api.serving import PATIENCE, read_error
+from tests.worker.running import await_row, await_that, run_worker, unusable_table
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_two_hundred_that_wait_hold_up_nobody(program, server):
+    opened = [program.leave() for _ in range(200)]
+    server.await_waiting(200)
+
+    assert program.call("GET", "/workstations").json()["data"] == []
+    assert program.call("GET", "/workstations/types").status_code == 200
+    assert len(server.application.waiter.waiting) == 200
+
+    for one in opened:
+        one.close()
+    await_that(lambda: models.Request.objects.filter(status="CANCELLED").count() == 200)
+
+
+def test_a_real_worker_s_outcomes_are_seen(program):
+    with run_worker():
+        answer = program.post()
+        assert answer.status_code == 200
+        assert program.call("DELETE", f"/workstations/{answer.json()['id']}/release").json()["released"] is True
+
+
+def test_at_sigterm_nobody_waits_any_longer(program, server):
+    keyed = program.begin_post("a-key")
+    other = program.begin_post()
+    server.stop()
+    assert read_error(keyed.result(PATIENCE)) == read_error(other.result(PATIENCE)) == (503, "Service Unavailable")
+    assert sorted(models.Request.objects.values_list("status", flat=True)) == ["CANCELLED", "QUEUED"]
+
+
+def test_who_is_deactivated_meanwhile_is_told_nothing(program, alice):
+    answer = program.begin_post()
+    call = factories.claim()
+    models.User.objects.filter(pk=alice.pk).update(is_active=False)
+    factories.finish(call)
+    assert read_error(answer.result(PATIENCE)) == (401, "Unauthorized")
+
+
+def test_a_client_that_sends_half_of_something_holds_up_nobody(program, server, monkeypatch):
+    heads = [b"POST /v1/work", b"POST /v1/workstations HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{"]
+    halves = [socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) for _ in range(20)]
+    for number, half in enumerate(halves):
+        half.sendall(heads[number % 2])
+    assert program.call("GET", "/workstations").status_code == 200
+    for half in halves:
+        half.close()
+
+
+def test_a_body_has_to_arrive(program, server, monkeypatch):
+    monkeypatch.setattr(application, "_ARRIVE_WITHIN", 0.05)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as half:
+        half.sendall(b"POST /v1/workstations HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
+        assert half.recv(4096).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.fixture
+def _impatient(monkeypatch) -> None:
+    """Threads that begin from here on wait shortly for a database that another has locked."""
+    monkeypatch.setattr(application, "_PAUSE", 0.01)
+    if connection.vendor == "sqlite":
+        monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.01)
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_nothing_is_said_while_it_cannot_be_stored(program, server, caplog):
+    """A 503 would say that nothing is made, though the request is in the queue still."""
+    answer = program.begin_post()
+    with unusable_table("portal_request"):
+        server.stop()
+        await_that(lambda: caplog.text.count("A call to /v1 waits") > 3)
+        assert not answer.done()
+    assert read_error(answer.result(PATIENCE)) == (503, "Service Unavailable")
+    assert models.Request.objects.get().status == "CANCELLED"
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_post_is_tried_again_until_it_is_stored(program, server, caplog):
+    with unusable_table("portal_request"):
+        answer = program._threads.submit(program.post)
+        await_that(lambda: caplog.text.count("A call to /v1 waits") > 3)
+        assert not answer.done()
+    server.await_waiting(1)
+    factories.send_once()
+    assert answer.result(PATIENCE).status_code == 200
+    assert models.Request.objects.count() == 1
+
+
+def test_a_look_that_fails_is_made_again(program, monkeypatch):
+    monkeypatch.setattr(application, "_PAUSE", 0.01)
+    answer = program.begin_post()
+    call = factories.claim()
+    with unusable_table("portal_request"):
+        assert waiting._find_reached([waiting.Goal(models.Request, 1)]) == set()
+    factories.finish(call)
+    assert answer.result(PATIENCE).status_code == 200
+
+
+def test_a_release_that_is_not_confirmed_goes_on(program, server, alice, hasty):
+    uid = factories.create_workstation(alice).uid
+    answer = program.call("DELETE", f"/workstations/{uid}")
+    assert read_error(answer) == (503, "Service Unavailable")
+    assert answer.headers["Retry-After"]
+    again = program.begin("DELETE", f"/workstations/{uid}/release")
+    assert again.result(PATIENCE).status_code == 503
+    factories.send_releases()
+    await_row(models.Workstation.objects.filter(ended_at__isnull=False))
