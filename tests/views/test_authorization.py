@@ -205,7 +205,7 @@ def values(sandbox, alice, bob, anna, olga, root) -> Mapping[str, object]:
         "unsubscribe": choices.make_path(person=alice, kind="failed").split("/")[-2],
         "notification_read": models.Notification.objects.create(person=alice, kind="failed", request_number=1).pk,
         "setup": links.create_setup_link() or "none",
-        **dict.fromkeys(("token_end", "person_token_end"), make_token(alice).row.pk),
+        "token": make_token(alice).row.pk,
         "join": invitations.make_link(actor=root, person=alice).link.token,
         "person": alice.pk,
         "app_label": "portal",
@@ -222,7 +222,7 @@ def find_path(name: str, values: Mapping[str, object]) -> str:
     if name == "admin:app_list":
         return reverse(name, args=["portal"])
     kind = name.partition("_")[0]
-    special = {"uid": values.get(kind), "token": values.get(name)}
+    special = {"uid": values.get(kind), "token": values.get(name, values["token"])}
     special["number"] = values.get(name, values["person" if kind == "person" else "number"])
     if URLS[name] in (("object_id",), ("id",)):
         special |= dict.fromkeys(URLS[name], find_object(name) or 1)
