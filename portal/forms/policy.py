@@ -63,7 +63,7 @@ class PolicyForm(forms.Form):
     )
     sent = CheckedField(
         label=gettext_lazy("Sent to the team's channels"),
-        help_text=gettext_lazy("Those that PORTAL_NOTIFY_URLS names."),
+        help_text=gettext_lazy("Slack, Teams and the like, where the portal's environment names any."),
     )
 
     def __init__(
