@@ -67,8 +67,8 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
         # The list seldom changes: two minutes.
         Job("types", 24 * interval, partial(types.read_types, client=client), uses_key=True),
         Job("connections", interval, ending.end_silent),
-        Job("ends", interval, partial(carrying_out.carry_out_ends, watched=of_ends)),
-        Job("notify", interval, partial(telling.tell_people, seen=set())),
+        Job("ends", 2 * interval, partial(carrying_out.carry_out_ends, watched=of_ends)),
+        Job("notify", 2 * interval, partial(telling.tell_people, seen=set())),
         Job("lasting", 12 * interval, lasting.note_lasting),
         # Days end seldom; what is not sealed yet is at most a minute old; and whether a check is due is soon seen.
         Job("usage", 12 * interval, usage.count_days),

@@ -45,6 +45,8 @@ class _End:
 def carry_out_ends(*, watched: steady_clock.SteadyClock) -> int:
     """Announce and carry out what is due. `watched`: the clock that this job keeps. Returns how many."""
     account = accounts.get_current_account()
+    if not models.Workstation.objects.live().filter(account=account, request__isnull=False).exists():
+        return 0  # an idle portal is asked no more
     now = watched.observe(token=leases.get_lease().token)  # the clock may step within this round
     if watched.step:
         _add_step(account, watched=watched)
