@@ -221,6 +221,12 @@ class Workstation(Mirror):
         return self.ended_at is None
 
     @property
+    def is_kept_by_a_press(self) -> bool:
+        """Whether the portal itself releases it, and that was not sent yet."""
+        is_asked = self.release_requested_at is not None and self.release_requested_by_id is None
+        return self.is_live and is_asked and self.release_tries == 0
+
+    @property
     def seconds_run(self) -> float | None:
         """From its start to its end; None where that is not known: it runs, or had ended when it was first seen."""
         if self.ended_at is None or self.ended_at <= self.first_seen_at:

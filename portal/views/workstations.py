@@ -174,6 +174,7 @@ def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part
         "end_form": ends.make_form(request.user, workstation)
         if ends.may_change(request.user, workstation) and not is_left
         else None,
+        "may_keep": is_own and workstation.is_kept_by_a_press,
         "is_left": is_left,
         "declaration": _find_declaration(workstation),
         "offers": access.list_offers(workstation=workstation)
