@@ -141,6 +141,35 @@ def test_of_two_that_fit_the_one_that_started_first_is_taken_where_two_were_sent
     assert decide(REQUEST, NEWCOMER, other) == (Verdict.ASK, notes.CONFIRM)
 
 
+def test_of_two_that_fit_the_one_that_was_listed_first_is_taken_whatever_the_providers_clock_says():
+    later = replace(NEWCOMER, id=2, listed_tick=31, started_at=at(1))
+    decision = matching.decide(unresolved=replace(REQUEST, alike=2), newcomers=[later, NEWCOMER], state=STATE)
+    assert decision.newcomer == NEWCOMER
+
+
+GIVEN = matching.Assignment(type="python", listed_tick=30, asked_type="python", claimed_tick=5)
+LEFT = replace(NEWCOMER, listed_tick=8)  # before the request's claim
+NOBODYS = (Verdict.NOT_CREATED, "")
+
+
+@pytest.mark.parametrize(
+    ("assignments", "decided"),
+    [
+        ([], NOBODYS),
+        ([GIVEN], (Verdict.ASK, notes.NEWCOMER)),
+        ([replace(GIVEN, listed_tick=10)], NOBODYS),
+        ([replace(GIVEN, claimed_tick=8)], NOBODYS),
+        ([replace(GIVEN, type="golang", asked_type="golang")], NOBODYS),
+        ([replace(GIVEN, type="golang")], NOBODYS),
+        ([replace(GIVEN, type="quantum")], (Verdict.ASK, notes.NEWCOMER)),
+        ([replace(GIVEN, listed_tick=9), replace(GIVEN, claimed_tick=8)], (Verdict.ASK, notes.NEWCOMER)),
+        ([replace(GIVEN, asked_type="golang"), GIVEN], (Verdict.ASK, notes.NEWCOMER)),
+    ],
+)
+def test_what_was_left_by_one_that_was_given_what_this_one_may_have_made_is_for_a_person(assignments, decided):
+    assert decide(REQUEST, LEFT, assignments=assignments) == decided
+
+
 def test_what_a_late_response_named_for_another_is_for_a_person():
     assert decide(REQUEST, replace(NEWCOMER, made_for=8)) == (Verdict.ASK, notes.NEWCOMER)
     assert decide(REQUEST, replace(NEWCOMER, made_for=7)) == (Verdict.FOUND, "")

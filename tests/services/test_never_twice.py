@@ -488,7 +488,7 @@ def test_what_is_never_listed_lets_nobody_wait_unasked(sandbox, alice, bob, leas
     if has_ended:
         models.Workstation.objects.filter(pk=spare.pk).update(ended_at=Now())
     factories.pass_time(24 * 3600)
-    second = ask(sandbox, bob, "reset", type="golang")
+    second = ask(sandbox, bob, "reset")
     deny(lease, witness_of=bob)
     scan(lease, after=3600)
     assert (statuses(second), second.operator_note) == (["UNKNOWN"], notes.NEWCOMER)

@@ -1,6 +1,7 @@
 """Unknown requests are reconciled by scans of the provider's lists: found, sent again, or put before a person."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -314,6 +315,42 @@ def test_two_groups_are_settled_each_with_its_own(sandbox, alice, bob, lease):
     scan(lease)
     assert statuses(python, golang) == ["SUCCEEDED", "SUCCEEDED"]
     assert (python.workstation.type, golang.workstation.type) == ("python", "golang")
+
+
+@pytest.mark.parametrize("is_first_known", [True, False], ids=["fits", "without a time"])
+def test_an_older_request_leaves_a_younger_one_what_only_that_can_have_made(
+    sandbox, alice, bob, olga, lease, is_first_known
+):
+    """The provider's clock stepped back in between: by it, what the younger one made started first."""
+    older = ask(sandbox, alice, "reset")
+    started = [older.attempts.get().claimed_at + timedelta(seconds=seconds) for seconds in (1, -10)]
+    first = entry("W1", workspace="S1", startedAt=started[0].isoformat() if is_first_known else None)
+    second = entry("W2", workspace="S2", startedAt=started[1].isoformat())
+    script_list(sandbox, first)
+    lease.run(scans.advance_scan, account=older.account, client=clients.make_client())
+    factories.pass_time(1)
+    younger = ask(sandbox, bob, "reset")
+    script_list(sandbox, first, second)
+
+    scan(lease)
+    if is_first_known:
+        assert statuses(older, younger) == ["SUCCEEDED", "SUCCEEDED"]
+        assert [row.workstation.uid for row in (older, younger)] == ["W1", "W2"]
+        return
+    assert statuses(older, younger) == ["SUCCEEDED", "UNKNOWN"]
+    assert older.workstation.uid == "W2"
+
+    witness = make_witness(alice)
+    shown = entry(witness.uid, type="max", workspace=factories.get_workspace(witness).uid)
+    script_list(sandbox, first, second, shown, times=4)
+    deny(lease)
+    assert statuses(younger) == ["UNKNOWN"]
+    assert younger.operator_note == notes.NEWCOMER
+
+    left = models.Workstation.objects.get(uid="W1")
+    operator_actions.disown_workstation(actor=olga, workstation=left, reason="Not ours.")
+    scan(lease)
+    assert statuses(younger) == ["QUEUED"]
 
 
 @pytest.mark.parametrize("type", ["python", "golang"])

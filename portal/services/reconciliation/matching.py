@@ -6,7 +6,7 @@ workstation could possibly be its own, because one that is sent again while its 
 docs/decisions/0004-absence-needs-a-witness.md has the rules and their reasons.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -63,9 +63,18 @@ class Newcomer:
     made_for: int | None = None  # the request for which a late response named it
 
     def concerns(self, unresolved: Unresolved) -> bool:
-        """Whether it may be the request's at all: open, or named for it, and listed since its first claim."""
-        is_fresh = self.listed_tick is None or self.listed_tick > unresolved.attempts[0].claimed_tick
-        return is_fresh and (self.is_open or self.made_for == unresolved.number)
+        """Whether it may be given to the request: open, or named for it."""
+        return self.is_open or self.made_for == unresolved.number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """A workstation that was given to a request without proof: another's call may have made it."""
+
+    type: str
+    listed_tick: int
+    asked_type: str
+    claimed_tick: int  # of the request's first attempt of unknown outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +88,7 @@ class AccountState:
     clock_offset: timedelta | None  # by which the provider's startedAt is ahead; None where nothing shows it
     scans: Sequence[models.Scan]
     documented_types: frozenset[str]  # those that cannot be taken for one another
+    assignments: Sequence[Assignment] = ()  # of what was listed since the oldest unknown attempt
     has_no_lists: bool = False
     has_left_out: bool = False  # the lists lack what runs
     is_shared: bool = False
@@ -142,7 +152,8 @@ def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], state: Acco
         return _ask(notes.OTHERS)
     fitting = [one for one in newcomers if _fits(unresolved, newcomer=one, state=state)]
     if fitting:
-        found = min(fitting, key=lambda one: (one.started_at, one.id))
+        # Whoever was claimed later can have made what was listed later, and may find nothing else.
+        found = min(fitting, key=lambda one: (one.listed_tick, one.started_at, one.id))
         # Of more than were sent, at least one is a stranger's.
         if found.must_confirm or state.is_shared or len(fitting) > unresolved.alike:
             return _ask(notes.CONFIRM)
@@ -159,7 +170,13 @@ def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], state: Acco
 
 
 def list_possible(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], state: AccountState) -> list[Newcomer]:
-    return [one for one in newcomers if _is_possible(unresolved, newcomer=one, state=state)]
+    """Those that could be the request's in the widest reading: any workspace, and a type nobody knows.
+
+    Also what a request may have made that was given what this one may have made.
+    """
+    # Not by when it started: either clock may have stepped since, and a scan before the claim would have listed it.
+    makers = _trace_makers(unresolved, state=state) if newcomers else {}
+    return [one for one in newcomers if _may_have_made(makers, type=one.type, listed_tick=one.listed_tick, state=state)]
 
 
 def is_within(*, started_at: datetime | None, since: datetime, until: datetime, state: AccountState) -> bool:
@@ -171,16 +188,24 @@ def is_within(*, started_at: datetime | None, since: datetime, until: datetime, 
     return since - slack <= moment <= until + slack
 
 
-def _is_possible(unresolved: Unresolved, *, newcomer: Newcomer, state: AccountState) -> bool:
-    """Whether the workstation could be the request's in the widest reading: any workspace, and a type nobody knows."""
-    first = unresolved.attempts[0]
-    if newcomer.made_for:  # another request's, which has another by now: that may have been made for this one
-        return True
-    # Not by when it started: either clock may have stepped since, and a scan before the claim would have listed it.
-    if newcomer.listed_tick is not None and newcomer.listed_tick <= first.claimed_tick:
-        return False
-    types = {newcomer.type, unresolved.type}
-    return len(types) == 1 or not types <= state.documented_types
+def _trace_makers(unresolved: Unresolved, *, state: AccountState) -> Mapping[str, int]:
+    """The first claims, by type, of the request and of all with which it may have changed workstations."""
+    makers: dict[str, int] = {}
+    reached = {unresolved.type: unresolved.attempts[0].claimed_tick}
+    while makers != reached:
+        makers = dict(reached)
+        for one in state.assignments:
+            if _may_have_made(makers, type=one.type, listed_tick=one.listed_tick, state=state):
+                reached[one.asked_type] = min(one.claimed_tick, reached.get(one.asked_type, one.claimed_tick))
+    return makers
+
+
+def _may_have_made(makers: Mapping[str, int], *, type: str, listed_tick: int | None, state: AccountState) -> bool:
+    return any(
+        (listed_tick is None or listed_tick > claimed_tick)
+        and (type == asked or not {type, asked} <= state.documented_types)
+        for asked, claimed_tick in makers.items()
+    )
 
 
 def _fits(unresolved: Unresolved, *, newcomer: Newcomer, state: AccountState) -> bool:

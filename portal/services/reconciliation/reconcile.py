@@ -181,7 +181,7 @@ def _describe_evidence(facts: unresolved.Facts) -> dict[str, Any]:
         "scan_begun_at": newest.begun_at.isoformat() if newest else None,
         "active": newest.active_count if newest else None,
         "history": newest.history_count if newest else None,
-        "newcomers": [one.uid for one in facts.newcomers[:_MOST_NAMED]],
+        "newcomers": [one.uid for one in facts.list_possible()[:_MOST_NAMED]],
         "grace": facts.state.allowed_lag.total_seconds(),
         "is_witnessed": newest is not None and newest.witness_tick > (attempt.ended_tick or 0),
     }

@@ -61,7 +61,6 @@ def read_facts(
     for attempt in attempts.select_related("late_response").defer("response", "late_response__response"):
         by_request[numbers[attempt.request_id]].append(attempt)
     restores = list(models.Restore.objects.filter(account=account).order_by("-id")[:_MOST_RESTORES])
-    state = _read_state(account=account, now=now, steady_since=steady_since)
     # What one of those that ask for the same made may be given to another.
     open_attempts = list_open_attempts().filter(request__account=account)
     alike = Counter(open_attempts.values_list("request__type", "request__workspace_uid"))
@@ -70,6 +69,9 @@ def read_facts(
         for row, own in by_request.items()
     ]
     since = min((one.attempts[0].claimed_tick for one in described if one.attempts), default=0)
+    assignments = _read_assignments(account=account, restores=restores, since=since)
+    since = min((one.claimed_tick for one in assignments), default=since)
+    state = _read_state(account=account, assignments=assignments, now=now, steady_since=steady_since)
     newcomers = _read_newcomers(account=account, state=state, restores=restores, since=since)
     return [
         Facts(
@@ -123,7 +125,31 @@ def describe_attempt(*, attempt: models.Attempt, restores: Sequence[models.Resto
     )
 
 
-def _read_state(*, account: models.Account, now: datetime, steady_since: datetime) -> matching.AccountState:
+def _read_assignments(
+    *, account: models.Account, restores: Sequence[models.Restore], since: int
+) -> list[matching.Assignment]:
+    """What was given away without proof, of what was listed after a tick or after the claims of those it was given."""
+    rows = models.Attempt.objects.filter(outcome=models.Attempt.Outcome.UNKNOWN, request__workstation__account=account)
+    rows = rows.select_related("request__workstation").defer("response", "request__workstation__raw")
+    while True:
+        found = [
+            matching.Assignment(
+                type=row.request.workstation.type,
+                listed_tick=row.request.workstation.listed_tick or 0,
+                asked_type=row.request.type,
+                claimed_tick=describe_attempt(attempt=row, restores=restores).claimed_tick,
+            )
+            for row in rows.filter(request__workstation__listed_tick__gt=since)
+        ]
+        earliest = min((one.claimed_tick for one in found), default=since)
+        if earliest >= since:
+            return found
+        since = earliest
+
+
+def _read_state(
+    *, account: models.Account, assignments: Sequence[matching.Assignment], now: datetime, steady_since: datetime
+) -> matching.AccountState:
     key, allowed_lag = account.key, completeness.choose_grace(account=account, now=now)
     complete = _read_scans(account=account, apart=allowed_lag)
     offsets = (scan.clock_offset for scan in complete if scan.clock_offset is not None)
@@ -136,6 +162,7 @@ def _read_state(*, account: models.Account, now: datetime, steady_since: datetim
         clock_offset=None if offset is None else timedelta(seconds=offset),
         scans=complete,
         documented_types=frozenset(models.Request.Type.values),
+        assignments=assignments,
         has_no_lists=scans.has_no_lists(account=account, now=now),
         has_left_out=completeness.list_left_out(account=account).exists(),
         is_shared=account.shared_at is not None,
