@@ -24,6 +24,7 @@ ENDING = (
 # One that is only ever refused for now ends by itself, but where nothing else is left to send, after long pauses.
 ENDLESS = ("fail-503", "fail-500", "fail-502", "fail-503-html", "hang", "reset", "truncate", "garbage", "drip")
 PATIENCE = 15.0  # seconds for one response
+WINDOWS = 6  # in which the member with a limit asks at once
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 _SUBMISSION = re.compile(r'name="submission" value="([^"]+)"')
 _WORKSPACE = re.compile(r'name="place"\s+value="([0-9A-Za-z]{12})"')
@@ -206,7 +207,7 @@ class Member:
 
 class Crowd:
     def __init__(
-        self, *, address: str, sessions: dict[str, str], tickets: int, seed: int, has_ends: bool = False
+        self, *, address: str, sessions: dict[str, str], tickets: int, seed: int, has_ends: bool = False, busy: str = ""
     ) -> None:
         self.book = Book()
         self._hurry = threading.Event()
@@ -217,10 +218,11 @@ class Crowd:
                 name=name,
                 browser=Browser(address=address, name=name, session_key=key, book=self.book, hurry=self._hurry),
                 book=self.book,
-                seed=f"{seed}/{name}",
+                seed=f"{seed}/{name}/{window}",
                 has_ends=has_ends,
             )
             for name, key in sessions.items()
+            for window in range(WINDOWS if name == busy else 1)
         ]
         self._threads = [threading.Thread(target=self._run, args=(member,)) for member in self.members]
 
@@ -250,7 +252,7 @@ class Crowd:
             member.give_up()
 
     def decide(self, asked: dict[str, list[int]]) -> None:
-        for member in self.members:
+        for member in {member.name: member for member in self.members}.values():
             member.decide(asked.get(member.name, []))
 
     def abandon(self) -> None:

@@ -1,5 +1,6 @@
 """What the audit log of a run tells of lives and limits: no end unannounced, early or told twice, no limit passed."""
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Any
 
 LIFETIMES = {"10s": 10.0, "20s": 20.0, "40s": 40.0}  # in seconds
 MOST = 4  # that the member with a limit may have at once
+MOST_OF_TEAM = 10  # that all may have together at first
 SLACK = 0.6  # seconds: SQLite's clock, and what lies between a statement and its event
 _OVER = ("released", "ended")
 
@@ -74,16 +76,16 @@ def count(lines: Iterable[Line]) -> Counter[str]:
     )
 
 
-def find_passed(lines: Iterable[Line], *, member: str) -> list[str]:
-    """Submissions of the member that were one too many, by the order of events."""
+def find_passed(lines: Iterable[Line], *, most: int, member: str = "", until: float = math.inf) -> list[str]:
+    """Submissions of the member, or else of anybody, that were one too many, by the order of events."""
     counted, passed = set[int](), list[str]()
     for line in lines:
         after = line.detail.get("after")
-        if line.member != member:
+        if member not in ("", line.member) or line.at > until:
             continue
         if line.verb == "submit":
-            if len(counted) >= MOST:
-                passed.append(f"R-{line.request} of {member} was taken beside {sorted(counted)}")
+            if len(counted) >= most:
+                passed.append(f"R-{line.request} of {line.member} was taken beside {sorted(counted)}")
             counted.add(line.request)
         elif after in ("FAILED", "CANCELLED") or line.verb in _OVER:
             counted.discard(line.request)

@@ -241,6 +241,18 @@ def set_limit(name: str) -> None:
     _model("User").filter(username=name).update(running_limit=ends.MOST)
 
 
+def lift_limit(*, operator: str) -> bool:
+    """Lift the one of the team; False while the database cannot be asked."""
+    from portal.services.people import policy  # only now is Django set up
+
+    try:
+        policy.change_policy(actor=_model("User").get(username=operator), running=0)
+    except DatabaseError:
+        connections.close_all()
+        return False
+    return True
+
+
 def read_first_key() -> str:
     return str(_model("Credential").order_by("pk").values_list("fingerprint", flat=True)[0])
 

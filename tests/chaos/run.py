@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import dataclasses
 import json
+import math
 import random
 import shutil
 import signal
@@ -20,6 +21,7 @@ from tests.chaos import books, clients, ends, faults, habits, inside, keeper, ki
 from tests.provider import control
 from tests.provider.store import FORMER
 
+OPERATOR = "olga"
 OPEN = ("QUEUED", "SENDING", "UNKNOWN")
 PATIENCE = 3.0  # seconds: as in settings.DATABASE
 # So long nothing changes any more: what is left then will be left for good. No hold that ends by itself is longer.
@@ -47,6 +49,7 @@ class Run:
         self.unasked: set[int] = set()
         self.events: Counter[str] = Counter()
         self._others_at = 0.0
+        self._limited, self._lifted_at = "", math.inf
 
     def prepare(self) -> None:
         self.stage.prepare()
@@ -54,9 +57,10 @@ class Run:
         inside.make_account()
         names = [f"member-{number}" for number in range(1, self._options.members + 1)]
         sessions = inside.make_sessions(names, group="Members")
-        (operator,) = inside.make_sessions(["olga"], group="Operators").values()
-        self._limited = names[-1] if habits.LIMITS in self.stage.habits else ""
-        inside.set_limit(self._limited)
+        (operator,) = inside.make_sessions([OPERATOR], group="Operators").values()
+        if habits.LIMITS in self.stage.habits:
+            self._limited = names[-1]
+            inside.set_limit(self._limited)
         self.stage.start()
         self._crowd = clients.Crowd(
             address=self.stage.address,
@@ -64,6 +68,7 @@ class Run:
             tickets=self._options.requests,
             seed=self._options.seed,
             has_ends=habits.ENDS in self.stage.habits,
+            busy=self._limited,
         )
         self._keeper = keeper.Keeper(
             address=self.stage.address, session_key=operator, accepts_former=lambda: self._faults.accepts_former
@@ -89,6 +94,8 @@ class Run:
         while time.monotonic() < end:
             time.sleep(1.0)
             state = inside.read_state()
+            if self._limited and math.isinf(self._lifted_at):
+                self._lift_limit()
             if self._faults.is_alone and time.monotonic() > self._begun + self._options.seconds / 2:
                 self._let_others_in()
             if state is not None and time.monotonic() - spoken > 10:
@@ -96,6 +103,12 @@ class Run:
                 self._say(state)
             if self._crowd.is_done() and state is not None and _count_open(state) * 50 <= self._options.requests:
                 break
+
+    def _lift_limit(self) -> None:
+        """The team has a limit for a tenth of the run."""
+        if len(self._crowd.book.submissions) * 10 >= self._options.requests:
+            now = time.time()
+            self._lifted_at = now if inside.lift_limit(operator=OPERATOR) else math.inf
 
     def _let_others_in(self) -> None:
         """Somebody else uses the key too, once the portal has seen the first workstation that nobody asked for.
@@ -230,7 +243,10 @@ class Run:
                 *(f"{uid} runs on after its end" for uid in inside.list_overdue()),
             ],
             books.TOLD_TWICE: told_twice,
-            books.LIMITS: ends.find_passed(of_requests, member=self._limited),
+            books.LIMITS: [
+                *ends.find_passed(of_requests, most=ends.MOST, member=self._limited or "nobody"),
+                *ends.find_passed(of_requests, most=ends.MOST_OF_TEAM, until=self._lifted_at if self._limited else 0),
+            ],
             books.BROKE: logs.find_not_storable(logs.read_errors(self._folder)),
         }
         return [(kind, words) for kind, sentences in found.items() for words in sentences]

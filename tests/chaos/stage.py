@@ -19,7 +19,7 @@ import psycopg
 
 from portal.sandbox import names
 from tests import ports
-from tests.chaos import clocks, habits
+from tests.chaos import clocks, ends, habits
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_WITHIN = 60.0
@@ -248,6 +248,7 @@ class Stage:
             "PORTAL_LOCAL": "1",
             "DJANGO_SETTINGS_MODULE": "tests.rehearsal",
             "PORTAL_LIMITS": "off",
+            "PORTAL_RUNNING": str(ends.MOST_OF_TEAM) if habits.LIMITS in enabled else "0",
             "SECRET_KEY": secrets.token_hex(32),
             # A copy of the database, or another key, matters only where the provider is a real one.
             "AGENTSTATION_API_KEY": names.DEFAULT_API_KEY if enabled & {habits.COPY, habits.KEYS} else "",
