@@ -43,5 +43,5 @@ def make_answer(document: object, headers: Mapping[str, str] | None = None) -> A
 def make_error(status: int, words: str = "", headers: Mapping[str, str] | None = None) -> Answer:
     """`words` say more than the provider's sentence, where we know more."""
     error, _, sentence = _SENTENCES.get(status, f"Status {status}").partition(" - ")
-    document = {"error": error, "message": f"{error} - {words or sentence}"}
+    document = {"error": error, "message": f"{error} - {(words or sentence).removeprefix(f'{error} - ')}"}
     return Answer(status, json.dumps(document).encode(), headers or {})

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest
 
+from portal import models
 from portal.api import calls, operations
 from portal.api.answers import Answer, Refusal, make_error
 from portal.api.waiting import Waiter
@@ -63,7 +64,7 @@ class Application:
                 http=http,
                 http_id=http_id,
             )
-            answer = await self._find_answer(call, partial(calls.begin, call, route=route, uid=uid), receive)
+            answer = await self._find_answer(call, route, uid, receive)
         except Refusal as refusal:
             answer = refusal.answer
         except TimeoutError:
@@ -73,11 +74,13 @@ class Application:
             answer = make_error(503 if is_unable(error) and scope["method"] == "GET" else 500)
         await _send_answer(send, answer, http_id)
 
-    async def _find_answer(self, call: calls.Call, begin: Job, receive: Receive) -> Answer:
+    async def _find_answer(self, call: calls.Call, route: calls.Route, uid: str, receive: Receive) -> Answer:
         loop = asyncio.get_running_loop()
         until = loop.time() + settings.PORTAL_API_WAIT
-        # A POST is tried again: with its submission it is the same request, also where its commit was in doubt.
-        result = await self._run(begin, until=until if call.method == "POST" else 0.0)
+        # A request is tried again: with its submission it is the same, also where its commit was in doubt.
+        is_repeatable = route.scope == models.Token.Scope.REQUEST
+        begin = partial(calls.begin, call, route=route, uid=uid)
+        result = await self._run(begin, until=until if is_repeatable else 0.0)
         # One for the whole call: gunicorn takes the end of such a task for the end of the connection.
         leaving = asyncio.create_task(_watch(receive))
         try:

@@ -92,9 +92,14 @@ def end(pending: Pending, *, is_gone: bool) -> Result:
     token = pending.task.token
     with _acting(pending.task.call, token=token):
         result = pending.finish(is_gone)
-        if not tokens.list_living().filter(pk=token.pk).exists():
-            raise Refusal(401, headers=_BEARER)
+        check_living(token)
         return result
+
+
+def check_living(token: models.Token) -> None:
+    """Who is told what took its time. Raises Refusal."""
+    if not tokens.list_living().filter(pk=token.pk).exists():
+        raise Refusal(401, headers=_BEARER)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
-"""The operations of `/v1`: their addresses, reading what is one's own, and releasing it."""
+"""The operations of `/v1`: their addresses, and reading, releasing and opening what is one's own."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,8 +13,9 @@ from django.db.models import QuerySet
 from portal import models
 from portal.api import outcomes, paging, requesting
 from portal.api.answers import AGAIN, Answer, Refusal, make_answer
-from portal.api.calls import Pending, Result, Route, Task
+from portal.api.calls import Pending, Result, Route, Task, check_living
 from portal.api.waiting import Goal
+from portal.services.connections import opening
 from portal.services.key import accounts
 from portal.services.mirrors import releases, sanitize
 
@@ -74,6 +76,18 @@ def _finish_release(number: int, is_gone: bool) -> Answer:
     return make_answer({"type": stored.type, "released": True})
 
 
+def _open(task: Task, *, kind: models.Connection.Kind) -> Answer:
+    """The address is the provider's own, which the program connects to directly."""
+    workstation = _find_live(task)
+    try:
+        opened = opening.open_connection(person=task.person, workstation=workstation, kind=kind, by_program=True)
+    except opening.NotOpened as error:
+        headers = {"Retry-After": str(math.ceil(error.retry_after))} if error.retry_after else {}
+        raise Refusal(error.status, error.said or f"{error.title}. {error.text}", headers) from None
+    check_living(task.token)
+    return make_answer({"url": opened.address})
+
+
 def _make_route(address: str, scope: models.Token.Scope, act: Callable[[Task], Result]) -> Route:
     """The address as a method and a pattern, whose group is the UID."""
     method, _, path = address.partition(" ")
@@ -90,4 +104,8 @@ _ROUTES = (
     _make_route("GET /([^/]+)", _Scope.READ, _retrieve),
     _make_route("DELETE /([^/]+)", _Scope.RELEASE, _release),
     _make_route("DELETE /([^/]+)/release", _Scope.RELEASE, _release),
+    *(
+        _make_route(f"POST /([^/]+)/{kind.way.path}", _Scope.OPEN, partial(_open, kind=kind))
+        for kind in models.Connection.Kind
+    ),
 )

@@ -58,7 +58,8 @@ class Connection(models.Model):
     """A way into a workstation that somebody opened. Its address is a secret, and is kept nowhere.
 
     The row is there before the provider is asked: `is_opening` until there is an address; ended without one, it failed.
-    `is_view_only`: its page sends no input; the address itself would let whoever has it work.
+    `is_view_only`: its page sends no input; the address itself would let whoever has it work. `by_program`: a program
+    got the address, and no page says whether it is in use.
     """
 
     class Kind(models.TextChoices):
@@ -80,6 +81,7 @@ class Connection(models.Model):
             return next(kind for kind in cls if kind == value)
 
     HELD = tuple(kind for kind in Kind if kind.way.is_held)
+    IS_HELD = Q(kind__in=HELD, by_program=False)
 
     workstation = models.ForeignKey(Workstation, on_delete=models.CASCADE, related_name="connections")
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -90,6 +92,7 @@ class Connection(models.Model):
     seen_at = models.DateTimeField(db_default=Now(), help_text=_("When its page last said that it is open."))
     ended_at = models.DateTimeField(null=True)
     is_opening = models.BooleanField(default=False)
+    by_program = models.BooleanField(default=False, db_default=False)
 
     objects = _Opened()
     calls = models.Manager["Connection"]()
@@ -106,7 +109,7 @@ class Connection(models.Model):
     @property
     def is_held(self) -> bool:
         """Whether a page holds it open, and says so; of others only the address is known to have been shown."""
-        return self.kind in self.HELD
+        return self.kind in self.HELD and not self.by_program
 
     @property
     def length(self) -> timedelta | None:

@@ -107,7 +107,7 @@ def _refuse(refusal: opening.NotOpened) -> JsonResponse:
 
 
 def _find_connection(request: SignedInRequest, number: int) -> models.Connection:
-    rows = models.Connection.objects.filter(kind__in=models.Connection.HELD)
+    rows = models.Connection.objects.filter(models.Connection.IS_HELD)
     rows = rows.select_related("workstation__request__requester", "person")
     return get_object_or_404(rows, pk=number, person=request.user)
 

@@ -50,7 +50,7 @@ def test_one_may_have_no_end(alice, sign_in):
         ({"name": ""}, "Type a name."),
         ({"name": "x" * 61}, "Shorten it to 60"),
         ({"scopes": []}, "Choose what it may do."),
-        ({"scopes": ["open"]}, "This is not in the list."),
+        ({"scopes": ["all"]}, "This is not in the list."),
         ({"days": "0"}, "Enter a whole number from 1 to 3650."),
         ({"days": "soon"}, "Enter a whole number from 1 to 3650."),
     ],

@@ -26,6 +26,7 @@ SCOPES = {
     ("POST", "/workstations"): "request",
     ("DELETE", "/workstations/x"): "release",
     ("DELETE", "/workstations/x/release"): "release",
+    **{("POST", f"/workstations/x/{kind.way.path}"): "open" for kind in models.Connection.Kind},
 }
 UNAUTHORIZED = (401, "Unauthorized")
 

@@ -26,6 +26,10 @@ def write_suite(call: Call) -> Iterator[requests.Response]:
     uid, space = made.json()["id"], made.json()["workspace"]["id"]
     yield call("POST", "/workstations", json={"type": "golang", "workspace_id": space, "name": "x"})
     yield call("GET", f"/workstations/{uid}")
+    for kind in models.Connection.Kind:
+        for name in (uid, "000000000000"):
+            yield call("POST", f"/workstations/{name}/{kind.way.path}")
+    yield call("GET", f"/workstations/{uid}/vncwss")
     for query in ({}, {"limit": 1}, {"limit": 0}, {"limit": "x"}, {"cursor": "x"}, {"before": "x"}, {"after": "2020"}):
         yield call("GET", "/workstations", params=query)
         yield call("GET", "/workstations/history", params=query)
@@ -36,6 +40,7 @@ def write_suite(call: Call) -> Iterator[requests.Response]:
     yield call("GET", "/workstations", params={"before": "2020-01-01T00:00:00Z"})
     yield call("DELETE", f"/workstations/{uid}/release")
     yield call("DELETE", f"/workstations/{uid}/release")
+    yield call("POST", f"/workstations/{uid}/sandbox/pty")
     yield call("GET", f"/workstations/{uid}")
     yield call("GET", "/workstations")
     yield call("GET", "/workstations/history")

@@ -42,16 +42,14 @@ def end_connection(*, connection: models.Connection, by: models.User | None) -> 
 
 
 def list_open(*, workstations: Iterable[models.Workstation], besides: models.User) -> list[models.Connection]:
-    rows = models.Connection.objects.filter(
-        workstation__in=workstations, kind__in=models.Connection.HELD, ended_at=None
-    )
+    rows = models.Connection.objects.filter(models.Connection.IS_HELD, workstation__in=workstations, ended_at=None)
     others = rows.exclude(person=besides).select_related("person", "workstation__request")
     return list(others.order_by("workstation", "person", "kind", "pk"))
 
 
 def end_silent() -> int:
     """End those whose page is silent, at its last sign of life, and those of ended workstations. Returns how many."""
-    is_silent = Q(kind__in=models.Connection.HELD, seen_at__lt=Now() - _SILENT_FOR)
+    is_silent = models.Connection.IS_HELD & Q(seen_at__lt=Now() - _SILENT_FOR)
     rows = models.Connection.objects.filter(is_silent | Q(workstation__ended_at__isnull=False), ended_at=None)
     found = rows.annotate(over_at=Coalesce("workstation__ended_at", F("seen_at"))).select_related("workstation")
     ended = 0

@@ -32,11 +32,14 @@ _calls = threading.BoundedSemaphore(_MOST_AT_ONCE)
 
 
 class NotOpened(Exception):
-    """Why there is no connection, in words fit for the person. `said`: the provider's own; `retry_after` in seconds."""
+    """Why there is no connection, in words fit for the person. `said`: the provider's own; `retry_after` in seconds;
+    `status`: what a program is answered."""
 
-    def __init__(self, title: str, text: str, *, said: str = "", retry_after: float | None = None) -> None:
+    def __init__(
+        self, title: str, text: str, *, said: str = "", retry_after: float | None = None, status: int = 503
+    ) -> None:
         super().__init__(title)
-        self.title, self.text, self.said, self.retry_after = title, text, said, retry_after
+        self.title, self.text, self.said, self.retry_after, self.status = title, text, said, retry_after, status
 
 
 class Busy(NotOpened):
@@ -54,7 +57,12 @@ class Opened:
 
 
 def open_connection(
-    *, person: models.User, workstation: models.Workstation, kind: models.Connection.Kind, reason: str = ""
+    *,
+    person: models.User,
+    workstation: models.Workstation,
+    kind: models.Connection.Kind,
+    reason: str = "",
+    by_program: bool = False,
 ) -> Opened:
     """Ask the provider for a way into the workstation; no transaction may be open. Raises NotOpened."""
     if database.in_atomic_block:
@@ -63,10 +71,17 @@ def open_connection(
     if not _calls.acquire(blocking=False):
         raise Busy(_("Several connections are being opened"), _("Yours is next in a moment."), retry_after=_BUSY_FOR)
     try:
-        call = models.Connection(person=person, workstation=workstation, kind=kind, is_opening=True)
+        call = models.Connection(
+            person=person, workstation=workstation, kind=kind, is_opening=True, by_program=by_program
+        )
         if not _begin(call):
             pace.keep_room(account=workstation.account)
-            raise Busy(_("All calls of this minute are used"), _("Yours is next in a moment."), retry_after=_BUSY_FOR)
+            raise Busy(
+                _("All calls of this minute are used"),
+                _("Yours is next in a moment."),
+                retry_after=_BUSY_FOR,
+                status=429,
+            )
         try:
             address = _ask(workstation, kind)
             return Opened(connection=_open(call, reason=reason), address=address)
@@ -75,14 +90,16 @@ def open_connection(
             models.Connection.calls.filter(pk=call.pk, is_opening=True).update(ended_at=Now())
     except limits.Limited as error:
         refusals.record_limit(limited=error)
-        raise Busy(_("You opened many connections just now"), str(error), retry_after=error.seconds) from None
+        raise Busy(
+            _("You opened many connections just now"), str(error), retry_after=error.seconds, status=429
+        ) from None
     finally:
         _calls.release()
 
 
 def _check(workstation: models.Workstation, kind: models.Connection.Kind) -> None:
     if not access.is_open(workstation=workstation):
-        raise Gone(_("The workstation has ended"), _("It was released, or AgentStation ended it."))
+        raise Gone(_("The workstation has ended"), _("It was released, or AgentStation ended it."), status=422)
     key = circuit_breaker.get_key(account=workstation.account)
     if circuit_breaker.stops_all_calls(key=key) or not accounts.is_key_accepted(account=key.account):
         raise NotOpened(
@@ -91,7 +108,7 @@ def _check(workstation: models.Workstation, kind: models.Connection.Kind) -> Non
         )
     if kind not in {offer.kind for offer in access.list_offers(workstation=workstation)}:
         raise NotOpened(
-            _("Not available for this type"), _("What AgentStation lists for this type doesn't include it.")
+            _("Not available for this type"), _("What AgentStation lists for this type doesn't include it."), status=422
         )
 
 
@@ -107,7 +124,8 @@ def _begin(call: models.Connection) -> bool:
     lately = Now() - timedelta(seconds=_LONGEST + _BUSY_FOR)  # where a process died, nobody ended its call
     rows = models.Connection.calls.filter(person=call.person, is_opening=True, ended_at=None, opened_at__gt=lately)
     if settings.PORTAL_LIMITS and rows.count() >= _MOST_OF_ONE:
-        raise Busy(_("Two of yours are being opened"), _("This one is next in a moment."), retry_after=_BUSY_FOR)
+        wait = _("This one is next in a moment.")
+        raise Busy(_("Two of yours are being opened"), wait, retry_after=_BUSY_FOR, status=429)
     call.save()
     return True
 
@@ -132,24 +150,26 @@ def _describe(
 ) -> NotOpened:
     """What the person reads, in the catalogue's words; and what is remembered of it."""
     failure = failures.classify_error(error)
-    said = _read_words(error)
+    said, response = _read_words(error), error.response
+    status = response.status if response and response.status >= 400 else 504 if failure.may_exist else 503
     if failure.refuses_connection:
         _remember(workstation, kind, said or _("AgentStation gave no reason."))
         return NotOpened(
             _("AgentStation doesn't open this"),
             _("This workstation may not have it: not every type does. Your workstation goes on running."),
             said=said,
+            status=status,
         )
     if failure.pause.is_lasting:
         credentials.note_refusal(account=workstation.account)
     waits = failure.pause in (failures.Pause.UNTIL_RETRY_AFTER, failures.Pause.CONSECUTIVE_FAILURES)
     if not waits and failure.needs_person:
         who = _("Who can act: %(who)s. Your workstation goes on running.") % {"who": failure.actor.words}
-        return NotOpened(str(failure.title), who, said=said)
-    asked = error.response.retry_after if error.response else None
+        return NotOpened(str(failure.title), who, said=said, status=status)
+    asked = response.retry_after if response else None
     wait = min(asked, pace.LONGEST_RETRY_AFTER) if asked else None
     text = _("Your workstation goes on running. Connect again in a moment.")
-    return NotOpened(str(failure.title), text, said=said, retry_after=wait)
+    return NotOpened(str(failure.title), text, said=said, retry_after=wait, status=status)
 
 
 def _read_words(error: agentstation.AgentStationError) -> str:
@@ -173,7 +193,8 @@ def _open(opened: models.Connection, *, reason: str) -> models.Connection:
     stored, person = rows.get(pk=opened.workstation_id), models.User.objects.get(pk=opened.person_id)
     kind, allowed = opened.kind, access.find_access(person=person, workstation=stored)
     if allowed is None or kind not in allowed.kinds or not access.is_open(workstation=stored):
-        raise Gone(_("You can't open this any more"), _("It was released, or isn't shared with you any more."))
+        why = _("It was released, or isn't shared with you any more.")
+        raise Gone(_("You can't open this any more"), why, status=422)
     if kind in stored.refused_connections:
         others = {one: said for one, said in stored.refused_connections.items() if one != kind}
         stored.change(refused_connections=others)

@@ -39,7 +39,7 @@ def list_unused(*, rows: QuerySet[models.Workstation]) -> QuerySet[models.Workst
     since = Now() - timedelta(hours=hours)
     rows = rows.annotate(begun_at=Coalesce("end_set_at", "first_seen_at"))
     connections = models.Connection.objects.filter(workstation=OuterRef("pk"))
-    is_used = Q(ended_at=None) | Q(ended_at__gt=since) | ~Q(kind__in=models.Connection.HELD)
+    is_used = Q(ended_at=None) | Q(ended_at__gt=since) | ~models.Connection.IS_HELD
     written = {"workspace": OuterRef("workspace"), "first_seen_at__gt": since}
     return rows.filter(
         ~Exists(connections.filter(is_used)),

@@ -84,8 +84,7 @@ def find_token(*, text: str) -> models.Token | None:
 
 def list_scopes(*, person: models.User) -> list[models.Token.Scope]:
     """What a token of the person's can be used for now."""
-    scopes = [scope for scope in models.Token.Scope if scope != models.Token.Scope.OPEN]  # nothing needs that one yet
-    return [scope for scope in scopes if scope not in _RIGHTS or person.has_perm(_RIGHTS[scope])]
+    return [scope for scope in models.Token.Scope if scope not in _RIGHTS or person.has_perm(_RIGHTS[scope])]
 
 
 def check_scope(*, token: models.Token, scope: models.Token.Scope) -> None:
