@@ -88,6 +88,7 @@ WEB_CONNECTIONS = max(2, min(10, 44 // WEB_PROCESSES))
 # Programs are served by a process of their own: `manage.py api`.
 PORTAL_API_PORT = environment.read_whole_number("PORTAL_API_PORT", default=8002, least=1, most=65535)
 PORTAL_API_WAIT = environment.read_number("PORTAL_API_WAIT", default=55, least=0.1, most=600)
+PORTAL_API_PASS_THROUGH = environment.read_flag("PORTAL_API_PASS_THROUGH", default=False)
 
 SECRET_KEY = environment.read_secret("SECRET_KEY", least=50)
 if not SECRET_KEY and PORTAL_LOCAL:

@@ -1,4 +1,4 @@
-"""The client: seven operations over one seam, `Client._call`, in which every rule about HTTP holds for all of them."""
+"""The client: eight operations over one seam, `Client._call`, in which every rule about HTTP holds for all of them."""
 
 import copy
 import email.utils
@@ -94,7 +94,11 @@ class Client:
         """
         body = {"type": type} if workspace_id is None else {"type": type, "workspace_id": workspace_id}
         response = self._call(
-            method="POST", path="/workstations", body=body, send_before=send_before, may_send=may_send
+            method="POST",
+            path="/workstations",
+            body=json.dumps(body).encode(),
+            send_before=send_before,
+            may_send=may_send,
         )
         workstation = _read(response, Workstation.from_entry)
         response = replace(response, deviations=workstation.deviations)
@@ -143,12 +147,17 @@ class Client:
         response = self._call(method="POST", path=f"{_workstation_path(uid)}/{path}")
         return _read(response, _read_address)
 
+    def pass_on(self, *, method: str, uid: str, path: str, query: str, body: bytes | None) -> Response:
+        """Make a call of a workstation's that is not known here. Raises ValueError where no path can name `uid`."""
+        end = f"?{query}" if query else ""
+        return self._call(method=method, path=f"{_workstation_path(uid)}/{path}{end}", body=body)
+
     def _call(
         self,
         *,
         method: str,
         path: str,
-        body: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         send_before: float | None = None,
         may_send: Callable[[float], bool] | None = None,
         largest: int = LARGEST_BODY,
@@ -174,7 +183,7 @@ class Client:
         # Out here, so that the libraries' exception, which knows the request's headers, is not even its context.
         raise failure
 
-    def _prepare(self, *, method: str, path: str, body: Mapping[str, str] | None) -> requests.PreparedRequest:
+    def _prepare(self, *, method: str, path: str, body: bytes | None) -> requests.PreparedRequest:
         headers = dict(self._headers)
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -182,7 +191,7 @@ class Client:
             method,
             self._base_url + path,
             headers=headers,
-            data=None if body is None else json.dumps(body).encode(),
+            data=body,
             # As `auth` it is the last word: neither a .netrc nor a password in the URL can take its place.
             auth=self._bearer,
         ).prepare()

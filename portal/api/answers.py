@@ -15,6 +15,7 @@ _SENTENCES = {
     422: "Unprocessable Entity - cannot find requested asset associated with your API key.",
     429: "Too Many Requests - please wait before making additional requests.",
     500: "Internal Server Error - please retry your request.",
+    502: "Bad Gateway - the answer is not JSON, or larger than 1 MB.",
     503: "Service Unavailable - please retry.",
     504: "Gateway Timeout - please retry.",
 }

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -15,14 +14,14 @@ from django.http import HttpRequest
 
 from portal import models
 from portal.api import calls, operations
-from portal.api.answers import Answer, Refusal, make_error
+from portal.api.answers import AGAIN, Answer, Refusal, make_error
 from portal.api.waiting import Waiter
 from portal.db import describe_failure, is_unable, release_connection
 from portal.web import middleware
 
 logger = logging.getLogger(__name__)
 
-THREADS = 8
+THREADS, ASIDE = 8, 4  # ASIDE are for calls that the provider may let hang
 _MOST_BODY = 64 * 1024  # bytes
 _ARRIVE_WITHIN = 10.0  # seconds, for a body
 _PAUSE = 1.0  # seconds before the database is tried again
@@ -31,12 +30,13 @@ _FIXED = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Co
 type Scope = Mapping[str, Any]
 type Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 type Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-type Job = Callable[[], calls.Result]
+type Job[T] = Callable[[], T]
 
 
 class Application:
     def __init__(self) -> None:
         self.pool, self.waiter = ThreadPoolExecutor(max_workers=THREADS), Waiter()
+        self.aside, self.places = ThreadPoolExecutor(max_workers=ASIDE), asyncio.Semaphore(ASIDE)
         self.serving = set[asyncio.Task[None]]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,7 +57,7 @@ class Application:
             call = calls.Call(
                 method=scope["method"],
                 path=path,
-                query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
+                query=scope["query_string"].decode("latin-1"),
                 body=await _read_body(receive, headers),
                 secret=_read_secret(scope),
                 key=headers.get("idempotency-key"),
@@ -80,11 +80,15 @@ class Application:
         # A request is tried again: with its submission it is the same, also where its commit was in doubt.
         is_repeatable = route.scope == models.Token.Scope.REQUEST
         begin = partial(calls.begin, call, route=route, uid=uid)
-        result = await self._run(begin, until=until if is_repeatable else 0.0)
+        begun = await self._run(begin, until=until if is_repeatable else 0.0)
+        result = await self._ask(begun) if isinstance(begun, calls.Aside) else begun
         # One for the whole call: gunicorn takes the end of such a task for the end of the connection.
         leaving = asyncio.create_task(_watch(receive))
         try:
             while isinstance(result, calls.Pending):
+                if result.goal is None:
+                    result = await self._run(partial(calls.end, result, is_gone=False), until=math.inf)
+                    continue
                 reached = asyncio.create_task(self.waiter.wait(result.goal))
                 seconds = max(0.0, until - loop.time())
                 await asyncio.wait((reached, leaving), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -95,19 +99,25 @@ class Application:
             leaving.cancel()
         return result
 
-    async def _run(self, job: Job, *, until: float) -> calls.Result:
+    async def _ask(self, aside: calls.Aside) -> calls.Pending:
+        if self.places.locked():
+            raise Refusal(503, f"{ASIDE} calls are being passed on already.", AGAIN)
+        async with self.places:
+            return await self._run(partial(calls.ask, aside), pool=self.aside)
+
+    async def _run[T](self, job: Job[T], *, until: float = 0.0, pool: ThreadPoolExecutor | None = None) -> T:
         """Have one of the threads do it, again and again until then where the database cannot be used."""
         loop = asyncio.get_running_loop()
         while True:
             try:
-                return await loop.run_in_executor(self.pool, _do, job)
+                return await loop.run_in_executor(pool or self.pool, _do, job)
             except DatabaseError as error:
                 if not is_unable(error) or loop.time() > until:
                     raise
                 await asyncio.sleep(_PAUSE)
 
 
-def _do(job: Job) -> calls.Result:
+def _do[T](job: Job[T]) -> T:
     """In a thread, which keeps no connection of PostgreSQL's afterwards, and none that has failed."""
     try:
         return job()

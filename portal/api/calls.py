@@ -1,7 +1,7 @@
 """A call to `/v1`: what came in, whose it is, and what is answered later."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -27,7 +27,7 @@ class Call:
 
     method: str
     path: str
-    query: Mapping[str, str]
+    query: str
     body: bytes
     secret: str = field(repr=False)  # the token's text
     key: str | None  # the Idempotency-Key
@@ -49,11 +49,19 @@ class Task(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """What is answered once a goal is reached, or the wait is over. `finish` is told whether who asked has left."""
+    """What is answered once a goal is reached (None: at once), or the wait is over. `finish` is told whether who asked
+    has left."""
 
-    goal: Goal
+    goal: Goal | None
     task: Task
     finish: Callable[[bool], "Result"]
+
+
+class Aside(NamedTuple):
+    """What holds a thread for as long as the provider wants. `ask` says how it is finished."""
+
+    task: Task
+    ask: Callable[[], Callable[[bool], "Result"]]
 
 
 type Result = Answer | Pending
@@ -63,10 +71,10 @@ class Route(NamedTuple):
     method: str
     pattern: re.Pattern[str]
     scope: models.Token.Scope
-    act: Callable[[Task], Result]
+    act: Callable[[Task], Result | Aside]
 
 
-def begin(call: Call, *, route: Route, uid: str) -> Result:
+def begin(call: Call, *, route: Route, uid: str) -> Result | Aside:
     """Do what the call asks for. Raises Refusal."""
     with _acting(call):
         token = tokens.find_token(text=call.secret) if call.secret else None
@@ -85,6 +93,12 @@ def begin(call: Call, *, route: Route, uid: str) -> Result:
             if error.kind is not limits.SUBMISSION:  # which has noted it
                 refusals.record_limit(limited=error)
             raise Refusal(429, str(error), {"Retry-After": str(error.seconds)}) from None
+
+
+def ask(aside: Aside) -> Pending:
+    """What the provider said, to be finished when that can be stored. Raises Refusal."""
+    with _acting(aside.task.call, token=aside.task.token):
+        return Pending(goal=None, task=aside.task, finish=aside.ask())
 
 
 def end(pending: Pending, *, is_gone: bool) -> Result:

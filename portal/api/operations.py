@@ -3,26 +3,29 @@
 import json
 import math
 import re
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from urllib.parse import unquote
 
+from django.conf import settings
 from django.db.models import QuerySet
 
 from portal import models
 from portal.api import outcomes, paging, requesting
-from portal.api.answers import AGAIN, Answer, Refusal, make_answer
-from portal.api.calls import Pending, Result, Route, Task, check_living
+from portal.api.answers import AGAIN, Answer, Refusal, make_answer, make_error
+from portal.api.calls import Aside, Pending, Result, Route, Task, check_living
 from portal.api.waiting import Goal
-from portal.services.connections import opening
+from portal.services.connections import opening, passing
 from portal.services.key import accounts
 from portal.services.mirrors import releases, sanitize
+from portal.web import logs
 
 
 def find_route(*, method: str, path: str) -> tuple[Route, str]:
     """The operation, and the UID in its path. Raises Refusal."""
-    matches = [(route, match) for route in _ROUTES if (match := route.pattern.fullmatch(path))]
+    routes = (*_ROUTES, *_OTHERS) if settings.PORTAL_API_PASS_THROUGH else _ROUTES
+    matches = [(route, match) for route in routes if (match := route.pattern.fullmatch(path))]
     for route, match in matches:
         if route.method == method:
             return route, unquote("".join(match.groups()))
@@ -79,16 +82,45 @@ def _finish_release(number: int, is_gone: bool) -> Answer:
 def _open(task: Task, *, kind: models.Connection.Kind) -> Answer:
     """The address is the provider's own, which the program connects to directly."""
     workstation = _find_live(task)
-    try:
+    with _refusing():
         opened = opening.open_connection(person=task.person, workstation=workstation, kind=kind, by_program=True)
-    except opening.NotOpened as error:
-        headers = {"Retry-After": str(math.ceil(error.retry_after))} if error.retry_after else {}
-        raise Refusal(error.status, error.said or f"{error.title}. {error.text}", headers) from None
     check_living(task.token)
     return make_answer({"url": opened.address})
 
 
-def _make_route(address: str, scope: models.Token.Scope, act: Callable[[Task], Result]) -> Route:
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except opening.NotOpened as error:
+        raise Refusal(error.status, error.said or f"{error.title}. {error.text}", _wait(error.retry_after)) from None
+
+
+def _wait(seconds: float | None) -> dict[str, str]:
+    return {"Retry-After": str(math.ceil(seconds))} if seconds else {}
+
+
+def _pass_on(task: Task) -> Aside:
+    return Aside(task=task, ask=partial(_ask, task, _find_live(task)))
+
+
+def _ask(task: Task, workstation: models.Workstation) -> Callable[[bool], Answer]:
+    call, path = task.call, task.call.path.split("/", 4)[4]
+    wish = passing.Wish(method=call.method, path=path, query=call.query, body=call.body)
+    with _refusing():
+        passed = passing.pass_on(person=task.person, workstation=workstation, wish=wish)
+    return partial(_finish_passing, task, passed)
+
+
+def _finish_passing(task: Task, passed: passing.Passed, _is_gone: bool) -> Answer:
+    passing.record_passed(passed=passed, method=task.call.method, path=logs.hide_token(task.call.path))
+    headers = _wait(passed.retry_after)
+    if passed.body is None:
+        return make_error(passed.status, "", headers)
+    return Answer(passed.status, passed.body, headers)
+
+
+def _make_route(address: str, scope: models.Token.Scope, act: Callable[[Task], Result | Aside]) -> Route:
     """The address as a method and a pattern, whose group is the UID."""
     method, _, path = address.partition(" ")
     return Route(method=method, pattern=re.compile(f"/v1/workstations{path}"), scope=scope, act=act)
@@ -108,4 +140,10 @@ _ROUTES = (
         _make_route(f"POST /([^/]+)/{kind.way.path}", _Scope.OPEN, partial(_open, kind=kind))
         for kind in models.Connection.Kind
     ),
+)
+# What else the provider may have below a workstation: in no spelling what is above.
+_OWN = "|".join(["release", *(kind.way.path for kind in models.Connection.Kind)]).replace("/", "/+")
+_OTHERS = tuple(
+    _make_route(f"{method} /([^/]+)/(?!(?i:/*(?:{_OWN})?/*)$)[0-9A-Za-z_/-]+", _Scope.OPEN, _pass_on)
+    for method in ("POST", "GET", "DELETE")
 )

@@ -17,8 +17,9 @@ _BOUNDS = _TIMES | {"older": "pk__lt", "newer": "pk__gt"}
 type Rows = QuerySet[models.Workstation]
 
 
-def read_page(rows: Rows, query: Mapping[str, str]) -> tuple[list[models.Workstation], dict[str, str | None]]:
+def read_page(rows: Rows, text: str) -> tuple[list[models.Workstation], dict[str, str | None]]:
     """The page that a query asks for, and the cursors of its neighbours. Raises Refusal."""
+    query = dict(parse_qsl(text, keep_blank_values=True))
     if (limit := _LIMITS.get(query.get("limit", "20"))) is None:
         raise Refusal(400, f"limit must be from 1 to {len(_LIMITS)}.")
     times = {name: query[name] for name in _TIMES if name in query}

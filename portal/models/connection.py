@@ -80,6 +80,7 @@ class Connection(models.Model):
         def read(cls, value: str) -> Self:
             return next(kind for kind in cls if kind == value)
 
+    PASSED_ON = "other"  # a program's call that the portal does not know: no connection, but counted with them
     HELD = tuple(kind for kind in Kind if kind.way.is_held)
     IS_HELD = Q(kind__in=HELD, by_program=False)
 

@@ -52,6 +52,7 @@ class Verb(models.TextChoices):
     RELEASED = "released", "workstations", _("The {what} was released")
     OPEN_CONNECTION = "open-connection", "workstations", _("{who} opened a connection to the {what}")
     END_CONNECTION = "end-connection", "workstations", _("{who} ended a connection to the {what}")
+    PASS_ON = "pass-on", "workstations", _("{who} passed a program's call on to the {what}")
     SHARE = "share", "workstations", _("{who} shared the {what}")
     END_SHARE = "end-share", "workstations", _("{who} stopped sharing the {what}")
     GIVE_WORKSPACE = "give-workspace", "workstations", _("{who} gave an owner to the {what}")

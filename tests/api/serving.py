@@ -43,8 +43,9 @@ class Server:
         self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
-        for pool, size in ((self.application.pool, application.THREADS), (self.application.waiter.thread, 1)):
-            _close_connections(pool, size)
+        _close_connections(self.application.pool, application.THREADS)
+        _close_connections(self.application.aside, application.ASIDE)
+        _close_connections(self.application.waiter.thread, 1)
 
     def stop(self) -> None:
         """As gunicorn's worker does at SIGTERM."""

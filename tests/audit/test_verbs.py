@@ -21,6 +21,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.audit import nightly, seals, verify
+from portal.services.connections import passing
 from portal.services.key import accounts, credentials, steady_clock
 from portal.services.lives import carrying_out
 from portal.services.mirrors import refreshing, types
@@ -238,6 +239,14 @@ def end_connection(stage: Stage) -> None:
     browser = stage.browse(stage.alice)
     number = models.Connection.objects.get().pk
     assert browser.post(f"/connections/{number}/end/").status_code == 204
+
+
+def pass_on(stage: Stage) -> None:
+    workstation = send(stage).workstation
+    wish = passing.Wish(method="GET", path="other", query="", body=b"")
+    with audit.acting_from(address=ADDRESS, http_request="1"):
+        passed = passing.pass_on(person=stage.alice, workstation=workstation, wish=wish)
+        passing.record_passed(passed=passed, method="GET", path="/v1/workstations/x/other")
 
 
 def make_and_end_token(stage: Stage) -> None:
@@ -569,6 +578,7 @@ ACTS = [
     Act(verbs=(Verb.NAME_WORKSPACE,), do=name_workspace, by="alice"),
     Act(verbs=(Verb.OPEN_CONNECTION,), do=open_connection, by="olga", has_reason=True),
     Act(verbs=(Verb.END_CONNECTION,), do=end_connection, by="alice"),
+    Act(verbs=(Verb.PASS_ON,), do=pass_on, by="alice"),
     Act(verbs=(Verb.SHARE, Verb.END_SHARE), do=share_for_a_while, by="alice"),
     Act(verbs=(Verb.MAKE_TOKEN, Verb.END_TOKEN), do=make_and_end_token, by="alice"),
     Act(verbs=(Verb.MAKE_LINK, Verb.ADD_PERSON), do=add_by_link, by="root"),

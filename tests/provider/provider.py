@@ -49,7 +49,17 @@ class Provider(provider.Provider):
             "POST reset": lambda _: self.reset(),
         }
         addresses = {name.replace(" ", " /control/"): partial(control.obey, act) for name, act in acts.items()}
-        return [*super().list_routes(), *(make_route(address, act) for address, act in addresses.items())]
+        others = [
+            make_route(f"{method} /v1/workstations/([^/]+)/other.*", self.echo, script.OTHER)
+            for method in ("POST", "GET", "DELETE", "PUT")
+        ]
+        controls = [make_route(address, act) for address, act in addresses.items()]
+        return [*super().list_routes(), *others, *controls]
+
+    def echo(self, task: Task) -> Reply:
+        """What came, in an operation that the portal does not know."""
+        call = task.call
+        return reply_json({"method": call.method, "path": call.path, "query": call.query, "body": call.body.decode()})
 
     def change_types(self, wish: Any) -> None:
         name = wish.get("generation") if isinstance(wish, dict) and len(wish) == 1 else None
@@ -83,7 +93,7 @@ class Provider(provider.Provider):
         faults, post = self.store.faults, None
         with self._received:
             # Under one lock, so that the first POST recorded takes the first answer scripted.
-            if operation in (POST, *CONNECTIONS.values()):
+            if operation in (POST, *CONNECTIONS.values(), script.OTHER):
                 post = self._receive(call, operation=operation, uid=uid)
                 self._received.notify_all()
             scripted, chance = self.script.take(operation), faults.choose(operation)

@@ -22,7 +22,8 @@ from tests.provider.wishes import ScriptError, is_number, require
 
 LISTS = ("GET /workstations", "GET /workstations/history")
 TYPES, ONE = "GET /workstations/types", "GET /workstations/{id}"
-OPERATIONS = (POST, *LISTS, TYPES, ONE, "DELETE", *CONNECTIONS.values(), "*")
+OTHER = "/workstations/{id}/other"  # what the portal does not know
+OPERATIONS = (POST, *LISTS, TYPES, ONE, "DELETE", *CONNECTIONS.values(), OTHER, "*")
 # What becomes of the call, and of what it makes, whatever is answered.
 DEEDS = frozenset({"delay", "made", "uid", "listed_after", "read_after"})
 KEYS = frozenset({"on", "name", "status", "headers", "body", "times"}) | DEEDS

@@ -107,6 +107,8 @@ def _describe_outcome(event: models.Event) -> columns.Shown:
         case Verb.OPEN_CONNECTION | Verb.END_CONNECTION:
             kinds = dict(models.Connection.Kind.choices)
             return str(kinds.get(detail.get("kind", ""), detail.get("kind", "")))
+        case Verb.PASS_ON:
+            return "{method} {path}: {status}".format(**detail)
         case Verb.SHARE | Verb.END_SHARE:
             return str(detail.get("person", ""))
         case Verb.SIGN_IN_FAILED if detail.get("count", 1) > 1:

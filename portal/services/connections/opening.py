@@ -28,6 +28,7 @@ _LONGEST_WORDS = 500  # characters of what the provider said
 # Each branch begins at the beginning of a word alone, or its time would grow with the square of the longest.
 _ADDRESS = re.compile(r"(?<!\S)\S*//\S+|(?<![\w.-])[\w.-]+:[0-9]{2,5}\S*")
 
+Kind = models.Connection.Kind
 _calls = threading.BoundedSemaphore(_MOST_AT_ONCE)
 
 
@@ -74,30 +75,19 @@ def open_connection(
         call = models.Connection(
             person=person, workstation=workstation, kind=kind, is_opening=True, by_program=by_program
         )
-        if not _begin(call):
-            pace.keep_room(account=workstation.account)
-            raise Busy(
-                _("All calls of this minute are used"),
-                _("Yours is next in a moment."),
-                retry_after=_BUSY_FOR,
-                status=429,
-            )
+        begin_call(call=call, limit=limits.OPENING)
         try:
             address = _ask(workstation, kind)
             return Opened(connection=_open(call, reason=reason), address=address)
         finally:
             # Where it is not open by now, it failed.
             models.Connection.calls.filter(pk=call.pk, is_opening=True).update(ended_at=Now())
-    except limits.Limited as error:
-        refusals.record_limit(limited=error)
-        raise Busy(
-            _("You opened many connections just now"), str(error), retry_after=error.seconds, status=429
-        ) from None
     finally:
         _calls.release()
 
 
-def _check(workstation: models.Workstation, kind: models.Connection.Kind) -> None:
+def check_workstation(*, workstation: models.Workstation) -> None:
+    """Raise NotOpened where the provider cannot be asked about it."""
     if not access.is_open(workstation=workstation):
         raise Gone(_("The workstation has ended"), _("It was released, or AgentStation ended it."), status=422)
     key = circuit_breaker.get_key(account=workstation.account)
@@ -106,24 +96,42 @@ def _check(workstation: models.Workstation, kind: models.Connection.Kind) -> Non
             _("The portal can't use its API key at the moment"),
             _("A portal operator has to act; the status page says why. Your workstation goes on running."),
         )
+
+
+def _check(workstation: models.Workstation, kind: models.Connection.Kind) -> None:
+    check_workstation(workstation=workstation)
     if kind not in {offer.kind for offer in access.list_offers(workstation=workstation)}:
         raise NotOpened(
             _("Not available for this type"), _("What AgentStation lists for this type doesn't include it."), status=422
         )
 
 
+def begin_call(*, call: models.Connection, limit: limits.Kind) -> None:
+    """Write down the call, which counts in the team's pace and in its person's limit. Raises Busy."""
+    try:
+        has_room = _begin(call, limit)
+    except limits.Limited as error:
+        refusals.record_limit(limited=error)
+        title = _("You did this many times just now")
+        raise Busy(title, str(error), retry_after=error.seconds, status=429) from None
+    if not has_room:
+        pace.keep_room(account=call.workstation.account)
+        title = _("All calls of this minute are used")
+        raise Busy(title, _("Yours is next in a moment."), retry_after=_BUSY_FOR, status=429)
+
+
 @transaction.atomic
-def _begin(call: models.Connection) -> bool:
-    """Write down the call; False where the team's calls of this minute are used. Raises limits.Limited, or Busy."""
+def _begin(call: models.Connection, limit: limits.Kind) -> bool:
+    """False where the team's calls of this minute are used. Raises limits.Limited, or Busy."""
     account = call.workstation.account
     if settings.PORTAL_CALLS_PER_MINUTE:
         key_lock.lock_key(account=account)  # as claims do: the number of calls is exact
         if pace.count_room(account=account, now=clock.read_clock(), ahead=0) <= 0:
             return False
-    limits.count_one(kind=limits.OPENING, person=call.person)  # from here on one of the person's at a time
+    limits.count_one(kind=limit, person=call.person)  # from here on one of the person's at a time
     lately = Now() - timedelta(seconds=_LONGEST + _BUSY_FOR)  # where a process died, nobody ended its call
     rows = models.Connection.calls.filter(person=call.person, is_opening=True, ended_at=None, opened_at__gt=lately)
-    if settings.PORTAL_LIMITS and rows.count() >= _MOST_OF_ONE:
+    if settings.PORTAL_LIMITS and limit is limits.OPENING and rows.filter(kind__in=Kind).count() >= _MOST_OF_ONE:
         wait = _("This one is next in a moment.")
         raise Busy(_("Two of yours are being opened"), wait, retry_after=_BUSY_FOR, status=429)
     call.save()

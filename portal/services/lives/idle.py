@@ -1,7 +1,8 @@
 """Workstations that nobody uses: where administrators have set hours for that, they end half an hour later.
 
 Used is what somebody holds a connection to, what has a new file or log, and what somebody gave more time. What an
-address for scripts was given out for may be used without the portal's knowing, so it is never idle.
+address for scripts was given out for, or a program's call was passed on to, may be used without the portal's knowing:
+it is never idle.
 """
 
 from datetime import timedelta
@@ -38,8 +39,9 @@ def list_unused(*, rows: QuerySet[models.Workstation]) -> QuerySet[models.Workst
         return rows.none()
     since = Now() - timedelta(hours=hours)
     rows = rows.annotate(begun_at=Coalesce("end_set_at", "first_seen_at"))
-    connections = models.Connection.objects.filter(workstation=OuterRef("pk"))
+    connections = models.Connection.calls.filter(workstation=OuterRef("pk"))
     is_used = Q(ended_at=None) | Q(ended_at__gt=since) | ~models.Connection.IS_HELD
+    is_used = Q(kind=models.Connection.PASSED_ON) | Q(is_opening=False) & is_used
     written = {"workspace": OuterRef("workspace"), "first_seen_at__gt": since}
     return rows.filter(
         ~Exists(connections.filter(is_used)),
