@@ -39,6 +39,7 @@ class RequestAdmin(readonly.ExportAdmin):
         "requester",
         ("type", "workspace_uid", "workspace_name"),
         *models.Request.TEXTS,
+        "other_fields",
         ("status", "failure", "attempts_that_count"),
         ("created_at", "ended_at"),
         ("queued_at", "next_attempt_at", "paused_seconds_before"),

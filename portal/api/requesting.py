@@ -20,6 +20,7 @@ from portal.services.tokens import repetitions
 
 _UID = re.compile("[0-9A-Za-z_-]{1,64}")
 _LONGEST_KEY = 255
+_READ = {"type", "workspace_id", "lifetime"}
 _States = models.Request.Status
 
 
@@ -57,7 +58,7 @@ def _read_wish(task: Task) -> Wish:
 
 
 def _read_columns(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What is sent, and what the portal goes by. Other fields are accepted and left out."""
+    """What is sent, what the portal goes by, and the other fields, which are kept beside them."""
     decided, offered = policy.read_policy(), [one.name for one in types.list_offered_types()]
     type_, uid = body.get("type", "default"), body.get("workspace_id", "")
     lifetime = str(body.get("lifetime", decided.lifetime))
@@ -73,7 +74,9 @@ def _read_columns(body: Mapping[str, Any]) -> dict[str, Any]:
         is_allowed = False
     if not is_allowed:
         raise Refusal(400, f"lifetime must be one of {', '.join(decided.lifetimes.split())}, or shorter.")
-    return {"type": type_, "workspace_uid": uid, "lifetime": lifetime}
+    others = {name: value for name, value in body.items() if name not in _READ}
+    written = json.dumps(others, sort_keys=True) if others else ""
+    return {"type": type_, "workspace_uid": uid, "lifetime": lifetime, "other_fields": written}
 
 
 def _submit(wish: Wish, submission: UUID) -> Pending:

@@ -71,10 +71,10 @@ class Request(Audited):
     WORDS = ("workspace_uid", "workspace_name", *TEXTS)
     SUBMITTED = ("type", "lifetime", *WORDS)
     AUDITED = (
-        *("account_id", "requester_id", "submission", *SUBMITTED, "created_at"),
+        *("account_id", "requester_id", "submission", *SUBMITTED, "other_fields", "created_at"),
         *("status", "failure", "attempt_count", "ended_at", "cancel_requested_at", "operator_note"),
     )
-    PRIVATE = frozenset({"workspace_name", *TEXTS})
+    PRIVATE = frozenset({"workspace_name", "other_fields", *TEXTS})
     BEGINS = True
 
     class Status(models.TextChoices):
@@ -114,6 +114,9 @@ class Request(Audited):
         max_length=60, help_text=_("What the new workspace is to be called. AgentStation does not see it.")
     )
     note = models.CharField(max_length=500, help_text=_("Stays here; AgentStation does not see it."))
+    other_fields = models.TextField(
+        default="", db_default="", help_text=_("What else a program said, as JSON. AgentStation does not see it.")
+    )
     status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
     failure = models.CharField(max_length=32, help_text=_("Code of the failure that it ended in."))
     attempt_count = models.PositiveIntegerField(

@@ -1,5 +1,7 @@
 """POST /v1/workstations: a request like any other, answered when it has ended."""
 
+import json
+
 import pytest
 
 from portal import models
@@ -33,10 +35,31 @@ def test_it_is_a_request_like_any_other(program, alice, settings):
     assert portal_request.lifetime == "2h"
     assert portal_request.workstation.ends_at
     assert answer.headers["X-Portal-Page"] == f"https://portal.example/requests/{portal_request.pk}/"
+    assert json.loads(portal_request.other_fields) == {"name": "not for the provider", "anything": [1]}
     event = models.Event.objects.get(verb="submit")
     token = models.Token.objects.get()
     assert (event.actor_name, event.address, event.detail["token"]) == ("alice", "127.0.0.1", token.pk)
     assert event.http_request == answer.headers["X-Request-ID"]
+
+
+def test_only_what_the_provider_knows_is_sent(program, sandbox):
+    program.post_and_send(name="x", anything={"deep": ["\x00", "\ud800", 10**30]})
+    [post] = sandbox.record()["posts"]
+    assert json.loads(post["body"]) == {"type": "python"}
+
+
+def test_auditors_see_the_other_fields(program, anna, sign_in):
+    program.post_and_send(name="a name that is kept")
+    portal_request = models.Request.objects.get()
+    page = sign_in(anna).get(f"/admin/portal/request/{portal_request.pk}/change/")
+    assert "a name that is kept" in page.content.decode()
+    for change in models.Change.objects.values():
+        assert "a name that is kept" not in str(change), "personal: the log has a digest"
+
+
+def test_a_request_without_other_fields_has_none(program):
+    program.post_and_send(lifetime="1h")
+    assert {*models.Request.objects.values_list("other_fields", flat=True)} == {""}
 
 
 def test_a_lifetime_may_be_chosen(program):
