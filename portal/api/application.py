@@ -61,6 +61,7 @@ class Application:
                 body=await _read_body(receive, headers),
                 secret=_read_secret(scope),
                 key=headers.get("idempotency-key"),
+                prefer=headers.get("prefer", ""),
                 http=http,
                 http_id=http_id,
             )

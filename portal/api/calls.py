@@ -31,6 +31,7 @@ class Call:
     body: bytes
     secret: str = field(repr=False)  # the token's text
     key: str | None  # the Idempotency-Key
+    prefer: str  # how it is to be answered, by RFC 7240
     http: HttpRequest  # as Django's pages have it, for the address
     http_id: str
     submission: UUID = field(default_factory=uuid4)

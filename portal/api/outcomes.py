@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -21,10 +22,21 @@ def describe_workstation(stored: models.Workstation, *, person: models.User) -> 
     return document
 
 
+def describe_progress(portal_request: models.Request) -> Answer:
+    """For who does not wait: sending the same again, with the same key, is how to ask."""
+    document = {"request": portal_request.label, "status": portal_request.status.lower()}
+    headers = _find_headers(portal_request) | AGAIN | {"Preference-Applied": "respond-async"}
+    return replace(make_answer(document, headers), status=202)
+
+
+def _find_headers(portal_request: models.Request) -> dict[str, str]:
+    page = f"{settings.PORTAL_URL}/requests/{portal_request.pk}/"
+    return {"X-Portal-Request": portal_request.label, "X-Portal-Page": page}
+
+
 def describe_request(portal_request: models.Request) -> Answer:
     """What became of it: the workstation, the provider's refusal as it came, or that it is not known yet."""
-    label, states = portal_request.label, models.Request.Status
-    headers = {"X-Portal-Request": label, "X-Portal-Page": f"{settings.PORTAL_URL}/requests/{portal_request.pk}/"}
+    label, states, headers = portal_request.label, models.Request.Status, _find_headers(portal_request)
     match portal_request.status:
         case states.SUCCEEDED:
             person = portal_request.requester

@@ -35,15 +35,22 @@ class Wish(NamedTuple):
 def request_workstation(task: Task) -> Result:
     wish, key = _read_wish(task), task.call.key
     if key is None:
-        return _find_owed(wish) or _submit(wish, task.call.submission)
+        return _find_owed(wish) or _await(wish, _submit(wish, task.call.submission))
     if not 0 < len(key) <= _LONGEST_KEY:
         raise Refusal(400, f"Idempotency-Key must have from 1 to {_LONGEST_KEY} characters.")
     try:
         submission = repetitions.find_submission(token=task.token, key=key, body=wish.digest)
     except repetitions.KeyReused as error:
         raise Refusal(422, str(error)) from None
-    earlier = models.Request.objects.filter(requester=task.person, submission=submission).first()
-    return _await(wish, earlier) if earlier else _submit(wish, submission)
+    portal_request = models.Request.objects.filter(requester=task.person, submission=submission).first()
+    portal_request = portal_request or _submit(wish, submission)
+    if not portal_request.is_final and _is_preferred("respond-async", task.call.prefer):
+        return outcomes.describe_progress(portal_request)
+    return _await(wish, portal_request)
+
+
+def _is_preferred(name: str, header: str) -> bool:
+    return name in {one.partition(";")[0].strip().lower() for one in header.split(",")}
 
 
 def _read_wish(task: Task) -> Wish:
@@ -79,10 +86,10 @@ def _read_columns(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": type_, "workspace_uid": uid, "lifetime": lifetime, "other_fields": written}
 
 
-def _submit(wish: Wish, submission: UUID) -> Pending:
+def _submit(wish: Wish, submission: UUID) -> models.Request:
     person = wish.task.person
     try:
-        return _await(wish, submissions.submit_request(requester=person, submission=submission, **wish.columns))
+        return submissions.submit_request(requester=person, submission=submission, **wish.columns)
     except (submissions.WorkspaceNotFound, submissions.SubmissionReused):
         raise Refusal(422) from None
     except running.Reached as error:

@@ -147,6 +147,58 @@ def test_the_longest_key_is_taken(program):
     assert program.post_and_send("k" * 255).status_code == 200
 
 
+# --- Who prefers not to wait ---
+
+ASYNC = {"Idempotency-Key": KEY, "Prefer": "respond-async"}
+
+
+def ask_async(program, prefer: str = "respond-async"):
+    return program.call("POST", "/workstations", ASYNC | {"Prefer": prefer}, json={"type": "python"})
+
+
+@pytest.mark.parametrize("prefer", ["respond-async", "Respond-Async;x=1", "wait=5, respond-async"])
+def test_who_does_not_wait_is_answered_at_once_and_asks_by_the_key(program, sandbox, prefer):
+    first = ask_async(program, prefer)
+    portal_request = models.Request.objects.get()
+    assert first.status_code == 202
+    assert first.json() == {"request": portal_request.label, "status": "queued"}
+    assert first.headers["X-Portal-Request"] == portal_request.label
+    assert first.headers["Preference-Applied"] == "respond-async"
+    assert first.headers["Retry-After"]
+    call = factories.claim()
+    assert ask_async(program).json()["status"] == "sending"
+    factories.finish(call)
+    told = ask_async(program)
+    assert told.status_code == 200
+    assert told.json()["id"] == program.post(KEY).json()["id"]
+    assert count_made(sandbox) == 1
+
+
+def test_who_does_not_wait_is_told_a_refusal_too(program, sandbox):
+    sandbox.script({"status": 402})
+    ask_async(program)
+    factories.send_until_settled(models.Request.objects.get())
+    assert read_error(ask_async(program)) == (402, "Payment Required")
+
+
+def test_who_does_not_wait_is_told_while_it_is_unknown(program, sandbox):
+    sandbox.script({"name": "reset-made"})
+    ask_async(program)
+    factories.send_until_settled(models.Request.objects.get())
+    assert ask_async(program).json()["status"] == "unknown"
+
+
+def test_without_a_key_nobody_is_answered_before_it_is_known(program, hasty):
+    answer = program.call("POST", "/workstations", {"Prefer": "respond-async"}, json={"type": "python"})
+    assert read_error(answer) == (503, "Service Unavailable")
+    assert models.Request.objects.get().status == "CANCELLED"
+
+
+@pytest.mark.parametrize("prefer", ["", "wait=10", "respond-asynchronously", "return=minimal"])
+def test_other_preferences_change_nothing(program, hasty, prefer):
+    assert ask_async(program, prefer).status_code == 503
+
+
 # --- Without one ---
 
 
