@@ -19,6 +19,7 @@ from portal import models
 from portal.accounts import passwords
 from portal.forms import UsernameForm
 from portal.forms.fields import LENGTHS, NOT_IN_LIST, WholeText
+from portal.services.tokens import tokens
 
 
 def _make_password_field(label: Any, *, required: Any, help_text: Any = "", autocomplete: str = "new-password") -> Any:
@@ -172,10 +173,23 @@ class TokenForm(forms.Form):
         help_text=_("Up to 3650. Empty: it works until somebody ends it."),
         error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), _("Enter a whole number from 1 to 3650.")),
     )
+    addresses = forms.CharField(
+        label=_("Only from"),
+        required=False,
+        max_length=500,
+        help_text=_("Addresses and networks, such as 10.0.0.2, 10.1.0.0/16. Empty: it works from anywhere."),
+        error_messages=LENGTHS,
+    )
 
     def __init__(self, *args: Any, scopes: Sequence[models.Token.Scope], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["scopes"].choices = [(scope.value, scope.label) for scope in scopes]  # type: ignore[attr-defined]
+
+    def clean_addresses(self) -> str:
+        try:
+            return tokens.read_networks(text=self.cleaned_data["addresses"])
+        except tokens.NoNetworks as error:
+            raise forms.ValidationError(str(error)) from None
 
 
 class ForgottenForm(forms.Form):

@@ -33,6 +33,7 @@ def create(request: SignedInRequest) -> HttpResponse:
         name=form.cleaned_data["name"],
         scopes=form.cleaned_data["scopes"],
         lifetime=timedelta(days=days) if days else None,
+        addresses=form.cleaned_data["addresses"],
     )
     # `make run` has no proxy, which leads there otherwise.
     local = f"http://{settings.PORTAL_BIND}:{settings.PORTAL_API_PORT}/v1" if settings.PORTAL_LOCAL else ""

@@ -78,18 +78,18 @@ class Route(NamedTuple):
 def begin(call: Call, *, route: Route, uid: str) -> Result | Aside:
     """Do what the call asks for. Raises Refusal."""
     with _acting(call):
-        token = tokens.find_token(text=call.secret) if call.secret else None
+        address = client_address.find_address(call.http)
+        token = tokens.find_token(text=call.secret, address=address) if call.secret else None
         if token is None:
             raise Refusal(401, headers=_BEARER | _count_wrong(call))
     with _acting(call, token=token):
         tokens.note_use(token=token)
-        try:
-            tokens.check_scope(token=token, scope=route.scope)
-            return route.act(Task(call=call, token=token, uid=uid))
-        except tokens.NotAllowed as error:
+        if not tokens.may_use(token=token, scope=route.scope):
             act = logs.hide_token(f"{call.method} {call.path}")
             refusals.record_refusal(person=token.person, act=act, status=401)
-            raise Refusal(401, str(error), _BEARER) from None
+            raise Refusal(401, headers=_BEARER)
+        try:
+            return route.act(Task(call=call, token=token, uid=uid))
         except limits.Limited as error:
             if error.kind is not limits.SUBMISSION:  # which has noted it
                 refusals.record_limit(limited=error)

@@ -1,5 +1,7 @@
 """Tokens, with which people's programs come, and what a program finds that sends the same again."""
 
+from ipaddress import ip_address, ip_network
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -12,7 +14,10 @@ from portal.models.clock import Now
 class Token(Audited):
     """With it a program acts for a person, within its scopes and never beyond what the person may."""
 
-    AUDITED = (*("person_id", "name", "scopes", "token_hash", "created_at", "ends_at"), *("ended_at", "ended_by_id"))
+    AUDITED = (
+        *("person_id", "name", "scopes", "addresses", "token_hash", "created_at", "ends_at"),
+        *("ended_at", "ended_by_id"),
+    )
     PRIVATE = frozenset({"token_hash"})
     BEGINS = True
 
@@ -25,6 +30,9 @@ class Token(Audited):
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="tokens")
     name = models.CharField(max_length=60, help_text=_("What its owner calls it."))
     scopes = models.CharField(max_length=60, help_text=_("Their names, separated by spaces."))
+    addresses = models.TextField(
+        default="", db_default="", help_text=_("Networks from which it works, separated by spaces; empty: anywhere.")
+    )
     token_hash = models.CharField(max_length=64, unique=True, help_text=_("SHA-256 of the whole token."))
     created_at = models.DateTimeField(db_default=Now())
     ends_at = models.DateTimeField(null=True, help_text=_("Empty: never by itself."))
@@ -42,6 +50,11 @@ class Token(Audited):
 
     def __str__(self) -> str:
         return f"{self.pk} {self.name}"
+
+    def works_from(self, address: str) -> bool:
+        return not self.addresses or any(
+            ip_address(address) in ip_network(network) for network in self.addresses.split() if address
+        )
 
     @property
     def scope_labels(self) -> list[str]:

@@ -23,7 +23,7 @@ def test_it_is_shown_once(alice, sign_in):
     browser = sign_in(alice)
     page = read(browser.post("/accounts/tokens/new/", WISH))
     [text] = re.findall("wsp_[0-9A-Za-z]+", page)
-    token = tokens.find_token(text=text)
+    token = tokens.find_token(text=text, address="127.0.0.1")
     assert token is not None
     assert (token.person, token.name, token.scopes) == (alice, "nightly build", "read request")
     assert token.ends_at
@@ -32,6 +32,13 @@ def test_it_is_shown_once(alice, sign_in):
     assert "See your workstations, Request workstations" in account
     assert "never used" in account
     assert text not in account
+
+
+def test_one_may_be_for_some_networks(alice, sign_in):
+    browser = sign_in(alice)
+    browser.post("/accounts/tokens/new/", WISH | {"addresses": "10.0.0.2, 2001:db8::/32"})
+    assert models.Token.objects.get().addresses == "10.0.0.2/32 2001:db8::/32"
+    assert "Only from 10.0.0.2/32 2001:db8::/32" in read(browser.get("/accounts/"))
 
 
 def test_one_may_have_no_end(alice, sign_in):
@@ -52,6 +59,8 @@ def test_one_may_have_no_end(alice, sign_in):
         ({"scopes": []}, "Choose what it may do."),
         ({"scopes": ["all"]}, "This is not in the list."),
         ({"days": "0"}, "Enter a whole number from 1 to 3650."),
+        ({"addresses": "10.0.0.1/8"}, "Type addresses or networks"),
+        ({"addresses": "10.0.0.1," * 60}, "Shorten it to 500"),
         ({"days": "soon"}, "Enter a whole number from 1 to 3650."),
     ],
 )
@@ -83,7 +92,7 @@ def test_the_password_is_asked_for_first(alice, sign_in):
 def test_its_owner_ends_it(alice, sign_in):
     browser, made = sign_in(alice), make_token(alice)
     assert "a program" in read(browser.post(f"/accounts/tokens/{made.row.pk}/end/", follow=True))
-    assert tokens.find_token(text=made.text) is None
+    assert tokens.find_token(text=made.text, address="127.0.0.1") is None
     assert "a program</bdi>" not in read(browser.get("/accounts/"))
 
 
@@ -92,7 +101,7 @@ def test_an_administrator_ends_somebody_s(alice, root, sign_in):
     path = f"/people/{alice.pk}/"
     assert "a program" in read(browser.get(path))
     browser.post(f"{path}tokens/{made.row.pk}/end/")
-    assert tokens.find_token(text=made.text) is None
+    assert tokens.find_token(text=made.text, address="127.0.0.1") is None
     assert models.Token.objects.get().ended_by == root
     assert "Tokens for programs" not in read(browser.get(path))
 
@@ -101,7 +110,7 @@ def test_the_person_in_the_address_is_whose_it_is(alice, bob, root, sign_in):
     made = make_token(alice)
     assert sign_in(root).post(f"/people/{bob.pk}/tokens/{made.row.pk}/end/").status_code == 404
     assert sign_in(bob).post(f"/accounts/tokens/{made.row.pk}/end/").status_code == 404
-    assert tokens.find_token(text=made.text)
+    assert tokens.find_token(text=made.text, address="127.0.0.1")
 
 
 def test_one_act_too_many_is_refused(alice, sign_in, settings):
@@ -114,9 +123,9 @@ def test_one_act_too_many_is_refused(alice, sign_in, settings):
 def test_a_deactivated_person_s_do_not_work_and_can_be_ended(alice, root, sign_in):
     made = make_token(alice)
     models.User.objects.filter(pk=alice.pk).update(is_active=False)
-    assert tokens.find_token(text=made.text) is None
+    assert tokens.find_token(text=made.text, address="127.0.0.1") is None
     browser = sign_in(root)
     assert "a program" in read(browser.get(f"/people/{alice.pk}/"))
     browser.post(f"/people/{alice.pk}/tokens/{made.row.pk}/end/")
     models.User.objects.filter(pk=alice.pk).update(is_active=True)
-    assert tokens.find_token(text=made.text) is None
+    assert tokens.find_token(text=made.text, address="127.0.0.1") is None

@@ -29,6 +29,7 @@ SCOPES = {
     **{("POST", f"/workstations/x/{kind.way.path}"): "open" for kind in models.Connection.Kind},
 }
 UNAUTHORIZED = (401, "Unauthorized")
+WRONG = "Unauthorized - missing or invalid API key."
 
 
 @pytest.mark.parametrize(("method", "path"), SCOPES)
@@ -36,7 +37,7 @@ def test_a_token_without_the_scope_is_refused(make_program, alice, method, path)
     others = set(models.Token.Scope.values) - {SCOPES[method, path]}
     answer = make_program(alice, *others).call(method, path)
     assert read_error(answer) == UNAUTHORIZED
-    assert SCOPES[method, path] in answer.json()["message"]
+    assert answer.json()["message"] == WRONG
     event = models.Event.objects.get(verb="refused")
     assert (event.actor_name, event.target) == ("alice", f"{method} /v1{path}")
     assert not models.Request.objects.exists()
@@ -59,20 +60,56 @@ def deactivate(program: Program, alice: models.User) -> None:
     models.User.objects.filter(pk=alice.pk).update(is_active=False)
 
 
+def move(program: Program, alice: models.User) -> None:
+    models.Token.objects.update(addresses="203.0.113.0/24")
+
+
 def alter(program: Program, alice: models.User) -> None:
     program.secret = program.secret[:-1] + ("a" if program.secret[-1] != "a" else "b")
 
 
-@pytest.mark.parametrize("kill", [end, expire, deactivate, alter])
+@pytest.mark.parametrize("kill", [end, expire, deactivate, move, alter])
 @pytest.mark.parametrize(("method", "path"), SCOPES)
 def test_a_dead_token_is_as_one_that_never_was(program, alice, kill, method, path):
     assert program.call("GET", "/workstations").status_code == 200
     kill(program, alice)
     answer = program.call(method, path, json={"type": "python"})
     assert read_error(answer) == UNAUTHORIZED
-    assert answer.json()["message"] == "Unauthorized - missing or invalid API key."
+    assert answer.json()["message"] == WRONG
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert not models.Request.objects.exists()
+
+
+@pytest.mark.parametrize(("method", "path"), SCOPES)
+def test_all_that_are_refused_are_refused_alike(make_program, alice, method, path):
+    """By nothing that is answered does anybody learn what is wrong with a token."""
+    few = make_program(alice, *set(models.Token.Scope.values) - {SCOPES[method, path]})
+    wrong, nothing = make_program(secret="wsp_wrong"), make_program()
+    answers = [program.call(method, path) for program in (few, wrong, nothing)]
+    answers.append(nothing.call(method, path, params={"token": make_token(alice).text}))
+    for kill in (end, expire, move, deactivate):
+        models.Token.objects.all().delete()
+        program = make_program(alice)
+        kill(program, alice)
+        answers.append(program.call(method, path))
+    assert {(answer.status_code, answer.content, answer.headers["WWW-Authenticate"]) for answer in answers} == {
+        (401, answers[0].content, "Bearer")
+    }
+
+
+def test_one_for_some_networks_works_from_there(program):
+    models.Token.objects.update(addresses="203.0.113.0/24")
+    there = {"X-Forwarded-For": "203.0.113.9"}
+    assert program.call("GET", "/workstations", there).status_code == 200
+    assert program.call("GET", "/workstations", {"X-Forwarded-For": "198.51.100.1"}).status_code == 401
+
+
+@pytest.mark.usefixtures("_from_outside")
+def test_from_where_it_does_not_work_it_counts_as_a_wrong_one(program):
+    models.Token.objects.update(addresses="203.0.113.0/24")
+    answers = [program.call("GET", "/workstations", {"X-Forwarded-For": "203.0.113.9"}) for _ in range(21)]
+    assert {answer.status_code for answer in answers} == {401}
+    assert "Retry-After" in answers[-1].headers
 
 
 def test_who_may_not_request_any_more_does_not_by_a_token(program, alice):
@@ -182,7 +219,7 @@ def test_what_our_own_code_breaks_on_is_500(program, monkeypatch, caplog):
     def fail(**_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(tokens, "check_scope", fail)
+    monkeypatch.setattr(tokens, "may_use", fail)
     assert read_error(program.call("GET", "/workstations")) == (500, "Internal Server Error")
     assert program.secret not in caplog.text
 

@@ -110,10 +110,11 @@ def test_migrating_without_a_change_of_groups_is_no_event():
 
 
 def test_a_token_is_printed_and_an_event_says_who_called(alice, capsys):
-    call_command("create_token", "alice", scopes="read, request", days=3, name="ci")
-    token = tokens.find_token(text=capsys.readouterr().out.strip())
+    call_command("create_token", "alice", scopes="read, request", days=3, name="ci", addresses="127.0.0.1,10.0.0.0/8")
+    token = tokens.find_token(text=capsys.readouterr().out.strip(), address="127.0.0.1")
     assert token is not None
     assert (token.person, token.name, token.scopes) == (alice, "ci", "read request")
+    assert token.addresses == "127.0.0.1/32 10.0.0.0/8"
     assert token.ends_at
     event = models.Event.objects.get(verb="make-token")
     assert (event.actor_name, event.detail["command"]) == ("", "create_token")
@@ -126,6 +127,7 @@ def test_a_token_is_printed_and_an_event_says_who_called(alice, capsys):
         ("nobody", {"scopes": "read"}, "Nobody who may sign in"),
         ("alice", {"scopes": "read,write"}, "'write' is no scope"),
         ("alice", {"scopes": ""}, "'' is no scope"),
+        ("alice", {"scopes": "read", "addresses": "here"}, "Type addresses or networks"),
     ],
 )
 def test_a_wrong_token_is_refused(alice, name, options, words):

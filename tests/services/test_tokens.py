@@ -38,11 +38,11 @@ def test_it_is_random_and_ends_in_a_checksum(alice):
 @pytest.mark.django_db
 def test_it_is_found_by_its_whole_text_alone(alice):
     made = make_token(alice, "read")
-    found = tokens.find_token(text=made.text)
+    found = tokens.find_token(text=made.text, address="127.0.0.1")
     assert found == made.row
     assert made.row.scopes == "read"
     for other in ("", made.text[:-1], made.text + "x", made.text.lower(), made.row.token_hash):
-        assert tokens.find_token(text=other) is None
+        assert tokens.find_token(text=other, address="127.0.0.1") is None
 
 
 @pytest.mark.django_db
@@ -50,7 +50,7 @@ def test_a_wrong_one_takes_as_many_looks_as_a_right_one(alice, django_assert_num
     made = make_token(alice)
     for text in (made.text, "wsp_", "x" * 10_000):
         with django_assert_num_queries(1):
-            tokens.find_token(text=text)
+            tokens.find_token(text=text, address="127.0.0.1")
 
 
 @pytest.mark.django_db
@@ -63,7 +63,7 @@ def test_making_and_ending_one_are_events(alice, root):
     assert (making.verb, making.actor_name, making.target) == ("make-token", "alice", f"token {made.row.pk} a program")
     assert making.detail == {"person": "alice", "scopes": ["read", "release"]}
     assert (ending.verb, ending.actor_name, ending.detail["person"]) == ("end-token", "root", "alice")
-    assert tokens.find_token(text=made.text) is None
+    assert tokens.find_token(text=made.text, address="127.0.0.1") is None
 
 
 @pytest.mark.django_db
@@ -96,11 +96,31 @@ def test_it_can_do_no_more_than_its_person(group, scopes):
     assert tokens.list_scopes(person=person) == scopes
     token = make_token(person).row
     for scope in models.Token.Scope:
-        if scope in scopes:
-            tokens.check_scope(token=token, scope=scope)
-        else:
-            with pytest.raises(tokens.NotAllowed):
-                tokens.check_scope(token=token, scope=scope)
+        assert tokens.may_use(token=token, scope=scope) == (scope in scopes)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("addresses", "works", "does_not"),
+    [
+        ("", ["10.0.0.1", "2001:db8::1", ""], []),
+        ("10.0.0.2", ["10.0.0.2"], ["10.0.0.3", "2001:db8::1", ""]),
+        ("10.1.0.0/16, 2001:db8::/32", ["10.1.9.9", "2001:db8:1::"], ["10.2.0.0", "2001:db9::", ""]),
+        ("0.0.0.0/0", ["203.0.113.9"], ["2001:db8::1", ""]),
+    ],
+)
+def test_it_may_work_from_some_networks_alone(alice, addresses, works, does_not):
+    made = make_token(alice, addresses=tokens.read_networks(text=addresses))
+    found = {one: tokens.find_token(text=made.text, address=one) for one in (*works, *does_not)}
+    assert found == dict.fromkeys(works, made.row) | dict.fromkeys(does_not)
+
+
+@pytest.mark.parametrize(
+    "text", ["10.0.0.1/16", "10.0.0", "example.org", "10.0.0.0/33", "fe80::1%eth0/64", "10.0.0.1;10.0.0.2"]
+)
+def test_what_is_no_network_is_refused(text):
+    with pytest.raises(tokens.NoNetworks):
+        tokens.read_networks(text=text)
 
 
 @pytest.mark.django_db

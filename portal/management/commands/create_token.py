@@ -19,6 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("username")
         parser.add_argument("--scopes", required=True, help=f"of {', '.join(models.Token.Scope.values)}")
         parser.add_argument("--days", type=int, help="after which it ends; left out or 0: never by itself")
+        parser.add_argument("--addresses", default="", help="from which alone it works, such as 10.0.0.2,10.1.0.0/16")
         parser.add_argument("--name", default="create_token", help="what the person's list of tokens calls it")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -28,10 +29,15 @@ class Command(BaseCommand):
         scopes = [part.strip() for part in options["scopes"].split(",")]
         if unknown := [scope for scope in scopes if scope not in models.Token.Scope]:
             raise CommandError(f"'{unknown[0]}' is no scope: there are {', '.join(models.Token.Scope.values)}.")
+        try:
+            addresses = tokens.read_networks(text=options["addresses"])
+        except tokens.NoNetworks as error:
+            raise CommandError(str(error)) from None
         text = tokens.create_token(
             person=person,
             name=options["name"][:60],
             scopes=scopes,
+            addresses=addresses,
             lifetime=options["days"] and timedelta(days=options["days"]),
             command="create_token",
             system_user=getpass.getuser(),

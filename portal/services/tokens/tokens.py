@@ -6,6 +6,7 @@ import string
 import zlib
 from collections.abc import Collection
 from datetime import timedelta
+from ipaddress import ip_network
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -25,8 +26,8 @@ _NOTED_EVERY = timedelta(minutes=1)
 _RIGHTS = {models.Token.Scope.REQUEST: "portal.submit_request"}  # all else is done with what is one's own
 
 
-class NotAllowed(Exception):
-    """The token, or its person, may not do it; the message is fit for who has the token."""
+class NoNetworks(Exception):
+    """The text names no networks; the message is fit for the person."""
 
 
 @transaction.atomic
@@ -36,22 +37,32 @@ def create_token(
     name: str,
     scopes: Collection[str],
     lifetime: timedelta | None,
+    addresses: str = "",
     by: models.User | None = None,
     **how: object,
 ) -> str:
-    """The text of a new token of the person's, which nobody learns later. `by`: nobody, where a command makes it;
-    `how`: what else the event says then."""
+    """The text of a new token of the person's, which nobody learns later. `addresses`: as `read_networks` gives them;
+    `by`: nobody, where a command makes it; `how`: what else the event says then."""
     text = _make_text()
     row = models.Token.objects.create(
         person=person,
         name=name,
         scopes=" ".join(scope for scope in models.Token.Scope.values if scope in scopes),
+        addresses=addresses,
         token_hash=_hash(text),
         ends_at=clock.read_clock() + lifetime if lifetime else None,
     )
     detail = {"person": person.get_username(), "scopes": row.scopes.split(), **how}
     audit.record(Verb.MAKE_TOKEN, row, by=by, detail=detail)
     return text
+
+
+def read_networks(*, text: str) -> str:
+    """The addresses and networks that are named, with spaces between them. Raises NoNetworks."""
+    try:
+        return " ".join(str(ip_network(part)) for part in text.replace(",", " ").split())
+    except ValueError:
+        raise NoNetworks(_("Type addresses or networks, such as 10.0.0.2, 10.1.0.0/16 or 2001:db8::/32.")) from None
 
 
 @transaction.atomic
@@ -77,9 +88,10 @@ def _list_unended() -> QuerySet[models.Token]:
     return models.Token.objects.filter(Q(ends_at=None) | Q(ends_at__gt=Now()), ended_at=None)
 
 
-def find_token(*, text: str) -> models.Token | None:
-    """The token with this text while it lives; always by one look for its hash."""
-    return list_living().filter(token_hash=_hash(text)).first()
+def find_token(*, text: str, address: str) -> models.Token | None:
+    """The token with this text while it lives, where it works from this address; always by one look for its hash."""
+    found = list_living().filter(token_hash=_hash(text)).first()
+    return found if found and found.works_from(address) else None
 
 
 def list_scopes(*, person: models.User) -> list[models.Token.Scope]:
@@ -87,12 +99,9 @@ def list_scopes(*, person: models.User) -> list[models.Token.Scope]:
     return [scope for scope in models.Token.Scope if scope not in _RIGHTS or person.has_perm(_RIGHTS[scope])]
 
 
-def check_scope(*, token: models.Token, scope: models.Token.Scope) -> None:
-    """Raise NotAllowed where the token has not this scope, or its person not the right that it stands for."""
-    if scope not in token.scopes.split():
-        raise NotAllowed(_("This token does not have the scope %(scope)s.") % {"scope": scope})
-    if scope in _RIGHTS and not token.person.has_perm(_RIGHTS[scope]):
-        raise NotAllowed(_("The person whose token this is may not do this any more."))
+def may_use(*, token: models.Token, scope: models.Token.Scope) -> bool:
+    """Whether the token has this scope, and its person the right that it stands for."""
+    return scope in token.scopes.split() and (scope not in _RIGHTS or token.person.has_perm(_RIGHTS[scope]))
 
 
 def note_use(*, token: models.Token) -> None:
