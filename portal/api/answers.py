@@ -1,8 +1,8 @@
 """What `/v1` answers, in the provider's form and words."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 # The provider's own sentences, and ours for what it does not document.
 _SENTENCES = {
@@ -24,9 +24,12 @@ AGAIN = {"Retry-After": "5"}  # seconds
 
 @dataclass(frozen=True)
 class Answer:
+    """`pieces`: the body of one that is written while it is sent."""
+
     status: int
     body: bytes
     headers: Mapping[str, str]
+    pieces: Iterator[bytes] | None = None
 
 
 class Refusal(Exception):
@@ -46,3 +49,10 @@ def make_error(status: int, words: str = "", headers: Mapping[str, str] | None =
     error, _, sentence = _SENTENCES.get(status, f"Status {status}").partition(" - ")
     document = {"error": error, "message": f"{error} - {(words or sentence).removeprefix(f'{error} - ')}"}
     return Answer(status, json.dumps(document).encode(), headers or {})
+
+
+def make_problem(error: Answer) -> Answer:
+    """The same by RFC 9457, as `/api/` answers."""
+    title, _, detail = json.loads(error.body)["message"].partition(" - ")
+    body = json.dumps({"title": title, "status": error.status, "detail": detail}).encode()
+    return replace(error, body=body, headers={**error.headers, "Content-Type": "application/problem+json"})

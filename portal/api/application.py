@@ -1,4 +1,4 @@
-"""The ASGI application of `/v1`. Who waits holds no thread and no database connection."""
+"""The ASGI application of `/v1` and `/api`. Who waits holds no thread and no database connection."""
 
 import asyncio
 import logging
@@ -6,15 +6,17 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from io import BytesIO
 from typing import Any
 
 from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
 from django.db import DatabaseError, connection
-from django.http import HttpRequest
+from django.http import StreamingHttpResponse
 
 from portal import models
 from portal.api import calls, operations
-from portal.api.answers import AGAIN, Answer, Refusal, make_error
+from portal.api.answers import AGAIN, Answer, Refusal, make_error, make_problem
 from portal.api.waiting import Waiter
 from portal.db import describe_failure, is_unable, release_connection
 from portal.web import middleware
@@ -49,33 +51,45 @@ class Application:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        http = _make_http(scope, headers)
-        http_id = middleware.find_id(http)
+        http = ASGIRequest(dict(scope), body := BytesIO())
+        http_id, leaving = middleware.find_id(http), None
         try:
             path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
             route, uid = operations.find_route(method=scope["method"], path=path)
+            body.write(await _read_body(receive, headers))
+            body.seek(0)
             call = calls.Call(
                 method=scope["method"],
                 path=path,
                 query=scope["query_string"].decode("latin-1"),
-                body=await _read_body(receive, headers),
+                body=body.getvalue(),
                 secret=_read_secret(scope),
                 key=headers.get("idempotency-key"),
                 prefer=headers.get("prefer", ""),
                 http=http,
                 http_id=http_id,
             )
-            answer = await self._find_answer(call, route, uid, receive)
+            # One for the whole call: gunicorn takes the end of such a task for the end of the connection.
+            leaving = asyncio.create_task(_watch(receive))
+            answer = await self._find_answer(call, route, uid, leaving)
         except Refusal as refusal:
             answer = refusal.answer
         except TimeoutError:
             answer = make_error(408)
         except Exception as error:
-            logger.exception("A call to /v1 could not be answered.")
+            logger.exception("A program's call could not be answered.")
             answer = make_error(503 if is_unable(error) and scope["method"] == "GET" else 500)
+        if scope["path"].startswith(operations.own.PREFIX) and answer.status >= 400:
+            answer = make_problem(answer)
         await _send_answer(send, answer, http_id)
+        if leaving and answer.stream:
+            await self._send_stream(send, answer.stream, leaving)
+        if leaving:
+            leaving.cancel()
 
-    async def _find_answer(self, call: calls.Call, route: calls.Route, uid: str, receive: Receive) -> Answer:
+    async def _find_answer(
+        self, call: calls.Call, route: calls.Route, uid: str, leaving: asyncio.Task[None]
+    ) -> Answer:
         loop = asyncio.get_running_loop()
         until = loop.time() + settings.PORTAL_API_WAIT
         # A request is tried again: with its submission it is the same, also where its commit was in doubt.
@@ -83,21 +97,16 @@ class Application:
         begin = partial(calls.begin, call, route=route, uid=uid)
         begun = await self._run(begin, until=until if is_repeatable else 0.0)
         result = await self._ask(begun) if isinstance(begun, calls.Aside) else begun
-        # One for the whole call: gunicorn takes the end of such a task for the end of the connection.
-        leaving = asyncio.create_task(_watch(receive))
-        try:
-            while isinstance(result, calls.Pending):
-                if result.goal is None:
-                    result = await self._run(partial(calls.end, result, is_gone=False), until=math.inf)
-                    continue
-                reached = asyncio.create_task(self.waiter.wait(result.goal))
-                seconds = max(0.0, until - loop.time())
-                await asyncio.wait((reached, leaving), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-                reached.cancel()
-                # Nothing is said before it is stored, however long that takes.
-                result = await self._run(partial(calls.end, result, is_gone=leaving.done()), until=math.inf)
-        finally:
-            leaving.cancel()
+        while isinstance(result, calls.Pending):
+            if result.goal is None:
+                result = await self._run(partial(calls.end, result, is_gone=False), until=math.inf)
+                continue
+            reached = asyncio.create_task(self.waiter.wait(result.goal))
+            seconds = max(0.0, until - loop.time())
+            await asyncio.wait((reached, leaving), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            reached.cancel()
+            # Nothing is said before it is stored, however long that takes.
+            result = await self._run(partial(calls.end, result, is_gone=leaving.done()), until=math.inf)
         return result
 
     async def _ask(self, aside: calls.Aside) -> calls.Pending:
@@ -105,6 +114,16 @@ class Application:
             raise Refusal(503, f"{ASIDE} calls are being passed on already.", AGAIN)
         async with self.places:
             return await self._run(partial(calls.ask, aside), pool=self.aside)
+
+    async def _send_stream(self, send: Send, stream: StreamingHttpResponse, leaving: asyncio.Task[None]) -> None:
+        """Each piece is written once the one before is sent; for who has left none is."""
+        pieces = iter(stream)
+        try:
+            while not leaving.done() and (piece := await self._run(partial(next, pieces, None))) is not None:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            stream.close()
 
     async def _run[T](self, job: Job[T], *, until: float = 0.0, pool: ThreadPoolExecutor | None = None) -> T:
         """Have one of the threads do it, again and again until then where the database cannot be used."""
@@ -128,17 +147,6 @@ def _do[T](job: Job[T]) -> T:
         raise
     finally:
         release_connection()
-
-
-def _make_http(scope: Scope, headers: Mapping[str, str]) -> HttpRequest:
-    """What Django's pages know of where a call comes from."""
-    http = HttpRequest()
-    http.META = {
-        "REMOTE_ADDR": (scope["client"] or [""])[0],
-        "HTTP_X_FORWARDED_FOR": headers.get("x-forwarded-for", ""),
-        "HTTP_X_REQUEST_ID": headers.get("x-request-id", ""),
-    }
-    return http
 
 
 async def _read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
@@ -170,7 +178,10 @@ async def _watch(receive: Receive) -> None:
 
 
 async def _send_answer(send: Send, answer: Answer, http_id: str) -> None:
-    own = {**_FIXED, "Content-Length": str(len(answer.body)), "X-Request-ID": http_id, **answer.headers}
+    """All of it, or the head where the body is written while it is sent."""
+    length = {} if answer.stream else {"Content-Length": str(len(answer.body))}
+    own = {**_FIXED, **length, "X-Request-ID": http_id, **answer.headers}
     headers = [(name.lower().encode(), text.encode("latin-1")) for name, text in own.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    if not answer.stream:
+        await send({"type": "http.response.body", "body": answer.body})

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from portal import models
-from portal.api import outcomes, paging, requesting
+from portal.api import outcomes, own, paging, requesting
 from portal.api.answers import AGAIN, Answer, Refusal, make_answer, make_error
 from portal.api.calls import Aside, Pending, Result, Route, Task, check_living
 from portal.api.waiting import Goal
@@ -24,6 +24,8 @@ from portal.web import logs
 
 def find_route(*, method: str, path: str) -> tuple[Route, str]:
     """The operation, and the UID in its path. Raises Refusal."""
+    if path.startswith(own.PREFIX):
+        return own.find_route(method=method), ""
     routes = (*_ROUTES, *_OTHERS) if settings.PORTAL_API_PASS_THROUGH else _ROUTES
     matches = [(route, match) for route in routes if (match := route.pattern.fullmatch(path))]
     for route, match in matches:

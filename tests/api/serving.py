@@ -98,9 +98,12 @@ class Program:
         self._session, self._threads = requests.Session(), ThreadPoolExecutor()
         self._session.trust_env = False
 
-    def call(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> requests.Response:
+    def call(
+        self, method: str, path: str, headers: dict[str, str] | None = None, *, root: str = "/v1", **options: Any
+    ) -> requests.Response:
         given = {"Authorization": f"Bearer {self.secret}"} if self.secret else {}
-        sent = requests.Request(method, f"{self.server.base_url}{path}", headers=given | (headers or {}), **options)
+        url = f"http://127.0.0.1:{self.server.port}{root}{path}"
+        sent = requests.Request(method, url, headers=given | (headers or {}), **options)
         # A connection of its own: several threads may call.
         with requests.Session() as session:
             session.trust_env = False

@@ -72,8 +72,7 @@ def count_by_person(*, account: models.Account) -> Mapping[int, int]:
 
 def describe_left(*, decided: models.Policy, account: models.Account, person: models.User) -> str:
     """How many more the person can request, as a sentence; empty where there is no limit."""
-    own = _count(choose_limit(decided=decided, person=person), account=account, person=person)
-    uses = [use for use in (own, _count(decided.running, account=account)) if use]
+    uses = list_uses(decided=decided, account=account, person=person)
     if not uses:
         return ""
     left = min(use.most - use.count for use in uses)
@@ -87,6 +86,12 @@ def describe_left(*, decided: models.Policy, account: models.Account, person: mo
         else _("You can request no more workstations now: %(uses)s.")
     )
     return words % {"left": left, "uses": _(", and ").join(map(str, uses))}
+
+
+def list_uses(*, decided: models.Policy, account: models.Account, person: models.User) -> list[Use]:
+    """Of the person, and of the team, where there is a limit."""
+    own = _count(choose_limit(decided=decided, person=person), account=account, person=person)
+    return [use for use in (own, _count(decided.running, account=account)) if use]
 
 
 def take_place(*, account: models.Account, person: models.User) -> None:

@@ -1,0 +1,229 @@
+"""The portal's own API, `/api/`: what the provider's has not. NinjaAPI reads what is asked for, and describes it."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import date, timedelta
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import Resolver404, path, resolve
+from ninja import NinjaAPI
+from ninja.errors import HttpError
+from ninja.security import HttpBearer
+
+from portal import models
+from portal.api import schemas
+from portal.api.answers import Answer, Refusal
+from portal.api.calls import Route, Task
+from portal.services.key import accounts
+from portal.services.lives import ends
+from portal.services.people import policy
+from portal.services.reports import timeline, usage
+from portal.services.requests import fair_queue, running, submissions
+from portal.services.search import exporting, finding
+
+PREFIX = "/api/"
+_MOST_DAYS = 366
+
+
+class Bearer(HttpBearer):
+    def authenticate(self, request: HttpRequest, token: str) -> Any:
+        return request.user  # whose token it is was found out before
+
+
+api = NinjaAPI(
+    title="Workstation portal",
+    version="1",
+    docs_url=None,
+    openapi_url=None,
+    auth=Bearer(),
+    openapi_extra={"info": {"description": "What AgentStation's own API, below /v1, has not."}},
+)
+
+
+class _Asked(HttpRequest):
+    user: models.User
+
+
+def find_route(*, method: str) -> Route:
+    scope = models.Token.Scope.READ if method == "GET" else models.Token.Scope.REQUEST
+    return Route(method=method, pattern=re.compile(PREFIX), scope=scope, act=_answer)
+
+
+def _answer(task: Task) -> Answer:
+    """Find the operation as Django finds a page, without the middleware of pages. Raises Refusal."""
+    http = task.call.http
+    http.user = task.person
+    try:
+        found = resolve(http.path_info, urlconf=__name__)
+    except Resolver404:
+        raise Refusal(404) from None
+    response = found.func(http, *found.args, **found.kwargs)
+    if response.status_code >= 400:
+        allowed = {name: response.headers[name] for name in ("Allow",) if name in response.headers}
+        raise Refusal(response.status_code, _read_detail(response.content), allowed)
+    return _send(response)
+
+
+def _send(response: HttpResponseBase) -> Answer:
+    headers = {"Content-Type": response.headers["Content-Type"]}
+    if isinstance(response, StreamingHttpResponse):
+        return Answer(200, b"", headers, pieces=iter(response))
+    return Answer(response.status_code, response.content, headers)  # type: ignore[attr-defined]
+
+
+def _read_detail(body: bytes) -> str:
+    """What NinjaAPI says is wrong; nothing where Django itself refuses."""
+    detail: Any = ""
+    with suppress(ValueError):
+        detail = json.loads(body)["detail"]
+    if isinstance(detail, str):
+        return detail
+    return "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in detail)
+
+
+@api.get("/openapi.json", include_in_schema=False)
+def describe(request: _Asked) -> dict[str, Any]:
+    return dict(api.get_openapi_schema(path_prefix=PREFIX))
+
+
+def _list_visible(request: _Asked) -> QuerySet[models.Request]:
+    return models.Request.objects.visible_to(request.user).select_related("requester", "workstation")
+
+
+def _find_numbers(person: models.User, lookups: dict[str, Any], part: finding.Slice) -> list[int]:
+    own = {} if person.has_perm("portal.see_all") else {"requester": person.pk}
+    return finding.find_requests(lookups=lookups | own, part=part)
+
+
+@api.get("/requests", response=schemas.RequestsOut)
+def list_requests(
+    request: _Asked, status: str = "", type: str = "", before: int = models.MAX_ID, limit: int = 50
+) -> schemas.RequestsOut:
+    lookups = {name: value for name, value in (("status", status), ("type", type)) if value}
+    part = finding.Slice(below=_bound_id(before), limit=_bound_limit(limit))
+    numbers = _find_numbers(request.user, lookups, part)
+    rows = [schemas.RequestOut.describe(row) for row in _list_visible(request).filter(pk__in=numbers).order_by("-pk")]
+    return schemas.RequestsOut(data=rows, before=numbers[-1] if len(numbers) == limit else None)
+
+
+def _bound_limit(limit: int) -> int:
+    if not 1 <= limit <= 100:
+        raise HttpError(422, "limit must be from 1 to 100.")
+    return limit
+
+
+def _bound_id(number: int) -> int:
+    return max(0, min(number, models.MAX_ID))
+
+
+@api.get("/requests/{int:number}", response=schemas.RequestDetailOut)
+def read_request(request: _Asked, number: int) -> schemas.RequestDetailOut:
+    """With its timeline, as on its page."""
+    past = timeline.read_request_history(portal_request=_find_request(request, number))
+    row = past.portal_request
+    is_waiting = row.status == models.Request.Status.QUEUED
+    position = fair_queue.find_position(portal_request=row) if is_waiting else None
+    steps = [schemas.StepOut.describe(step) for step in timeline.list_steps(request_history=past)]
+    return schemas.RequestDetailOut.describe(row, position=position, timeline=steps)
+
+
+def _find_request(request: _Asked, number: int) -> models.Request:
+    return get_object_or_404(_list_visible(request), pk=_bound_id(number))
+
+
+@api.post("/requests/{int:number}/cancel", response=schemas.RequestOut)
+def cancel_request(request: _Asked, number: int) -> schemas.RequestOut:
+    row = _find_request(request, number)
+    if row.requester_id != request.user.pk:
+        raise Http404
+    try:
+        submissions.cancel_request(actor=request.user, portal_request=row)
+    except submissions.NotPossible as error:
+        raise HttpError(409, str(error)) from None
+    return schemas.RequestOut.describe(_find_request(request, number))
+
+
+@api.post("/workstations/{uid}/end", response=schemas.EndOut)
+def change_end(request: _Asked, uid: str, asked: schemas.LifetimeIn) -> schemas.EndOut:
+    """Have it end so long from now, such as 2h; none: never."""
+    rows = models.Workstation.objects.live().filter(account=accounts.get_current_account())
+    row = rows.filter(request__requester=request.user, uid=uid.replace("\0", "")).first()
+    if row is None:
+        raise Http404
+    try:
+        ends.change_end(actor=request.user, workstation=row, lifetime=asked.lifetime)
+    except ValueError:
+        raise HttpError(422, "lifetime must be such as 2h, 90m or none.") from None
+    except ends.NotChanged as error:
+        raise HttpError(409, str(error)) from None
+    row.refresh_from_db()
+    return schemas.EndOut(ends_at=row.ends_at)
+
+
+@api.get("/key", response=schemas.KeyOut)
+def read_key(request: _Asked) -> schemas.KeyOut:
+    key = accounts.get_current_account().key
+    cause = key.cause_title if key.is_paused else ""
+    times = {"paused_at": key.paused_at, "paused_until": key.paused_until} if key.is_paused else {}
+    return schemas.KeyOut(state=key.state, cause=cause, **({"paused_at": None, "paused_until": None} | times))
+
+
+@api.get("/limits", response=list[schemas.LimitOut])
+def list_limits(request: _Asked) -> list[schemas.LimitOut]:
+    """How many workstations there may be at once, and are; nothing where there is no limit."""
+    uses = running.list_uses(decided=policy.read_policy(), account=accounts.get_current_account(), person=request.user)
+    return [schemas.LimitOut(of="team" if use.is_team else "you", count=use.count, most=use.most) for use in uses]
+
+
+@api.get("/usage", response=list[schemas.DayOut])
+def read_usage(request: _Asked, since: date, until: date) -> list[schemas.DayOut]:
+    """By day, of oneself, or of everybody for who may see all."""
+    if not timedelta() <= until - since < timedelta(days=_MOST_DAYS):
+        raise HttpError(422, f"since and until must be at most {_MOST_DAYS} days apart.")
+    person = None if request.user.has_perm("portal.see_all") else request.user
+    days = usage.read_usage(since=since, until=until, person=person)
+    return [
+        schemas.DayOut(day=day, **{kind: dict(days[day].get(kind, {})) for kind in ("status", "type", "failure")})
+        for day in sorted(days)
+    ]
+
+
+@api.get("/events", response=schemas.EventsOut)
+def list_events(
+    request: _Asked, number: int | None = None, before: int = models.MAX_ID, limit: int = 50
+) -> schemas.EventsOut:
+    """Of one request, or for auditors of all."""
+    rows = models.Event.objects.filter(pk__lt=_bound_id(before)).order_by("-pk")
+    if number is not None:
+        rows = rows.filter(request_number=_find_request(request, number).pk)
+    elif not request.user.has_perm("portal.view_event"):
+        raise HttpError(403, "only who may see the audit log may list all events: name a request.")
+    found = list(rows[: _bound_limit(limit)])
+    data = [schemas.EventOut.from_orm(row) for row in found]
+    return schemas.EventsOut(data=data, before=found[-1].pk if len(found) == limit else None)
+
+
+@api.get("/exports/requests.{form}")
+def export_requests(request: _Asked, form: str, status: str = "", type: str = "") -> StreamingHttpResponse:
+    """All that one may see, as csv or jsonl, with the columns of docs/export.md; that is recorded."""
+    if form not in exporting.CONTENT_TYPES:
+        raise Http404
+    asked = {name: value for name, value in (("status", status), ("type", type)) if value}
+    find = partial(_find_numbers, request.user, asked)
+    pieces = exporting.export_rows(actor=request.user, kind="requests", form=form, asked=asked, find=find)
+    return StreamingHttpResponse(_begin(pieces), content_type=exporting.CONTENT_TYPES[form])
+
+
+def _begin(pieces: Iterator[str]) -> Iterator[str]:
+    """The first is written before anything is said of the rest."""
+    return chain([next(pieces, "")], pieces)
+
+
+urlpatterns = [path(PREFIX.strip("/") + "/", api.urls)]

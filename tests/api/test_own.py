@@ -1,0 +1,204 @@
+"""The portal's own API: what a program can see and do that the provider's API has no word for."""
+
+import csv
+import io
+import json
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from openapi_spec_validator import validate
+
+from portal import models
+from portal.services.requests import submissions
+from tests import factories
+from tests.api.serving import Program
+from tests.services.reconciling import make_unknown
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ADDRESSES = {
+    ("GET", "/openapi.json"): "read",
+    ("GET", "/requests"): "read",
+    ("GET", "/requests/1"): "read",
+    ("GET", "/key"): "read",
+    ("GET", "/limits"): "read",
+    ("GET", "/usage?since=2026-01-01&until=2026-01-02"): "read",
+    ("GET", "/events?number=1"): "read",
+    ("GET", "/exports/requests.csv"): "read",
+    ("POST", "/requests/1/cancel"): "request",
+    ("POST", "/workstations/x/end"): "request",
+}
+
+
+def ask(program: Program, path: str, method: str = "GET", **options):
+    return program.call(method, path, root="/api", **options)
+
+
+def read(program: Program, path: str, method: str = "GET", **options):
+    answer = ask(program, path, method, **options)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def read_problem(answer) -> tuple[int, str]:
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    document = answer.json()
+    assert set(document) == {"title", "status", "detail"}
+    assert document["status"] == answer.status_code
+    return answer.status_code, document["title"]
+
+
+@pytest.mark.parametrize(("method", "path"), ADDRESSES)
+def test_a_token_needs_the_scope_and_nothing_else(make_program, alice, method, path):
+    needed = ADDRESSES[method, path]
+    others = set(models.Token.Scope.values) - {needed}
+    assert read_problem(ask(make_program(alice, *others), path, method)) == (401, "Unauthorized")
+    body = {"json": {"lifetime": "2h"}} if method == "POST" else {}
+    assert ask(make_program(alice, needed), path, method, **body).status_code in (200, 404)
+    assert read_problem(ask(make_program(secret="wsp_x"), path, method)) == (401, "Unauthorized")
+
+
+def test_a_request_comes_with_its_reason_and_its_timeline(make_program, sandbox, alice, bob):
+    failed = factories.submit_and_send(alice, workspace_uid="fail-402")
+    alices, bobs = make_program(alice), make_program(bob)
+    found = read(alices, f"/requests/{failed.pk}")
+    assert (found["number"], found["status"], found["requester"]) == (failed.pk, "FAILED", "alice")
+    assert found["page"].endswith(f"/requests/{failed.pk}/")
+    assert found["failure"]["code"] == "402"
+    assert found["failure"]["whose_turn"] == "the account owner (billing)"
+    assert found["failure"]["next_steps"]
+    assert [step["state"] for step in found["timeline"]] == ["done", "bad", "bad"]
+    assert found["position"] is None
+    assert read_problem(ask(bobs, f"/requests/{failed.pk}")) == (404, "Not Found")
+
+
+def test_requests_are_listed_by_pages_and_filters(make_program, sandbox, alice, bob, anna):
+    own = [factories.submit(alice) for _ in range(3)]
+    others = factories.submit(bob)
+    program = make_program(alice)
+    first = read(program, "/requests?limit=2")
+    assert [one["number"] for one in first["data"]] == [own[2].pk, own[1].pk]
+    second = read(program, f"/requests?limit=2&before={first['before']}")
+    assert ([one["number"] for one in second["data"]], second["before"]) == ([own[0].pk], None)
+    submissions.cancel_request(actor=alice, portal_request=own[0])
+    assert [one["number"] for one in read(program, "/requests?status=CANCELLED")["data"]] == [own[0].pk]
+    assert read(program, "/requests?type=golang")["data"] == []
+    assert len(read(make_program(anna, "read"), "/requests")["data"]) == 4
+    assert others.pk not in [one["number"] for one in read(program, "/requests")["data"]]
+    for wrong in ("limit=0", "limit=101", "limit=x", "before=x"):
+        assert read_problem(ask(program, f"/requests?{wrong}"))[0] == 422
+
+
+def test_one_that_waits_has_a_place_in_the_queue_and_can_be_cancelled(make_program, alice, bob):
+    waiting = factories.submit(alice)
+    program = make_program(alice)
+    assert read(program, f"/requests/{waiting.pk}")["position"] == 1
+    assert read_problem(ask(make_program(bob), f"/requests/{waiting.pk}/cancel", "POST")) == (404, "Not Found")
+    assert read(program, f"/requests/{waiting.pk}/cancel", "POST")["status"] == "CANCELLED"
+    assert ask(program, f"/requests/{waiting.pk}/cancel", "POST").status_code == 409
+    assert models.Event.objects.get(verb="cancel").actor_name == "alice"
+
+
+def test_an_operator_cancels_nobodys_request(make_program, alice, olga):
+    waiting = factories.submit(alice)
+    assert ask(make_program(olga), f"/requests/{waiting.pk}/cancel", "POST").status_code == 404
+
+
+def test_the_end_of_a_workstation_is_changed_by_its_owner(make_program, sandbox, alice, olga):
+    workstation = factories.create_workstation(alice)
+    path = f"/workstations/{workstation.uid}/end"
+    program = make_program(alice)
+    told = read(program, path, "POST", json={"lifetime": "2h"})["ends_at"]
+    workstation.refresh_from_db()
+    assert workstation.ends_at
+    assert told[:19] == workstation.ends_at.isoformat()[:19]
+    assert abs(workstation.ends_at - timezone.now() - timedelta(hours=2)) < timedelta(minutes=1)
+    assert read(program, path, "POST", json={"lifetime": "none"})["ends_at"] is None
+    factories.set_policy(lifetimes="2h 8h")
+    read(program, path, "POST", json={"lifetime": "8h"})
+    assert ask(program, path, "POST", json={"lifetime": "none"}).status_code == 200  # as late as may be chosen
+    for wrong in ('{"lifetime": "soon"}', '{"lifetime": ""}', '{"lifetime": 2}', "{}", "[]"):
+        assert read_problem(ask(program, path, "POST", data=wrong))[0] == 422
+    assert read_problem(ask(program, path, "POST", data="{"))[0] == 400
+    assert ask(make_program(olga), path, "POST", json={"lifetime": "2h"}).status_code == 404
+    assert ask(program, "/workstations/%00/end", "POST", json={"lifetime": "2h"}).status_code == 404
+
+
+def test_a_pause_is_told_with_its_cause(make_program, sandbox, alice):
+    program = make_program(alice)
+    assert read(program, "/key") == {"state": "ACTIVE", "cause": "", "paused_at": None, "paused_until": None}
+    factories.submit_and_send(alice, workspace_uid="fail-401")
+    paused = read(program, "/key")
+    assert (paused["state"], bool(paused["cause"]), bool(paused["paused_at"])) == ("PAUSED", True, True)
+
+
+def test_limits_are_told_with_what_they_count(make_program, sandbox, alice):
+    program = make_program(alice)
+    assert read(program, "/limits") == []
+    factories.set_policy(running=9, running_per_person=3)
+    factories.create_workstation(alice)
+    assert read(program, "/limits") == [{"of": "you", "count": 1, "most": 3}, {"of": "team", "count": 1, "most": 9}]
+
+
+def test_usage_is_one_s_own_or_everybody_s_for_who_may_see_it(make_program, sandbox, alice, bob, anna):
+    for person in (alice, bob):
+        factories.submit_and_send(person, type="golang")
+    today = timezone.localdate().isoformat()
+    path = f"/usage?since={today}&until={today}"
+    [own] = read(make_program(alice), path)
+    assert own == {"day": today, "status": {"SUCCEEDED": 1}, "type": {"golang": 1}, "failure": {}}
+    assert read(make_program(anna, "read"), path)[0]["type"] == {"golang": 2}
+    for wrong in ("", "since=2026-01-02&until=2026-01-01", "since=2020-01-01&until=2026-01-01", "since=x&until=y"):
+        assert read_problem(ask(make_program(alice), f"/usage?{wrong}"))[0] == 422
+
+
+def test_events_of_a_request_are_its_requesters_and_all_are_auditors(make_program, sandbox, alice, bob, anna):
+    done = factories.submit_and_send(alice)
+    verbs = [one["verb"] for one in read(make_program(alice), f"/events?number={done.pk}")["data"]]
+    assert verbs[-1] == "submit"
+    assert read_problem(ask(make_program(bob), f"/events?number={done.pk}")) == (404, "Not Found")
+    assert read_problem(ask(make_program(bob), "/events"))[0] == 403
+    auditor = make_program(anna, "read")
+    first = read(auditor, "/events?limit=1")
+    assert read(auditor, f"/events?limit=1&before={first['before']}")["data"][0]["id"] < first["data"][0]["id"]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_an_export_has_what_one_may_see_and_is_recorded(make_program, sandbox, alice, bob, form):
+    rows = [factories.submit(alice) for _ in range(60)]  # more than its first piece
+    factories.submit(bob)
+    answer = ask(make_program(alice), f"/exports/requests.{form}?status=QUEUED")
+    text = answer.content.decode("utf-8-sig")
+    found = (
+        list(csv.DictReader(io.StringIO(text))) if form == "csv" else [json.loads(line) for line in text.splitlines()]
+    )
+    assert [int(row["number"]) for row in found] == [row.pk for row in rows[::-1]]
+    event = models.Event.objects.get(verb="export")
+    filters = {"status": "QUEUED"}
+    token = event.detail["token"]
+    assert (event.actor_name, event.detail) == ("alice", {"format": form, "filters": filters, "token": token})
+    assert ask(make_program(alice), "/exports/requests.xml").status_code == 404
+
+
+def test_what_is_asked_wrongly_is_a_problem(make_program, alice):
+    program = make_program(alice)
+    assert read_problem(ask(program, "/nothing")) == (404, "Not Found")
+    wrong = ask(program, "/key", "POST")
+    assert (read_problem(wrong)[0], wrong.headers["Allow"]) == (405, "GET")
+    assert read_problem(ask(program, "/requests/x"))[0] == 404
+    assert read_problem(ask(program, f"/requests/{10**30}"))[0] == 404
+
+
+def test_it_is_described_by_openapi(make_program, alice):
+    document = read(make_program(alice), "/openapi.json")
+    validate(document)
+    assert document["openapi"].startswith("3.1.")
+    described = {path for _, path in ADDRESSES} - {"/openapi.json"}
+    assert len(document["paths"]) == len(described)
+    assert all(path.startswith("/api/") for path in document["paths"])
+
+
+def test_an_unknown_outcome_says_what_a_person_is_asked(make_program, sandbox, alice):
+    unknown = make_unknown(sandbox, alice)
+    models.Request.objects.filter(pk=unknown.pk).update(operator_note="Nobody can tell.")
+    assert read(make_program(alice), f"/requests/{unknown.pk}")["question"] == "Nobody can tell."
