@@ -49,8 +49,8 @@ def reconcile_requests(*, client: agentstation.Client, steady: steady_clock.Stea
         return  # the lists may be another account's
     if _is_scan_due(account=account):
         _scan(account=account, client=client)
+        completeness.measure_lags(account=account)
     now = steady.observe(token=leases.get_lease().token)
-    completeness.measure_lags(account=account)
     this_round = Round(now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
     sharing.note_sharing(account=account, lag=completeness.choose_grace(account=account, now=now))
     decisions = _decide_all(account=account, this_round=this_round)
