@@ -1,8 +1,10 @@
 """What `/v1` answers, in the provider's form and words."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+
+from django.http import StreamingHttpResponse
 
 # The provider's own sentences, and ours for what it does not document.
 _SENTENCES = {
@@ -24,12 +26,12 @@ AGAIN = {"Retry-After": "5"}  # seconds
 
 @dataclass(frozen=True)
 class Answer:
-    """`pieces`: the body of one that is written while it is sent."""
+    """`stream`: the body of one that is written while it is sent."""
 
     status: int
     body: bytes
     headers: Mapping[str, str]
-    pieces: Iterator[bytes] | None = None
+    stream: StreamingHttpResponse | None = None
 
 
 class Refusal(Exception):

@@ -87,9 +87,7 @@ class Application:
         if leaving:
             leaving.cancel()
 
-    async def _find_answer(
-        self, call: calls.Call, route: calls.Route, uid: str, leaving: asyncio.Task[None]
-    ) -> Answer:
+    async def _find_answer(self, call: calls.Call, route: calls.Route, uid: str, leaving: asyncio.Task[None]) -> Answer:
         loop = asyncio.get_running_loop()
         until = loop.time() + settings.PORTAL_API_WAIT
         # A request is tried again: with its submission it is the same, also where its commit was in doubt.

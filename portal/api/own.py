@@ -2,15 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, timedelta
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import Resolver404, path, resolve
 from ninja import NinjaAPI
@@ -23,10 +21,12 @@ from portal.api.answers import Answer, Refusal
 from portal.api.calls import Route, Task
 from portal.services.key import accounts
 from portal.services.lives import ends
+from portal.services.mirrors import sanitize
 from portal.services.people import policy
 from portal.services.reports import timeline, usage
 from portal.services.requests import fair_queue, running, submissions
 from portal.services.search import exporting, finding
+from portal.web.streams import limit_streams
 
 PREFIX = "/api/"
 _MOST_DAYS = 366
@@ -65,17 +65,13 @@ def _answer(task: Task) -> Answer:
     except Resolver404:
         raise Refusal(404) from None
     response = found.func(http, *found.args, **found.kwargs)
-    if response.status_code >= 400:
-        allowed = {name: response.headers[name] for name in ("Allow",) if name in response.headers}
-        raise Refusal(response.status_code, _read_detail(response.content), allowed)
-    return _send(response)
-
-
-def _send(response: HttpResponseBase) -> Answer:
-    headers = {"Content-Type": response.headers["Content-Type"]}
+    kept = ("Content-Type",) if response.status_code < 400 else ("Allow", "Retry-After")
+    headers = {name: response.headers[name] for name in kept if name in response.headers}
     if isinstance(response, StreamingHttpResponse):
-        return Answer(200, b"", headers, pieces=iter(response))
-    return Answer(response.status_code, response.content, headers)  # type: ignore[attr-defined]
+        return Answer(200, b"", headers, stream=response)
+    if response.status_code >= 400:
+        raise Refusal(response.status_code, _read_detail(response.content), headers)
+    return Answer(200, response.content, headers)
 
 
 def _read_detail(body: bytes) -> str:
@@ -153,10 +149,10 @@ def cancel_request(request: _Asked, number: int) -> schemas.RequestOut:
 @api.post("/workstations/{uid}/end", response=schemas.EndOut)
 def change_end(request: _Asked, uid: str, asked: schemas.LifetimeIn) -> schemas.EndOut:
     """Have it end so long from now, such as 2h; none: never."""
-    rows = models.Workstation.objects.live().filter(account=accounts.get_current_account())
-    row = rows.filter(request__requester=request.user, uid=uid.replace("\0", "")).first()
-    if row is None:
+    if not sanitize.is_storable(uid=uid):
         raise Http404
+    rows = models.Workstation.objects.live().filter(account=accounts.get_current_account())
+    row = get_object_or_404(rows, request__requester=request.user, uid=uid)
     try:
         ends.change_end(actor=request.user, workstation=row, lifetime=asked.lifetime)
     except ValueError:
@@ -199,18 +195,19 @@ def read_usage(request: _Asked, since: date, until: date) -> list[schemas.DayOut
 def list_events(
     request: _Asked, number: int | None = None, before: int = models.MAX_ID, limit: int = 50
 ) -> schemas.EventsOut:
-    """Of one request, or for auditors of all."""
+    """The audit log, or what it has of one request, for who may see it."""
+    if not request.user.has_perm("portal.view_event"):
+        raise HttpError(403, "only who may see the audit log may list events.")
     rows = models.Event.objects.filter(pk__lt=_bound_id(before)).order_by("-pk")
     if number is not None:
-        rows = rows.filter(request_number=_find_request(request, number).pk)
-    elif not request.user.has_perm("portal.view_event"):
-        raise HttpError(403, "only who may see the audit log may list all events: name a request.")
+        rows = rows.filter(request_number=_bound_id(number))
     found = list(rows[: _bound_limit(limit)])
     data = [schemas.EventOut.from_orm(row) for row in found]
     return schemas.EventsOut(data=data, before=found[-1].pk if len(found) == limit else None)
 
 
 @api.get("/exports/requests.{form}")
+@limit_streams
 def export_requests(request: _Asked, form: str, status: str = "", type: str = "") -> StreamingHttpResponse:
     """All that one may see, as csv or jsonl, with the columns of docs/export.md; that is recorded."""
     if form not in exporting.CONTENT_TYPES:
@@ -218,12 +215,7 @@ def export_requests(request: _Asked, form: str, status: str = "", type: str = ""
     asked = {name: value for name, value in (("status", status), ("type", type)) if value}
     find = partial(_find_numbers, request.user, asked)
     pieces = exporting.export_rows(actor=request.user, kind="requests", form=form, asked=asked, find=find)
-    return StreamingHttpResponse(_begin(pieces), content_type=exporting.CONTENT_TYPES[form])
-
-
-def _begin(pieces: Iterator[str]) -> Iterator[str]:
-    """The first is written before anything is said of the rest."""
-    return chain([next(pieces, "")], pieces)
+    return StreamingHttpResponse(pieces, content_type=exporting.CONTENT_TYPES[form])
 
 
 urlpatterns = [path(PREFIX.strip("/") + "/", api.urls)]
