@@ -105,8 +105,8 @@ class Run:
                 break
 
     def _lift_limit(self) -> None:
-        """The team has a limit for a tenth of the run."""
-        if len(self._crowd.book.submissions) * 10 >= self._options.requests:
+        """The team has a limit for a tenth of a short run."""
+        if len(self._crowd.book.submissions) >= min(self._options.requests // 10, 100):
             now = time.time()
             self._lifted_at = now if inside.lift_limit(operator=OPERATOR) else math.inf
 
