@@ -129,7 +129,9 @@ def _read_assignments(
     *, account: models.Account, restores: Sequence[models.Restore], since: int
 ) -> list[matching.Assignment]:
     """What was given away without proof, of what was listed after a tick or after the claims of those it was given."""
-    rows = models.Attempt.objects.filter(outcome=models.Attempt.Outcome.UNKNOWN, request__workstation__account=account)
+    outcomes = models.Attempt.Outcome
+    rows = models.Attempt.objects.filter(outcome=outcomes.UNKNOWN, request__workstation__account=account)
+    rows = rows.exclude(request__attempts__outcome=outcomes.SUCCEEDED)  # which is a proof
     rows = rows.select_related("request__workstation").defer("response", "request__workstation__raw")
     while True:
         found = [
