@@ -16,7 +16,10 @@ _OVER = ("released", "ended")
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """An event of a request. `at`: by the real clock; `told_at`: by the portal's, as the times in `detail`."""
+    """An event of a request. `at`: by the real clock; `told_at`: by the portal's, as the times in `detail`.
+
+    `late`: seconds after what it tells of, where a process was frozen in between.
+    """
 
     request: int
     member: str
@@ -26,6 +29,7 @@ class Line:
     verb: str
     is_portal: bool
     detail: dict[str, Any]
+    late: float = 0.0
 
 
 @dataclass(kw_only=True)
@@ -44,7 +48,8 @@ def find_faults(lines: Iterable[Line], *, steps: Collection[float]) -> list[str]
 
 def _follow(line: Line, life: _Life, *, steps: Collection[float]) -> Iterable[str]:
     if line.detail.get("after") == "SUCCEEDED":
-        life.begun, life.seconds, life.announced = line.at, LIFETIMES.get(line.lifetime, 0.0), None
+        life.begun, life.seconds = line.at - line.late, LIFETIMES.get(line.lifetime, 0.0)
+        life.announced = None
     elif line.verb == "set-end":
         until = line.detail["after"]["ends_at"]
         life.seconds = (datetime.fromisoformat(until) - line.told_at).total_seconds() if until else 0.0

@@ -203,6 +203,7 @@ def read_ends(*, clock: clocks.Clock) -> list[ends.Line]:
     lines: list[ends.Line] = []
     for row in rows.iterator():
         if one := asked.get(row.request_number):
+            has_begun = row.detail.get("after") == "SUCCEEDED" and one.ended_at
             lines.append(
                 ends.Line(
                     request=one.pk,
@@ -213,6 +214,7 @@ def read_ends(*, clock: clocks.Clock) -> list[ends.Line]:
                     verb=row.verb,
                     is_portal=row.actor_id is None,
                     detail=row.detail,
+                    late=(row.at - one.ended_at).total_seconds() if has_begun else 0.0,
                 )
             )
     return lines

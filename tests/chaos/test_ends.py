@@ -20,6 +20,8 @@ KEPT = replace(LINE, at=12.0, verb="set-end", detail={"after": {"ends_at": "2026
     ("lines", "steps", "count"),
     [
         ([BEGUN, WARNED, RELEASED], [], 0),
+        ([replace(BEGUN, at=2.0, late=2.0), WARNED, RELEASED], [], 0),
+        ([replace(BEGUN, at=2.0), WARNED, RELEASED], [], 1),
         ([BEGUN, RELEASED], [], 1),
         ([BEGUN, WARNED, KEPT, RELEASED], [], 2),
         ([BEGUN, KEPT, replace(WARNED, at=30.0), replace(RELEASED, at=42.1)], [], 0),
