@@ -1,0 +1,67 @@
+"""The package: small, and nothing of the portal's in it; its page names all that there is."""
+
+import ast
+import importlib
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import typer.main
+
+from tests.wsp.running import ROOT
+from wsp import cli, failures
+
+PACKAGE = ROOT / "wsp" / "wsp"
+MODULES = sorted(PACKAGE.glob("*.py"))
+PROJECT = tomllib.loads((ROOT / "wsp" / "pyproject.toml").read_text())
+PAGE = (ROOT / "docs" / "wsp.md").read_text()
+
+
+def list_imports(path: Path) -> set[str]:
+    tree = ast.walk(ast.parse(path.read_text()))
+    names = [[one.name for one in node.names] for node in tree if isinstance(node, ast.Import)]
+    tree = ast.walk(ast.parse(path.read_text()))
+    names += [[node.module or ""] for node in tree if isinstance(node, ast.ImportFrom)]
+    return {name.partition(".")[0] for found in names for name in found}
+
+
+def read_names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[<>=\[]", one)[0] for one in requirements}
+
+
+def test_it_needs_no_more_than_it_says():
+    plain = set(sys.stdlib_module_names) | read_names(PROJECT["project"]["dependencies"]) | {"wsp"}
+    for path in MODULES:
+        assert list_imports(path) <= plain, path
+
+
+def test_it_is_tested_with_what_it_asks_for():
+    asked = set(PROJECT["project"]["dependencies"])
+    whole = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert asked <= {*whole["dependency-groups"]["dev"], *whole["project"]["dependencies"]}
+
+
+def test_it_is_small():
+    lines = [line for path in MODULES for line in path.read_text().splitlines() if line.strip()]
+    assert len(lines) <= 800
+
+
+def test_it_can_be_installed():
+    module, _, name = PROJECT["project"]["scripts"]["wsp"].partition(":")
+    assert callable(getattr(importlib.import_module(module), name))
+    assert '__version__ = "' in (ROOT / "wsp" / PROJECT["tool"]["hatch"]["version"]["path"]).read_text()
+
+
+def test_all_commands_are_on_its_page_and_no_others():
+    commands = set(typer.main.get_group(cli.app).list_commands(None))  # type: ignore[arg-type]  # it needs none
+    assert set(re.findall(r"`wsp (\w+)", PAGE)) == commands
+
+
+def test_all_exit_codes_are_on_its_page():
+    codes = {kind.code for kind in vars(failures).values() if isinstance(kind, type) and hasattr(kind, "code")}
+    assert {int(code) for code in re.findall(r"^\| (\d) \|", PAGE, re.MULTILINE)} == {0, *codes}
+
+
+def test_its_page_is_short():
+    assert len(PAGE.split()) <= 500

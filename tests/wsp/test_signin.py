@@ -1,0 +1,173 @@
+"""Signing in: what is kept, where, and to whom it is sent."""
+
+import io
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.wsp.running import PATIENCE, Window, make_environment, start
+from tests.wsp.serving import Answer, Told, refuse
+from wsp import signin
+from wsp.failures import WrongUse
+
+EMPTY = Answer(document={"data": []})
+
+
+@pytest.fixture
+def login(run, monkeypatch, sandbox):
+    def login(token: str = "sandbox", url: str = ""):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(f"{token}\n"))
+        return run("login", "--url", url or sandbox.url, "--with-token")
+
+    return login
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """As if what people write were for everybody."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def test_the_token_is_kept_for_its_owner_alone(open_umask, login, run, folder, sandbox):
+    assert login().code == 0
+    place = folder / "wsp" / "sign-in.json"
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
+    assert json.loads(place.read_text()) == {"url": sandbox.url, "token": "sandbox"}
+    assert run("list").code == 0
+
+
+def test_a_token_that_is_refused_is_not_kept(login, run, folder):
+    ended = login("wsp_wrong")
+    assert ended.code == 3
+    assert "Unauthorized" in ended.err
+    assert "wsp_wrong" not in ended.err
+    assert not list(folder.rglob("*.json"))
+    assert run("list").code == 3
+
+
+def test_a_new_token_replaces_the_former(login, folder):
+    login()
+    (folder / "wsp" / "sign-in.json").chmod(0o644)
+    login()
+    assert stat.S_IMODE((folder / "wsp" / "sign-in.json").stat().st_mode) == 0o600
+    assert len(list((folder / "wsp").iterdir())) == 1
+
+
+def test_who_signs_out_is_not_signed_in(login, run):
+    login()
+    assert run("logout").err == "Signed out.\n"
+    assert run("logout").err == "You were not signed in.\n"
+    ended = run("list")
+    assert (ended.code, ended.err) == (
+        3,
+        "wsp: You are not signed in.\nRun `wsp login`, or set WSP_URL and WSP_TOKEN.\n",
+    )
+
+
+def test_the_environment_has_precedence(login, run, monkeypatch):
+    login()
+    with Told(EMPTY) as other:
+        monkeypatch.setenv("WSP_URL", other.url)
+        monkeypatch.setenv("WSP_TOKEN", "another")
+        assert run("list").code == 0
+    assert other.asked[0].headers["Authorization"] == "Bearer another"
+
+
+def test_the_kept_token_goes_to_no_other_portal(login, run, monkeypatch):
+    login()
+    with Told(EMPTY) as other:
+        monkeypatch.setenv("WSP_URL", other.url)
+        assert run("list").code == 3
+    assert not other.asked
+
+
+def test_a_redirect_is_not_followed(run, monkeypatch):
+    with Told(EMPTY) as other, Told(Answer(302, text="", headers={"Location": other.url})) as portal:
+        monkeypatch.setenv("WSP_URL", portal.url)
+        monkeypatch.setenv("WSP_TOKEN", "secret")
+        ended = run("list")
+    assert ended.code == 5
+    assert "responded 302, and not as a portal does" in ended.err
+    assert not other.asked
+
+
+def test_a_scope_that_is_missing_is_named(run, monkeypatch):
+    with Told(refuse(401, "Unauthorized - This token does not have the scope read.")) as portal:
+        monkeypatch.setenv("WSP_URL", portal.url)
+        monkeypatch.setenv("WSP_TOKEN", "secret")
+        ended = run("list")
+    assert ended.code == 3
+    assert "This token does not have the scope read." in ended.err
+    assert 'Make a new token in the portal ("Settings", "Make a token")' in ended.err
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("portal.example", "https://portal.example"),
+        (" https://portal.example/ ", "https://portal.example"),
+        ("https://portal.example/v1", "https://portal.example"),
+        ("https://portal.example:8443/v1/", "https://portal.example:8443"),
+        ("http://127.0.0.1:8002/v1", "http://127.0.0.1:8002"),
+        ("http://[::1]:8002", "http://[::1]:8002"),
+        ("http://ws-1.localhost:8002", "http://ws-1.localhost:8002"),
+    ],
+)
+def test_an_address_may_be_written_in_several_ways(given, url):
+    assert signin.clean_url(given) == url
+
+
+@pytest.mark.parametrize("given", ["http://portal.example", "http://10.0.0.3", "ftp://x", "https://a:b@x"])
+def test_an_address_that_gives_the_token_away_is_refused(given):
+    with pytest.raises(WrongUse):
+        signin.clean_url(given)
+
+
+@pytest.mark.parametrize("given", ["", "https://", "https:///v1", "https://x:y"])
+def test_what_is_no_address_is_refused(run, given, monkeypatch):
+    monkeypatch.setenv("WSP_URL", given or "/")
+    monkeypatch.setenv("WSP_TOKEN", "x")
+    assert run("list").code == 2
+
+
+@pytest.mark.parametrize("token", ["", "two words", "é"])
+def test_what_cannot_be_a_token_is_not_sent(login, token):
+    assert login(token).code == 2
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"url": "x"}'])
+def test_a_file_that_is_not_ours_is_said_to_be(run, folder, text):
+    (folder / "wsp").mkdir()
+    (folder / "wsp" / "sign-in.json").write_text(text)
+    ended = run("list")
+    assert ended.code == 3
+    assert "sign-in.json cannot be read." in ended.err
+
+
+def test_what_is_typed_as_a_token_is_not_shown(sandbox, folder):
+    with Window("login", environment=make_environment(folder)) as window:
+        window.await_text("Portal (https://portal.example)")
+        window.type(f"{sandbox.url}\n")
+        window.await_text("Token: ")
+        window.type("sandbox\n")
+        window.await_text("Signed in to")
+        assert window.wait() == 0
+        assert window.shown.count("sandbox") == 0
+
+
+def test_nothing_shows_the_token_of_an_object(folder):
+    assert "secret" not in repr(signin.SignIn("https://x", "secret"))
+
+
+def test_a_token_comes_by_a_pipe(sandbox, folder):
+    process = start("login", "--url", sandbox.url, "--with-token", environment=make_environment(folder))
+    out, err = process.communicate("sandbox\n", timeout=PATIENCE)
+    assert (process.returncode, out) == (0, "")
+    assert err.startswith(f"Signed in to {sandbox.url}.")
