@@ -103,6 +103,7 @@ def test_log_files_are_listed(run, signed_in, monkeypatch):
         (("request",), 2, "Missing argument"),
         (("fly",), 2, "No such command"),
         (("--version",), 0, ""),
+        (("mcp", "--http", "8003"), 2, "--http must be like 127.0.0.1:8003."),
     ],
 )
 def test_scripts_are_told_by_the_exit_code(run, signed_in, words, code, said):

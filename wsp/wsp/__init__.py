@@ -1,3 +1,3 @@
-"""The workstation portal's command line."""
+"""The workstation portal's command line and MCP server."""
 
 __version__ = "0.1.0"

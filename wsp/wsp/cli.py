@@ -1,5 +1,6 @@
 """`wsp`: workstations from a terminal or a script."""
 
+import importlib
 import json
 import re
 import shlex
@@ -12,7 +13,7 @@ from typing import Annotated
 import typer
 
 from wsp import __version__, client, show, signin, terminal
-from wsp.failures import Failure
+from wsp.failures import Failure, WrongUse
 
 app = typer.Typer(
     name="wsp",
@@ -236,3 +237,18 @@ def logs(
         for entry in portal.follow_log(uid):
             print(json.dumps(entry) if as_json else show.describe_entry(entry), flush=True)
     return None
+
+
+# --- Assistants ---
+
+
+@app.command()
+def mcp(
+    http: Annotated[str, typer.Option(metavar="HOST:PORT", help="Serve by HTTP, with each caller's own token.")] = "",
+) -> None:
+    """Serve the portal to assistants by the Model Context Protocol, over standard input and output."""
+    try:
+        server = importlib.import_module("wsp.server")
+    except ModuleNotFoundError:
+        raise WrongUse("The MCP server is not installed.", "Install it: pip install './wsp[mcp]'") from None
+    server.serve_http(http) if http else server.serve_stdio()
