@@ -62,7 +62,9 @@ def _find_live(task: Task) -> models.Workstation:
 
 
 def _retrieve(task: Task) -> Answer:
-    return make_answer(outcomes.describe_workstation(_find_live(task), person=task.person))
+    found = _find_live(task)
+    headers = {"X-Portal-Page": f"{settings.PORTAL_URL}/workstations/{found.uid}/"}
+    return make_answer(outcomes.describe_workstation(found, person=task.person), headers)
 
 
 def _release(task: Task) -> Pending:

@@ -204,8 +204,7 @@ def open_desktop(
     """Open a workstation's desktop in the browser, or print an address for a program. Such an address is a secret."""
     with open_portal() as portal:
         if way is Way.PAGE:
-            portal.read_workstation(uid)  # whether there is one
-            url = f"{portal.url}/workstations/{uid}/desktop/"
+            url = portal.find_page(uid) + "desktop/"
         else:
             url = portal.open_connection(uid, "browser/cdp" if way is Way.BROWSER else way)
     show.show({"url": url}, url, as_json=as_json)

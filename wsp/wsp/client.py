@@ -85,6 +85,11 @@ class Portal:
     def read_workstation(self, uid: str) -> Document:
         return self._call("GET", _name(uid))
 
+    def find_page(self, uid: str) -> str:
+        answer = self._send("GET", _name(uid))
+        read_document(answer)  # whether there is one
+        return str(answer.headers.get("X-Portal-Page", f"{self.url}/workstations/{uid}/"))
+
     # --- Changing ---
 
     def request_workstation(
