@@ -96,6 +96,7 @@ urlpatterns = [
     path("people/<int:number>/link/", people.make_link, name="person_link"),
     path("people/<int:number>/factors/reset/", factors.reset, name="person_factors_reset"),
     path("people/<int:number>/identities/remove/", oidc.unlink, name="person_identities_remove"),
+    path("people/<int:number>/tokens/new/", tokens.create_for_service, name="person_token_new"),
     path("people/<int:number>/tokens/<int:token>/end/", tokens.end_of_person, name="person_token_end"),
     path("people/<int:number>/sign-out/", people.sign_out, name="person_sign_out"),
     path("people/<int:number>/deactivate/", people.set_active, {"is_active": False}, name="person_deactivate"),

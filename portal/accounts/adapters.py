@@ -67,7 +67,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def login(self, request: HttpRequest, user: Any) -> None:
         """Begin the session, after the last factor."""
-        if not user.is_active:  # any more
+        if user.is_service or not user.is_active:  # any more
             raise ImmediateHttpResponse(redirect("account_login"))
         used = [record["type"] for record in get_authentication_records(request, user) if "type" in record]
         issuer = _find_issuer(request, user)

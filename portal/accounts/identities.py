@@ -91,7 +91,7 @@ def _find_invited(issuer: Issuer, claims: Claims) -> models.User | None:
     # Beyond ASCII PostgreSQL takes different letters for the same: a dotless i has the capital of an i.
     if not name.isascii() or domain.lower() not in issuer.domains:
         return None
-    rows = models.User.objects.filter(email__iexact=email, is_active=True, socialaccount=None)
+    rows = models.User.objects.filter(email__iexact=email, is_active=True, is_service=False, socialaccount=None)
     people = list(models.User.objects.select_for_update().filter(pk__in=rows.values("pk"))[:2])
     # Another may have come with it while this one waited.
     return people[0] if len(people) == 1 and rows.filter(pk=people[0].pk).exists() else None

@@ -20,15 +20,26 @@ from portal.views.http import SignedInRequest, make_address
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def create(request: SignedInRequest) -> HttpResponse:
-    """The token is shown in the response and never again."""
     if not sessions.has_proved(session=request.session):
         return people.ask_to_confirm(request, page=request.path)
-    form = forms.TokenForm(request.POST or None, scopes=tokens.list_scopes(person=request.user))
+    return _create(request, person=request.user, back=(_("Settings"), reverse("account")))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@people.confirmed
+def create_for_service(request: SignedInRequest, number: int) -> HttpResponse:
+    person = get_object_or_404(models.User, pk=number, is_service=True, is_active=True)
+    return _create(request, person=person, back=(person.label, reverse("person_detail", args=[number])))
+
+
+def _create(request: SignedInRequest, *, person: models.User, back: tuple[str, str]) -> HttpResponse:
+    """The token is shown in the response and never again."""
+    form = forms.TokenForm(request.POST or None, scopes=tokens.list_scopes(person=person))
     if not form.is_valid():
-        return render(request, "accounts/new_token.html", {"form": form})
+        return render(request, "accounts/new_token.html", {"form": form, "back": back})
     days = form.cleaned_data["days"]
     text = tokens.create_token(
-        person=request.user,
+        person=person,
         by=request.user,
         name=form.cleaned_data["name"],
         scopes=form.cleaned_data["scopes"],
@@ -37,7 +48,7 @@ def create(request: SignedInRequest) -> HttpResponse:
     )
     # `make run` has no proxy, which leads there otherwise.
     local = f"http://{settings.PORTAL_BIND}:{settings.PORTAL_API_PORT}/v1" if settings.PORTAL_LOCAL else ""
-    shown = {"token": text, "local": local, "address": local or make_address(request, "/v1")}
+    shown = {"token": text, "local": local, "address": local or make_address(request, "/v1"), "back": back}
     return render(request, "accounts/token.html", shown)
 
 

@@ -117,7 +117,11 @@ class RoleForm(forms.Form):
 
 
 class PersonForm(RoleForm, DetailsForm, UsernameForm):
-    """Adds somebody, who chooses the password later."""
+    """Adds somebody, who chooses the password later, or a service account."""
+
+    is_service = forms.BooleanField(
+        label=_("Service account: nobody signs in with it, and you make its tokens for programs"), required=False
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

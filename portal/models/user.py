@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import AbstractUser, Group, Permission
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
@@ -24,15 +25,19 @@ def list_time_zones() -> list[str]:
 
 
 class User(Audited, AbstractUser):
-    """A person. People are deactivated, never deleted: their requests are kept."""
+    """A person. People are deactivated, never deleted: their requests are kept.
+
+    `is_service`: a service account, which is treated as a person, and never signs in; administrators make its tokens.
+    """
 
     AUDITED = (
         *("username", "first_name", "last_name", "email", "password"),
-        *("is_active", "is_staff", "is_superuser", "time_zone", "running_limit"),
+        *("is_active", "is_staff", "is_superuser", "is_service", "time_zone", "running_limit"),
     )
     NAMES = ("username", "first_name", "last_name")  # of which `label` is made
     PRIVATE = frozenset({"first_name", "last_name", "email", "password"})
 
+    is_service = models.BooleanField(default=False, db_default=False, editable=False)
     time_zone = models.CharField(max_length=64, blank=True, help_text=_("Of the times they see; empty: the portal's."))
     # The event of the newest release by others that they dismissed.
     last_read_release = models.BigIntegerField(default=0, db_default=0, editable=False)
@@ -52,6 +57,13 @@ class User(Audited, AbstractUser):
         verbose_name = _("person")  # type: ignore[assignment]
         verbose_name_plural = _("people")  # type: ignore[assignment]
         permissions = [("see_all", "Can see everybody's requests and workstations")]
+        constraints = [
+            models.CheckConstraint(
+                name="user_service_has_no_password",
+                condition=models.Q(is_service=False)
+                | models.Q(is_superuser=False, password__startswith=UNUSABLE_PASSWORD_PREFIX),
+            )
+        ]
 
     @property
     def label(self) -> str:

@@ -330,6 +330,8 @@ def has_link(person: models.User) -> bool:
 def _find_badge(person: models.User) -> Badge:
     if not person.is_active:
         return Badge(_("Deactivated"), "off", "circle-minus")
+    if person.is_service:
+        return Badge(_("Service account"), "ok", "circle-check")
     if person.has_usable_password() or person.last_login:
         return Badge(_("Active"), "ok", "circle-check")
     if has_link(person) or not settings.PORTAL_PASSWORD_SIGN_IN:

@@ -80,7 +80,10 @@ def add(request: SignedInRequest) -> HttpResponse:
         except invitations.NotPossible as error:
             form.add_error("username", str(error))
         else:
-            return _show_links(request, added)
+            if not form.cleaned_data["is_service"]:
+                return _show_links(request, added)
+            messages.success(request, _("Added. Make a token for it on its page."))
+            return redirect("people_list")
     return render(request, "people/add.html", {"form": form})
 
 

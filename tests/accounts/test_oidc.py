@@ -196,6 +196,17 @@ def test_an_invited_person_in_no_group_is_not_linked(client, acme, clara, settin
     assert read_roles("cw") == ["Members"]
 
 
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_a_service_account_does_not_get_in(client, acme, clara, is_linked):
+    if is_linked:
+        go(Browser(), acme)
+    clara.set_unusable_password()
+    models.User.objects.filter(pk=clara.pk).update(is_service=True, password=clara.password)
+    go(client, acme)
+    assert not is_signed_in(client)
+    assert SocialAccount.objects.exists() == is_linked
+
+
 def test_whoever_is_deactivated_does_not_get_in(client, acme, clara):
     go(Browser(), acme)
     models.User.objects.filter(pk=clara.pk).update(is_active=False)

@@ -117,6 +117,7 @@ class Program(threading.Thread):
         headers |= {"Idempotency-Key": wish} if self._has_key else {}
         connection = self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
         status = document = None
+        stage.wait_until(lambda: stage.is_answering(self._port), seconds=PATIENCE)
         try:
             connection.request("POST", "/v1/workstations", body=body, headers=headers)
             self.asking.set()
@@ -135,7 +136,7 @@ class Rehearsal:
     def __init__(self, *, folder: Path, database: str, seed: int) -> None:
         self.stage = stage.Stage(folder=folder, database=database, workers=1, enabled=frozenset())
         self._port, self._chance = ports.find_port(), random.Random(seed)
-        own = {"PORTAL_API_PORT": str(self._port), "PORTAL_API_WAIT": "4", "WEB_CONCURRENCY": "1"}
+        own = {"PORTAL_API_PORT": str(self._port), "PORTAL_API_WAIT": "1", "WEB_CONCURRENCY": "1"}
         own |= {"PORTAL_RECONCILE_GRACE": "1", "PORTAL_SCAN_INTERVAL": "1"}
         self.environment = self.stage.environment | own
         self.api = stage.Actor(

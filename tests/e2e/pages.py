@@ -59,6 +59,7 @@ NO_PAGES = {
     "sessions_end": "POST; leads to account",
     "token_end": "POST; leads to account",
     "person_token_end": "POST; leads to person_detail",
+    "person_token_new": "as the page token-new, for a service account",
     "request_cancel": "POST; leads to request_detail",
     "workspace_name": "POST; leads to workspace_detail",
     "workspace_owner": "POST; leads to workspace_detail",

@@ -66,6 +66,7 @@ ROWS: dict[str, tuple[str, str]] = {
     "token_new": (ALL, ALL),
     "token_end": (NO_METHOD, OWN),
     "person_token_end": (NO_METHOD, ADMINISTERS),
+    "person_token_new": ("lfffffn", "lfffffn"),  # alice is no service account
     **dict.fromkeys(("account", "confirm", "password_change", "workstation_list"), (ALL, ALL)),
     "workspace_owner": (NO_METHOD, "lffffnn"),  # it has one
     "request_new": (REQUESTERS, REQUESTERS),

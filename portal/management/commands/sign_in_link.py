@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("username")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        person = models.User.objects.filter(username=options["username"], is_active=True).first()
+        person = models.User.objects.filter(username=options["username"], is_active=True, is_service=False).first()
         if person is None:
             raise CommandError(f"Nobody who may sign in has the name '{options['username']}'.")
         link = invitations.make_emergency_link(person=person, system_user=getpass.getuser())

@@ -53,13 +53,18 @@ def add_people(*, actor: models.User, people: Sequence[Mapping[str, Any]]) -> li
     """
     with transaction.atomic():
         added = [_add_person(actor, **values) for values in people]
-        made = [_invite(actor, person) for person in added] if settings.PORTAL_PASSWORD_SIGN_IN else []
+        invited = [person for person in added if not person.is_service] if settings.PORTAL_PASSWORD_SIGN_IN else []
+        made = [_invite(actor, person) for person in invited]
     return _send(made, actor=actor)
 
 
-def _add_person(actor: models.User, *, username: str, name: str, email: str, role: Group | None) -> models.User:
+def _add_person(
+    actor: models.User, *, username: str, name: str, email: str, role: Group | None, is_service: bool = False
+) -> models.User:
     """Without a role as an administrator."""
     person = models.User(username=username, first_name=name, email=email, is_superuser=role is None)
+    person.is_service = is_service
+    _refuse_service(person)
     person.set_unusable_password()
     groups = _lock_groups(role)
     try:
@@ -70,6 +75,11 @@ def _add_person(actor: models.User, *, username: str, name: str, email: str, rol
     person.groups.set(groups)
     membership.record_addition(actor=actor, target=person)
     return person
+
+
+def _refuse_service(person: models.User) -> None:
+    if person.is_service and person.is_superuser:
+        raise NotPossible(_("A service account can't be an administrator."))
 
 
 def _lock_groups(group: Group | None) -> list[Group]:
@@ -100,6 +110,7 @@ def change_role(*, actor: models.User, person: models.User, group: Group | None)
         raise NotPossible(_("%(name)s decides which role this person has.") % {"name": issuer})
     groups, before = _lock_groups(group), membership.describe(target=stored)
     stored.is_superuser = group is None
+    _refuse_service(stored)
     stored.save(update_fields=["is_superuser"])
     stored.groups.set(groups)
     stored.user_permissions.clear()
@@ -119,6 +130,8 @@ def make_link(*, actor: models.User, person: models.User) -> Invitation:
         stored = _lock_person(actor, person)
         if not stored.is_active:
             raise NotPossible(_("This account is deactivated. Activate it first."))
+        if stored.is_service:
+            raise NotPossible(_("A service account never signs in. Make a token for it."))
         if not settings.PORTAL_PASSWORD_SIGN_IN:
             raise NotPossible(_("People sign in by an identity provider alone here."))
         made = _invite(actor, stored)
@@ -211,7 +224,7 @@ def _lock_person(actor: models.User, person: models.User) -> models.User:
 def find_invited(*, token: str) -> models.User:
     """Who may choose a password with the link now. Raises LinkNotValid."""
     person = links.find_link(token=token).person
-    if person is None or not person.is_active:
+    if person is None or not person.is_active or person.is_service:
         raise links.LinkNotValid
     return person
 

@@ -17,7 +17,10 @@ def describe(*, target: models.User | Group) -> State:
     if isinstance(target, Group):
         return {"name": target.name, "permissions": _list_permissions(target.permissions)}
     person = models.User.objects.get(pk=target.pk)
-    names = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "is_superuser", "password")
+    names = (
+        *("username", "first_name", "last_name", "email", "is_active"),
+        *("is_staff", "is_superuser", "is_service", "password"),
+    )
     return {name: getattr(person, name) for name in names} | {
         "groups": sorted(person.groups.values_list("name", flat=True)),
         "permissions": _list_permissions(person.user_permissions),
