@@ -11,7 +11,6 @@ from tests.api.kills import Told, compare
 TIMES = int(os.environ.get("KILLS", "10"))
 
 
-@pytest.mark.database
 def test_whatever_dies_in_the_middle_of_a_post(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kills")
     for path in (folder, folder.parent, folder.parent.parent):
