@@ -197,7 +197,7 @@ class Client:
         ).prepare()
 
     def _judge(self, received: Received, what: str) -> Response:
-        body = self._bearer.blot_bytes(received.body)
+        body = self._bearer.blot_json(self._bearer.blot_bytes(received.body))
         document = read_json(body)
         date = _date(received.date)
         texts = document if isinstance(document, dict) else {}
@@ -256,6 +256,16 @@ class _Bearer(AuthBase):
         text = words if isinstance(words, str) else ""
         text = text.replace(self._key, _BLOT) if len(self._key) >= _SHORTEST_BLOTTED_KEY else text
         return escape_text(text[:LONGEST_WORDS])[:LONGEST_WORDS]
+
+    def blot_json(self, body: bytes) -> bytes:
+        """The same, where JSON has the key in another spelling: with escapes, or not in UTF-8."""
+        if len(self._key) < _SHORTEST_BLOTTED_KEY or not (b"\\" in body or b"\0" in body):
+            return body
+        try:
+            written, key = json.dumps(json.loads(body)), json.dumps(self._key)[1:-1]
+        except (ValueError, RecursionError):
+            return body
+        return written.replace(key, _BLOT).encode() if key in written else body
 
     def blot_bytes(self, body: bytes) -> bytes:
         key = self._key.encode("latin-1")

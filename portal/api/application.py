@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 THREADS, ASIDE = 8, 4  # ASIDE are for calls that the provider may let hang
 _MOST_BODY = 64 * 1024  # bytes
 _ARRIVE_WITHIN = 10.0  # seconds, for a body
+TAKEN_WITHIN = 30.0  # seconds, for a piece of what is answered
 _PAUSE = 1.0  # seconds before the database is tried again
 _FIXED = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -50,13 +51,13 @@ class Application:
             await asyncio.shield(task)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        send = partial(_send_within, send)
         http = ASGIRequest(dict(scope), body := BytesIO())
         http_id, leaving = middleware.find_id(http), None
         try:
             path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
             route, uid = operations.find_route(method=scope["method"], path=path)
-            body.write(await _read_body(receive, headers))
+            body.write(await _read_body(receive, length=int(http.headers.get("Content-Length") or 0)))
             body.seek(0)
             call = calls.Call(
                 method=scope["method"],
@@ -64,8 +65,8 @@ class Application:
                 query=scope["query_string"].decode("latin-1"),
                 body=body.getvalue(),
                 secret=_read_secret(scope),
-                key=headers.get("idempotency-key"),
-                prefer=headers.get("prefer", ""),
+                key=http.headers.get("Idempotency-Key"),
+                prefer=http.headers.get("Prefer", ""),
                 http=http,
                 http_id=http_id,
             )
@@ -81,11 +82,15 @@ class Application:
             answer = make_error(503 if is_unable(error) and scope["method"] == "GET" else 500)
         if scope["path"].startswith(operations.own.PREFIX) and answer.status >= 400:
             answer = make_problem(answer)
-        await _send_answer(send, answer, http_id)
-        if leaving and answer.stream:
-            await self._send_stream(send, answer.stream, leaving)
-        if leaving:
-            leaving.cancel()
+        try:
+            await _send_answer(send, answer, http_id)
+            if leaving and answer.stream:
+                await self._send_stream(send, answer.stream, leaving)
+        finally:
+            if answer.stream:
+                answer.stream.close()
+            if leaving:
+                leaving.cancel()
 
     async def _find_answer(self, call: calls.Call, route: calls.Route, uid: str, leaving: asyncio.Task[None]) -> Answer:
         loop = asyncio.get_running_loop()
@@ -116,12 +121,9 @@ class Application:
     async def _send_stream(self, send: Send, stream: StreamingHttpResponse, leaving: asyncio.Task[None]) -> None:
         """Each piece is written once the one before is sent; for who has left none is."""
         pieces = iter(stream)
-        try:
-            while not leaving.done() and (piece := await self._run(partial(next, pieces, None))) is not None:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-        finally:
-            stream.close()
+        while not leaving.done() and (piece := await self._run(partial(next, pieces, None))) is not None:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
     async def _run[T](self, job: Job[T], *, until: float = 0.0, pool: ThreadPoolExecutor | None = None) -> T:
         """Have one of the threads do it, again and again until then where the database cannot be used."""
@@ -147,9 +149,9 @@ def _do[T](job: Job[T]) -> T:
         release_connection()
 
 
-async def _read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
+async def _read_body(receive: Receive, *, length: int) -> bytes:
     """The whole body. Raises Refusal, or TimeoutError."""
-    size, pieces, more = int(headers.get("content-length") or 0), list[bytes](), True
+    size, pieces, more = length, list[bytes](), True
     async with asyncio.timeout(_ARRIVE_WITHIN):
         while more and max(size, sum(map(len, pieces))) <= _MOST_BODY:
             message = await receive()
@@ -173,6 +175,15 @@ async def _watch(receive: Receive) -> None:
     """Until who asked has left."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def _send_within(send: Send, message: Mapping[str, Any]) -> None:
+    """gunicorn waits for room for ever, also where the connection is lost meanwhile. Raises CancelledError."""
+    try:
+        async with asyncio.timeout(TAKEN_WITHIN):
+            await send(message)
+    except TimeoutError:
+        raise asyncio.CancelledError from None  # closes the connection, as of a client that has left
 
 
 async def _send_answer(send: Send, answer: Answer, http_id: str) -> None:

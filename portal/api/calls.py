@@ -121,7 +121,7 @@ def check_living(token: models.Token) -> None:
 def _acting(call: Call, *, token: models.Token | None = None) -> Iterator[None]:
     """Requests have a limit of their own, which their cancellation must not meet."""
     address, number = client_address.find_address(call.http), token.pk if token else None
-    is_counted = call.method == "POST"
+    is_counted = call.method == "POST" and call.path.startswith("/v1/")
     with audit.acting_from(address=address, http_request=call.http_id, token=number, is_counted=is_counted):
         yield
 

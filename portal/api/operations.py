@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -17,7 +17,7 @@ from portal.api.answers import AGAIN, Answer, Refusal, make_answer, make_error
 from portal.api.calls import Aside, Pending, Result, Route, Task, check_living
 from portal.api.waiting import Goal
 from portal.services.connections import opening, passing
-from portal.services.key import accounts
+from portal.services.key import accounts, pace
 from portal.services.mirrors import releases, sanitize
 from portal.web import logs
 
@@ -63,7 +63,7 @@ def _find_live(task: Task) -> models.Workstation:
 
 def _retrieve(task: Task) -> Answer:
     found = _find_live(task)
-    headers = {"X-Portal-Page": f"{settings.PORTAL_URL}/workstations/{found.uid}/"}
+    headers = {"X-Portal-Page": f"{settings.PORTAL_URL}/workstations/{quote(found.uid, safe='')}/"}
     return make_answer(outcomes.describe_workstation(found, person=task.person), headers)
 
 
@@ -101,7 +101,7 @@ def _refusing() -> Iterator[None]:
 
 
 def _wait(seconds: float | None) -> dict[str, str]:
-    return {"Retry-After": str(math.ceil(seconds))} if seconds else {}
+    return {"Retry-After": str(math.ceil(min(seconds, pace.LONGEST_RETRY_AFTER)))} if seconds else {}
 
 
 def _pass_on(task: Task) -> Aside:

@@ -1,16 +1,18 @@
 """The portal's own API, `/api/`: what the provider's has not. NinjaAPI reads what is asked for, and describes it."""
 
+import errno
 import json
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls import Resolver404, path, resolve
+from django.urls import path, resolve
 from ninja import NinjaAPI
 from ninja.errors import HttpError
 from ninja.security import HttpBearer
@@ -26,10 +28,13 @@ from portal.services.people import policy
 from portal.services.reports import timeline, usage
 from portal.services.requests import fair_queue, running, submissions
 from portal.services.search import exporting, finding
+from portal.services.tokens import tokens
 from portal.web.streams import limit_streams
 
 PREFIX = "/api/"
 _MOST_DAYS = 366
+_WORD = re.compile("[0-9A-Za-z_-]{1,32}")
+_FIRST, _LAST = date(1970, 1, 1), date(2199, 12, 31)
 
 
 class Bearer(HttpBearer):
@@ -49,6 +54,7 @@ api = NinjaAPI(
 
 class _Asked(HttpRequest):
     user: models.User
+    token: models.Token
 
 
 def find_route(*, method: str) -> Route:
@@ -58,13 +64,13 @@ def find_route(*, method: str) -> Route:
 
 def _answer(task: Task) -> Answer:
     """Find the operation as Django finds a page, without the middleware of pages. Raises Refusal."""
-    http = task.call.http
-    http.user = task.person
+    http = cast("_Asked", task.call.http)
+    http.user, http.token = task.person, task.token
     try:
         found = resolve(http.path_info, urlconf=__name__)
-    except Resolver404:
+        response = found.func(http, *found.args, **found.kwargs)
+    except Http404:  # also of NinjaAPI's own page, which is off
         raise Refusal(404) from None
-    response = found.func(http, *found.args, **found.kwargs)
     kept = ("Content-Type",) if response.status_code < 400 else ("Allow", "Retry-After")
     headers = {name: response.headers[name] for name in kept if name in response.headers}
     if isinstance(response, StreamingHttpResponse):
@@ -102,11 +108,19 @@ def _find_numbers(person: models.User, lookups: dict[str, Any], part: finding.Sl
 def list_requests(
     request: _Asked, status: str = "", type: str = "", before: int = models.MAX_ID, limit: int = 50
 ) -> schemas.RequestsOut:
-    lookups = {name: value for name, value in (("status", status), ("type", type)) if value}
+    lookups = _read_filters(status=status, type=type)
     part = finding.Slice(below=_bound_id(before), limit=_bound_limit(limit))
     numbers = _find_numbers(request.user, lookups, part)
     rows = [schemas.RequestOut.describe(row) for row in _list_visible(request).filter(pk__in=numbers).order_by("-pk")]
     return schemas.RequestsOut(data=rows, before=numbers[-1] if len(numbers) == limit else None)
+
+
+def _read_filters(**asked: str) -> dict[str, str]:
+    """Those that are given, and that a request can have: they stand in the audit log."""
+    given = {name: value for name, value in asked.items() if value}
+    if not all(_WORD.fullmatch(value) for value in given.values()):
+        raise HttpError(422, "status and type must be words of 32 letters, digits, - and _ at most.")
+    return given
 
 
 def _bound_limit(limit: int) -> int:
@@ -181,6 +195,8 @@ def list_limits(request: _Asked) -> list[schemas.LimitOut]:
 @api.get("/usage", response=list[schemas.DayOut])
 def read_usage(request: _Asked, since: date, until: date) -> list[schemas.DayOut]:
     """By day, of oneself, or of everybody for who may see all."""
+    if since < _FIRST or until > _LAST:
+        raise HttpError(422, "days must be from 1970 to 2199.")
     if not timedelta() <= until - since < timedelta(days=_MOST_DAYS):
         raise HttpError(422, f"since and until must be at most {_MOST_DAYS} days apart.")
     person = None if request.user.has_perm("portal.see_all") else request.user
@@ -196,7 +212,7 @@ def list_events(
     request: _Asked, number: int | None = None, before: int = models.MAX_ID, limit: int = 50
 ) -> schemas.EventsOut:
     """The audit log, or what it has of one request, for who may see it."""
-    if not request.user.has_perm("portal.view_event"):
+    if not request.user.has_perms(("portal.see_all", "portal.view_event")):
         raise HttpError(403, "only who may see the audit log may list events.")
     rows = models.Event.objects.filter(pk__lt=_bound_id(before)).order_by("-pk")
     if number is not None:
@@ -212,10 +228,19 @@ def export_requests(request: _Asked, form: str, status: str = "", type: str = ""
     """All that one may see, as csv or jsonl, with the columns of docs/export.md; that is recorded."""
     if form not in exporting.CONTENT_TYPES:
         raise Http404
-    asked = {name: value for name, value in (("status", status), ("type", type)) if value}
+    asked = _read_filters(status=status, type=type)
     find = partial(_find_numbers, request.user, asked)
     pieces = exporting.export_rows(actor=request.user, kind="requests", form=form, asked=asked, find=find)
+    pieces = _while_living(request.token, pieces)
     return StreamingHttpResponse(pieces, content_type=exporting.CONTENT_TYPES[form])
+
+
+def _while_living(token: models.Token, pieces: Iterator[str]) -> Iterator[str]:
+    for piece in pieces:
+        if not tokens.list_living().filter(pk=token.pk).exists():
+            # Cut off, as by a reader who is gone: the file does not look whole.
+            raise ConnectionResetError(errno.ECONNRESET, "its token has ended")
+        yield piece
 
 
 urlpatterns = [path(PREFIX.strip("/") + "/", api.urls)]

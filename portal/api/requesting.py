@@ -25,10 +25,10 @@ _States = models.Request.Status
 
 
 class Wish(NamedTuple):
-    """What a POST asks for: as columns of a request, and a digest of all that it says."""
+    """What a POST asks for, and a digest of all that it says."""
 
     task: Task
-    columns: dict[str, Any]
+    body: Mapping[str, Any]
     digest: str
 
 
@@ -39,7 +39,8 @@ def request_workstation(task: Task) -> Result:
     if not 0 < len(key) <= _LONGEST_KEY:
         raise Refusal(400, f"Idempotency-Key must have from 1 to {_LONGEST_KEY} characters.")
     try:
-        submission = repetitions.find_submission(token=task.token, key=key, body=wish.digest)
+        check = partial(_read_columns, wish.body)
+        submission = repetitions.find_submission(token=task.token, key=key, body=wish.digest, check=check)
     except repetitions.KeyReused as error:
         raise Refusal(422, str(error)) from None
     portal_request = models.Request.objects.filter(requester=task.person, submission=submission).first()
@@ -61,7 +62,7 @@ def _read_wish(task: Task) -> Wish:
         body = None
     if not isinstance(body, dict):
         raise Refusal(400, "the body must be a JSON object.")
-    return Wish(task, _read_columns(body), digest)
+    return Wish(task, body, digest)
 
 
 def _read_columns(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,9 +88,9 @@ def _read_columns(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _submit(wish: Wish, submission: UUID) -> models.Request:
-    person = wish.task.person
+    person, columns = wish.task.person, _read_columns(wish.body)
     try:
-        return submissions.submit_request(requester=person, submission=submission, **wish.columns)
+        return submissions.submit_request(requester=person, submission=submission, **columns)
     except (submissions.WorkspaceNotFound, submissions.SubmissionReused):
         raise Refusal(422) from None
     except running.Reached as error:

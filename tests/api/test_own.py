@@ -2,15 +2,22 @@
 
 import csv
 import io
+import itertools
 import json
+import socket
 from datetime import timedelta
 
 import pytest
+import requests
+from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 from openapi_spec_validator import validate
 
 from portal import models
+from portal.api import application
+from portal.models.clock import Now
 from portal.services.requests import submissions
+from portal.services.search import exporting
 from portal.web import streams
 from tests import factories
 from tests.api.serving import Program
@@ -191,9 +198,65 @@ def test_few_exports_are_under_way_at_one_time(make_program, alice):
     await_that(lambda: not streams.HELD.total())
 
 
+def test_an_export_ends_with_its_token(program, alice, monkeypatch):
+    def write(**_):
+        yield "before"
+        models.Token.objects.update(ended_at=Now(), ended_by=alice)
+        yield "after"
+
+    monkeypatch.setattr(exporting, "export_rows", write)
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        ask(program, "/exports/requests.csv")
+    await_that(lambda: not streams.HELD.total())
+
+
+def test_a_reader_who_takes_nothing_holds_no_place(program, monkeypatch):
+    monkeypatch.setattr(application, "TAKEN_WITHIN", 0.5)
+    monkeypatch.setattr(exporting, "export_rows", lambda **_: itertools.repeat("x" * 65_536))
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.connect(("127.0.0.1", program.server.port))
+        head = f"Host: x\r\nAuthorization: Bearer {program.secret}\r\n\r\n"
+        reader.sendall(f"GET /api/exports/requests.csv HTTP/1.1\r\n{head}".encode())
+        assert reader.recv(100)
+        await_that(lambda: not streams.HELD.total())
+    await_that(lambda: not program.server.application.serving)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/requests?status=%00", "/requests?type=%00", "/requests?type=a%20b", "/exports/requests.csv?type=%00"),
+        *("/usage?since=9999-01-01&until=9999-12-31", "/usage?since=0001-01-01&until=0001-01-02"),
+    ],
+)
+def test_what_nothing_can_be_is_refused(program, path):
+    assert read_problem(ask(program, path))[0] == 422
+
+
+def test_no_token_gets_into_the_event_of_an_export(program):
+    assert ask(program, f"/exports/requests.csv?type={program.secret}").status_code == 422
+    assert not models.Event.objects.filter(verb="export").exists()
+
+
+def test_the_audit_log_needs_both_of_its_permissions(make_program, alice):
+    group = Group.objects.create(name="Half")
+    group.permissions.add(Permission.objects.get(codename="view_event"))
+    alice.groups.set([group])
+    assert read_problem(ask(make_program(alice), "/events"))[0] == 403
+
+
+def test_changes_are_limited(program, sandbox, alice, settings):
+    settings.PORTAL_LIMITS = True
+    path = f"/workstations/{factories.create_workstation(alice).uid}/end"
+    told = [ask(program, path, "POST", json={"lifetime": f"{hours}h"}).status_code for hours in range(1, 36)]
+    assert set(told) == {200, 429}
+
+
 def test_what_is_asked_wrongly_is_a_problem(make_program, alice):
     program = make_program(alice)
     assert read_problem(ask(program, "/nothing")) == (404, "Not Found")
+    assert read_problem(ask(program, "/")) == (404, "Not Found")
     wrong = ask(program, "/key", "POST")
     assert (read_problem(wrong)[0], wrong.headers["Allow"]) == (405, "GET")
     assert read_problem(ask(program, "/requests/x"))[0] == 404

@@ -2,6 +2,7 @@
 
 import base64
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import pytest
 
@@ -161,3 +162,10 @@ def test_nobody_releases_too_often(program, alice, settings):
 @pytest.mark.parametrize("uid", ["%00", "%ff", "x" * 300, "a%2Fb", "%2e"])
 def test_an_id_that_nothing_has_is_not_found(program, uid):
     assert program.call("GET", f"/workstations/{uid}").status_code == 422
+
+
+@pytest.mark.parametrize("uid", ["w\u2713rk", "a b", "a?b#c", "100%"])
+def test_a_page_s_address_is_named_whatever_its_uid(program, alice, uid):
+    models.Workstation.objects.filter(pk=factories.create_workstation(alice).pk).update(uid=uid)
+    answer = program.call("GET", f"/workstations/{quote(uid, safe='')}")
+    assert answer.headers["X-Portal-Page"].endswith(f"/workstations/{quote(uid, safe='')}/")

@@ -1,6 +1,8 @@
 """The same POST sent again: never a second workstation."""
 
+import socket
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,7 +12,7 @@ from portal.api import waiting
 from portal.models.clock import Now
 from portal.services.tokens import repetitions
 from tests import factories
-from tests.api.serving import read_error
+from tests.api.serving import PATIENCE, read_error
 from tests.services.reconciling import scan
 from tests.tokens import make_token
 from tests.worker.running import await_row
@@ -133,8 +135,36 @@ def test_what_nobody_asked_for_again_is_forgotten(alice):
 
 
 def test_a_crash_before_the_request_was_stored_leaves_the_key_to_it(program, alice):
-    row = repetitions.find_submission(token=make_token(alice).row, key=KEY, body="x")
-    assert repetitions.find_submission(token=make_token(alice).row, key=KEY, body="x") == row
+    wish: dict[str, Any] = {"key": KEY, "body": "x", "check": list}
+    row = repetitions.find_submission(token=make_token(alice).row, **wish)
+    assert repetitions.find_submission(token=make_token(alice).row, **wish) == row
+
+
+def test_a_key_finds_what_would_not_be_allowed_any_more(program, sandbox):
+    first = program.post_and_send(KEY, lifetime="8h")
+    factories.set_policy(lifetimes="1h 2h", lifetime="1h")
+    again = program.post(KEY, lifetime="8h")
+    assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
+    refused = program.post("other", lifetime="8h")
+    assert refused.status_code == 400
+    assert program.post_and_send("other", lifetime="1h").status_code == 200  # it was not used up
+
+
+def test_a_key_is_kept_while_its_request_is_open(program, hasty):
+    assert program.post(KEY).status_code == 503
+    models.Repetition.objects.update(at=Now() - repetitions.KEPT - timedelta(hours=1))
+    assert program.post(KEY).status_code == 503
+    assert models.Request.objects.count() == 1
+
+
+def test_two_lines_are_one_preference_and_one_key(program, hasty):
+    head = "POST /v1/workstations HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 18\r\n"
+    lines = "Prefer: respond-async\r\nPrefer: wait=5\r\nIdempotency-Key: a\r\nIdempotency-Key: b\r\n"
+    for _ in range(2):
+        with socket.create_connection(("127.0.0.1", program.server.port), timeout=PATIENCE) as raw:
+            raw.sendall(f'{head}{lines}Authorization: Bearer {program.secret}\r\n\r\n{{"type": "python"}}'.encode())
+            assert b" 202 " in raw.recv(4096)
+    assert models.Request.objects.count() == 1
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])

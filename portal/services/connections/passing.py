@@ -52,7 +52,7 @@ def pass_on(*, person: models.User, workstation: models.Workstation, wish: Wish)
         response, failure = error.response, failures.classify_error(error)
     if response is None:
         return Passed(row=row, failure=failure, status=504 if failure and failure.may_exist else 503)
-    is_whole = not response.truncated and _is_json(response.body)
+    is_whole = response.status >= 200 and not response.truncated and _is_json(response.body)
     status = response.status if is_whole or response.status >= 300 else 502
     return Passed(
         row=row,

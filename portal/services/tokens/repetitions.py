@@ -1,11 +1,12 @@
 """What a program finds again that sends the same POST once more: by an Idempotency-Key, or without one by its body."""
 
 import hashlib
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from portal import models
@@ -19,15 +20,19 @@ class KeyReused(Exception):
 
 
 @transaction.atomic
-def find_submission(*, token: models.Token, key: str, body: str) -> UUID:
-    """The one submission that a key of the token's person stands for, for a day. Raises KeyReused.
+def find_submission(*, token: models.Token, key: str, body: str, check: Callable[[], object]) -> UUID:
+    """The one submission that a key of the token's person stands for: a day, or while it is open. Raises KeyReused.
 
-    It is there before the request is: whoever sends the same after a crash, or at the same moment, gets the same.
+    It is there before the request is: whoever sends the same after a crash, or at the same moment, gets the same. What
+    `check` raises leaves a new key as it is.
     """
     _forget_old()
     digest = hashlib.sha256(f"{token.person_id} {key}".encode()).hexdigest()
-    values = {"token": token, "body": body, "submission": uuid4()}
-    row, _is_new = models.Repetition.objects.get_or_create(key=digest, defaults=values)
+    row = models.Repetition.objects.filter(key=digest).first()
+    if row is None:
+        check()
+        values = {"token": token, "body": body, "submission": uuid4()}
+        row, _is_new = models.Repetition.objects.get_or_create(key=digest, defaults=values)
     if row.body != body:
         raise KeyReused(_("This Idempotency-Key came with another body before."))
     return row.submission
@@ -40,11 +45,17 @@ def owe_outcome(*, token: models.Token, body: str, submission: UUID) -> None:
 
 
 def _forget_old() -> None:
-    models.Repetition.objects.filter(at__lt=Now() - KEPT).delete()
+    models.Repetition.objects.exclude(_is_kept()).delete()
+
+
+def _is_kept() -> Q:
+    """Whoever asks goes on to ask for what is open, however long a pause lasts."""
+    open_ = models.Request.objects.filter(ended_at=None).values("submission")
+    return Q(at__gt=Now() - KEPT) | Q(submission__in=open_)
 
 
 def list_owed(*, token: models.Token, body: str) -> QuerySet[models.Repetition]:
-    return models.Repetition.objects.filter(token=token, body=body, key="", at__gt=Now() - KEPT).order_by("pk")
+    return models.Repetition.objects.filter(_is_kept(), token=token, body=body, key="").order_by("pk")
 
 
 def settle(*, owed: models.Repetition) -> bool:
