@@ -9,16 +9,15 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
 
+from tests import ports
 from tests.e2e.conftest import ARGUMENTS, CHROMIUM
-
-_DISPLAY = ":77"
-_VNC_PORT = 5977
 
 
 class Relay:
@@ -61,15 +60,22 @@ def _serve(
 @contextmanager
 def run_desktop(folder: Path) -> Iterator[tuple[Relay, Path]]:
     """Xvnc in one colour with a window that writes down each key; and the file that has them."""
-    options = ["-SecurityTypes", "None", "-localhost", "yes", "-rfbport", str(_VNC_PORT), "-geometry", "1280x720"]
-    keys, environment = folder / "keys.txt", os.environ | {"DISPLAY": _DISPLAY}
+    port, keys = ports.find_port(), folder / "keys.txt"
+    options = ["-SecurityTypes", "None", "-localhost", "yes", "-rfbport", str(port), "-geometry", "1280x720"]
     with ExitStack() as stack, keys.open("wb") as file:
-        display = subprocess.Popen(["Xvnc", _DISPLAY, *options], stderr=subprocess.DEVNULL)
+        told, tells = os.pipe()
+        display = subprocess.Popen(
+            ["Xvnc", "-displayfd", str(tells), *options], pass_fds=[tells], stderr=subprocess.DEVNULL
+        )
         stack.callback(_end, display)
-        _wait_for_port(_VNC_PORT, of=display)
+        os.close(tells)
+        with os.fdopen(told, "rb") as numbers:  # the one that it has taken, once it can be used
+            environment = os.environ | {"DISPLAY": f":{numbers.readline().decode().strip()}"}
+        _wait_for_port(port, of=display)
         subprocess.run(["xsetroot", "-solid", "#c02040"], env=environment, check=True)
         stack.callback(_end, subprocess.Popen(["xev", "-event", "keyboard"], env=environment, stdout=file))
-        yield stack.enter_context(_serve(_relay_to_vnc, subprotocols=[Subprotocol("binary")])), keys
+        relay = partial(_relay_to_vnc, port)
+        yield stack.enter_context(_serve(relay, subprotocols=[Subprotocol("binary")])), keys
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
@@ -84,8 +90,8 @@ def _wait_for_port(port: int, *, of: "subprocess.Popen[bytes]") -> None:
     raise RuntimeError("the process that was to listen has ended")
 
 
-def _relay_to_vnc(connection: ServerConnection) -> None:
-    with socket.create_connection(("127.0.0.1", _VNC_PORT)) as desktop:
+def _relay_to_vnc(port: int, connection: ServerConnection) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as desktop:
         _pass_on(connection, read=lambda: desktop.recv(65536), write=desktop.sendall)
         with suppress(OSError):
             desktop.shutdown(socket.SHUT_RDWR)
