@@ -86,6 +86,7 @@ WEB_THREADS = 16  # of each web process
 WEB_CONNECTIONS = max(2, min(10, 44 // WEB_PROCESSES))
 
 # Programs are served by a process of their own: `manage.py api`.
+PORT = environment.read_whole_number("PORT", default=8000, least=1, most=65535)
 PORTAL_API_PORT = environment.read_whole_number("PORTAL_API_PORT", default=8002, least=1, most=65535)
 PORTAL_API_WAIT = environment.read_number("PORTAL_API_WAIT", default=55, least=0.1, most=600)
 PORTAL_API_PASS_THROUGH = environment.read_flag("PORTAL_API_PASS_THROUGH", default=False)

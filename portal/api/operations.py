@@ -63,7 +63,7 @@ def _find_live(task: Task) -> models.Workstation:
 
 def _retrieve(task: Task) -> Answer:
     found = _find_live(task)
-    headers = {"X-Portal-Page": f"{settings.PORTAL_URL}/workstations/{quote(found.uid, safe='')}/"}
+    headers = {"X-Portal-Page": outcomes.name_page(f"/workstations/{quote(found.uid, safe='')}/")}
     return make_answer(outcomes.describe_workstation(found, person=task.person), headers)
 
 

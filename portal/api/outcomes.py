@@ -11,6 +11,12 @@ from portal import failures, models
 from portal.api.answers import AGAIN, Answer, make_answer, make_error
 
 
+def name_page(path: str) -> str:
+    """The whole address of a page; a path without PORTAL_URL, but by `make run`, which has pages on another port."""
+    local = f"http://{settings.PORTAL_BIND}:{settings.PORT}" if settings.PORTAL_LOCAL else ""
+    return (settings.PORTAL_URL or local) + path
+
+
 def describe_workstation(stored: models.Workstation, *, person: models.User) -> dict[str, Any]:
     """The workstation as the provider described it last; without the contents of a workspace that is another's."""
     document: dict[str, Any] = json.loads(stored.raw)
@@ -30,7 +36,7 @@ def describe_progress(portal_request: models.Request) -> Answer:
 
 
 def _find_headers(portal_request: models.Request) -> dict[str, str]:
-    page = f"{settings.PORTAL_URL}/requests/{portal_request.pk}/"
+    page = name_page(f"/requests/{portal_request.pk}/")
     return {"X-Portal-Request": portal_request.label, "X-Portal-Page": page}
 
 

@@ -3,10 +3,10 @@
 from datetime import date, datetime
 from typing import Any, Self
 
-from django.conf import settings
 from ninja import Schema
 
 from portal import models
+from portal.api import outcomes
 from portal.services.reports import timeline
 
 
@@ -59,7 +59,7 @@ class RequestOut(Schema):
         same = ("type", "lifetime", "note", "status", "created_at", "ended_at")
         return cls(
             number=row.pk,
-            page=f"{settings.PORTAL_URL}/requests/{row.pk}/",
+            page=outcomes.name_page(f"/requests/{row.pk}/"),
             requester=row.requester.get_username(),
             workspace=row.workspace_uid,
             failure=_describe_failure(row),

@@ -22,7 +22,7 @@ def test_a_workstation_comes_as_the_provider_described_it(program, sandbox):
     assert answer.headers["Content-Type"] == "application/json"
     portal_request = models.Request.objects.get()
     assert answer.headers["X-Portal-Request"] == portal_request.label
-    assert answer.headers["X-Portal-Page"] == f"/requests/{portal_request.pk}/"
+    assert answer.headers["X-Portal-Page"] == f"http://127.0.0.1:8000/requests/{portal_request.pk}/"
 
 
 def test_it_is_a_request_like_any_other(program, alice, settings):

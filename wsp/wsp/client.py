@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 import httpx2
 
@@ -88,7 +88,7 @@ class Portal:
     def find_page(self, uid: str) -> str:
         answer = self._send("GET", _name(uid))
         read_document(answer)  # whether there is one
-        return str(answer.headers.get("X-Portal-Page", f"{self.url}/workstations/{uid}/"))
+        return urljoin(self.url, answer.headers.get("X-Portal-Page", f"/workstations/{uid}/"))
 
     # --- Changing ---
 
