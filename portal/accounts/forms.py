@@ -161,6 +161,7 @@ class TokenForm(forms.Form):
     )
     scopes = forms.MultipleChoiceField(
         label=_("It may"),
+        help_text=_("Never more than its owner may."),
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": _("Choose what it may do."), "invalid_choice": NOT_IN_LIST},
     )

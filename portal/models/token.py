@@ -22,10 +22,10 @@ class Token(Audited):
     BEGINS = True
 
     class Scope(models.TextChoices):
-        READ = "read", _("See your workstations")
-        REQUEST = "request", _("Request workstations")
-        RELEASE = "release", _("Release your workstations")
-        OPEN = "open", _("Open connections to your workstations")
+        READ = "read", _("See workstations and requests")
+        REQUEST = "request", _("Request and extend workstations")
+        RELEASE = "release", _("Release workstations")
+        OPEN = "open", _("Open connections to workstations")
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="tokens")
     name = models.CharField(max_length=60, help_text=_("What its owner calls it."))

@@ -29,7 +29,7 @@ def test_it_is_shown_once(alice, sign_in):
     assert token.ends_at
     account = read(browser.get("/accounts/"))
     assert "nightly build" in account
-    assert "See your workstations, Request workstations" in account
+    assert "See workstations and requests, Request and extend workstations" in account
     assert "never used" in account
     assert text not in account
 
@@ -73,7 +73,7 @@ def test_what_is_wrong_is_said(alice, sign_in, wrong, words):
 
 def test_only_what_the_person_may_is_offered(anna, sign_in):
     page = read(sign_in(anna).get("/accounts/tokens/new/"))
-    assert "See your workstations" in page
+    assert "See workstations and requests" in page
     assert "Request workstations" not in page
 
 

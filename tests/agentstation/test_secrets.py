@@ -57,6 +57,13 @@ def test_a_response_that_repeats_the_key_has_it_blotted_out(client_of, fail, ser
     assert error.response.message == "Unknown key [API key], [API key]"
 
 
+def test_a_response_in_another_encoding_has_no_key_either(client_of, fail, serve):
+    body = json.dumps({"error": "No", "message": f"Unknown key {KEY}"}).encode("utf-16")
+    error = fail(lambda: client_of(serve(answering(response(401, body))).url).request_workstation(type="python"))
+    assert error.response
+    assert json.loads(error.response.body)["message"] == "Unknown key [API key]"
+
+
 def test_no_half_of_the_key_is_left_where_words_are_cut(client_of, fail, serve):
     body = json.dumps({"error": "No", "message": KEY.rjust(4096 + len(KEY) // 2)}).encode()
     error = fail(lambda: client_of(serve(answering(response(401, body))).url).request_workstation(type="python"))
