@@ -151,6 +151,8 @@ PORTAL_SECOND_FACTOR = environment.read_choice(
 )
 PORTAL_RUNNING_PER_PERSON = environment.read_whole_number("PORTAL_RUNNING_PER_PERSON", default=0, least=0, most=100_000)
 PORTAL_RUNNING = environment.read_whole_number("PORTAL_RUNNING", default=0, least=0, most=100_000)
+PORTAL_NOT_MAILED = " ".join(environment.read_list("PORTAL_NOT_MAILED", default="unassigned"))
+PORTAL_NOT_TO_CHANNELS = " ".join(environment.read_list("PORTAL_NOT_TO_CHANNELS"))
 PORTAL_RECONCILE_GRACE = environment.read_number("PORTAL_RECONCILE_GRACE", default=60, least=0.1, most=3600)
 PORTAL_SCAN_INTERVAL = environment.read_number("PORTAL_SCAN_INTERVAL", default=300, least=0.1, most=86_400)
 PORTAL_LONGEST_WAIT = environment.read_number("PORTAL_LONGEST_WAIT", default=86_400, least=1, most=31_536_000)

@@ -12,6 +12,7 @@ from portal.failures import Words
 from portal.forms.fields import CheckedField, Count, WholeText
 
 _MOST = 20  # lifetimes
+_COLUMNS = {"mailed": "unmailed", "sent": "unsent"}  # of what is not checked
 
 
 class LifetimesField(WholeText):
@@ -72,7 +73,12 @@ class PolicyForm(forms.Form):
         """`kinds`: of notifications, by name, with their words; `team_kinds`: those that channels may get."""
         super().__init__(*args, **kwargs)
         self.fields["mailed"].choices, self.fields["sent"].choices = kinds, team_kinds  # type: ignore[attr-defined]
-        for name, default in models.Policy.read_defaults().items():
+        defaults = models.Policy.read_defaults()
+        for name, column in _COLUMNS.items():
+            missing, choices = defaults.pop(column).split(), self.fields[name].choices  # type: ignore[attr-defined]
+            left_out = [f"“{words}”" for kind, words in choices if kind in missing]
+            defaults[name] = _("all but %s") % ", ".join(left_out) if left_out else _("all of them")
+        for name, default in defaults.items():
             words = _("A new portal begins with %(default)s.") % {"default": default}
             self.fields[name].help_text = f"{self.fields[name].help_text} {words}"
 
@@ -80,7 +86,7 @@ class PolicyForm(forms.Form):
     def decided(self) -> dict[str, Any]:
         """The columns of the policy: of notifications those are left out that were not checked."""
         values = dict(self.cleaned_data)
-        for name, column in (("mailed", "unmailed"), ("sent", "unsent")):
+        for name, column in _COLUMNS.items():
             checked, choices = values.pop(name), self.fields[name].choices  # type: ignore[attr-defined]
             values[column] = " ".join(kind for kind, _words in choices if kind not in checked)
         return values

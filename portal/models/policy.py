@@ -25,9 +25,11 @@ class Policy(Audited):
             "running_per_person": "PORTAL_RUNNING_PER_PERSON",
             "running": "PORTAL_RUNNING",
             "second_factor": "PORTAL_SECOND_FACTOR",
+            "unmailed": "PORTAL_NOT_MAILED",
+            "unsent": "PORTAL_NOT_TO_CHANNELS",
         }
     )
-    AUDITED = (*SETTINGS, "unmailed", "unsent")
+    AUDITED = tuple(SETTINGS)
 
     class SecondFactor(models.TextChoices):
         OPTIONAL = "optional", _("Nobody must have one")
@@ -48,12 +50,10 @@ class Policy(Audited):
     )
 
     unmailed = models.CharField(
-        max_length=500,
-        default="unassigned",
-        help_text=_("Kinds of notifications that are mailed to who wants them only."),
+        max_length=500, help_text=_("Kinds of notifications that are mailed to who wants them only.")
     )
     unsent = models.CharField(
-        max_length=500, default="", help_text=_("Kinds of notifications that the team's channels do not get.")
+        max_length=500, help_text=_("Kinds of notifications that the team's channels do not get.")
     )
 
     class Meta:

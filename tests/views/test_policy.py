@@ -79,3 +79,12 @@ def test_what_is_mailed_and_what_channels_get_is_chosen(sign_in, root, alice):
     sent = [messages.is_for_channels(kind=kind, decided=decided) for kind in ("paused", "review", "failed")]
     assert sent == [True, False, False]
     assert policy.read_policy() == decided
+
+
+def test_a_new_portal_s_notifications_begin_as_the_environment_says(sign_in, root, settings):
+    settings.PORTAL_NOT_MAILED, settings.PORTAL_NOT_TO_CHANNELS = "ends ready", "paused"
+    form = sign_in(root).get(PAGE).context["form"]
+    kinds = [kind for kind, _words in messages.list_all()]
+    assert {kind for kind in kinds if kind not in form["mailed"].value()} == {"ends", "ready"}
+    assert "paused" not in form["sent"].value()
+    assert form.fields["sent"].help_text.endswith("A new portal begins with all but “Sending is paused”.")
