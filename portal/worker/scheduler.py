@@ -60,7 +60,7 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
     reconcile_requests = partial(reconcile.reconcile_requests, client=client, steady=steady)
     refresh = partial(refreshing.refresh_workstations, client=client)
     jobs = [
-        Job("recover", interval, partial(timeouts.expire_overdue, watched=watched)),
+        Job("recover", 2 * interval, partial(timeouts.expire_overdue, watched=watched)),
         Job("reconcile", interval, reconcile_requests, uses_key=True),
         Job("probe", min(interval, 2.0), partial(credentials.probe_key, client=client), uses_key=True),
         Job("refresh", min(settings.PORTAL_REFRESH_INTERVAL, 2.0), refresh, uses_key=True),
