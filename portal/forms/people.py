@@ -120,7 +120,9 @@ class PersonForm(RoleForm, DetailsForm, UsernameForm):
     """Adds somebody, who chooses the password later, or a service account."""
 
     is_service = forms.BooleanField(
-        label=_("Service account: nobody signs in with it, and you make its tokens for programs"), required=False
+        label=_("Service account for programs"),
+        help_text=_("Nobody signs in with it: you make its tokens. It can't be an administrator."),
+        required=False,
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
