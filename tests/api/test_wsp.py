@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.worker.running import run_worker
-from wsp import client, failures
+from wsp import client, failures, signin
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def portal(program, sandbox) -> Iterator[client.Portal]:
-    with client.Portal(f"http://127.0.0.1:{program.server.port}", program.secret) as opened:
+    with client.Portal(signin.SignIn(f"http://127.0.0.1:{program.server.port}", program.secret)) as opened:
         yield opened
 
 

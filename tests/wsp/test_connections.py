@@ -6,7 +6,7 @@ import pytest
 
 from tests.wsp.running import PATIENCE, Window, start
 from tests.wsp.serving import Answer, Told
-from wsp import client
+from wsp import client, signin
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_addresses_are_in_no_log(run, signed_in, caplog):
     secret = "cxBMzXSFUSXf"
     with Told(events) as other, Told(Answer(document={"url": f"{other.url}/v1/log/sse/{secret}"})) as portal:
         caplog.set_level("DEBUG")
-        with client.Portal(portal.url, "wsp_token") as opened:
+        with client.Portal(signin.SignIn(portal.url, "wsp_token")) as opened:
             assert list(opened.follow_log("x")) == ["1"]
     assert secret not in caplog.text
     assert "wsp_token" not in caplog.text + repr(vars(opened))

@@ -7,8 +7,7 @@ import shlex
 import sys
 import uuid
 import webbrowser
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -34,8 +33,7 @@ def main() -> None:
 
 
 def open_portal() -> client.Portal:
-    sign_in = signin.read()
-    return client.Portal(sign_in.url, sign_in.token)
+    return client.Portal(signin.read())
 
 
 def complete(context: typer.Context, incomplete: str) -> list[str]:
@@ -57,6 +55,7 @@ def read_seconds(text: object) -> float:
 
 
 Uid = Annotated[str, typer.Argument(metavar="ID", help="Of a workstation.", autocompletion=complete)]
+Way = Literal["page", "vncwss", "vnc", "cdp"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Timeout = Annotated[
     float, typer.Option(parser=read_seconds, metavar="TIME", show_default=False, help="How long to wait: 90s, 10m.")
@@ -76,9 +75,6 @@ def begin(
     pass
 
 
-# --- Signing in ---
-
-
 @app.command()
 def login(
     url: Annotated[str, typer.Option(help="The portal's address.")] = "",
@@ -88,7 +84,7 @@ def login(
     url = signin.clean_url(url or typer.prompt("Portal (https://portal.example)"))
     token = sys.stdin.readline() if with_token else typer.prompt("Token", hide_input=True)
     sign_in = signin.make(url=url, token=token)
-    with client.Portal(sign_in.url, sign_in.token) as portal:
+    with client.Portal(sign_in) as portal:
         portal.list_workstations(most=1)
     show.say(f"Signed in to {url}. The token is kept in {signin.keep(sign_in)}.")
 
@@ -151,17 +147,14 @@ def request(
         with open_portal() as portal, show.errors.status(f"Requesting a workstation of type {type}") as status:
             made, where = portal.request_workstation(wish, seconds=timeout, again=wait, note=note)
     except (client.StillWaiting, KeyboardInterrupt) as stopped:
-        show.say(f"The request stays in the portal. To wait on for it: {describe_command(wish)}")
+        given = {"--for": lifetime, "--workspace": workspace, "--key": wish.key}
+        options = [word for name, value in given.items() if value for word in (name, value)]
+        command = shlex.join(["wsp", "request", type, *options, "--wait"])
+        show.say(f"The request stays in the portal. To wait on for it: {command}")
         raise typer.Exit(4) if isinstance(stopped, KeyboardInterrupt) else stopped from None
     note(where)
     show.say(f"It runs. To work in it: wsp terminal {made.get('id')}")
     show.show(made | {"portal": where._asdict()}, made.get("id"), as_json=as_json)
-
-
-def describe_command(wish: client.Wish) -> str:
-    given = {"--for": wish.lifetime, "--workspace": wish.workspace, "--key": wish.key}
-    options = [word for name, value in given.items() if value for word in (name, value)]
-    return shlex.join(["wsp", "request", wish.type, *options, "--wait"])
 
 
 @app.command()
@@ -187,28 +180,19 @@ def release(uid: Uid, timeout: Timeout = 120.0, as_json: Json = False) -> None:
 # --- Connections ---
 
 
-class Way(StrEnum):
-    PAGE = "page"
-    DESKTOP = "vncwss"
-    NATIVE_DESKTOP = "vnc"
-    BROWSER = "cdp"
-
-
 @app.command(name="open")
 def open_desktop(
     uid: Uid,
-    way: Annotated[Way, typer.Option("--for", help="An address for noVNC, a VNC viewer or Playwright.")] = Way.PAGE,
+    way: Annotated[Way, typer.Option("--for", help="An address for noVNC, a VNC viewer or Playwright.")] = "page",
     only_print: Annotated[bool, typer.Option("--print", help="Print the page's address, and open nothing.")] = False,
     as_json: Json = False,
 ) -> None:
     """Open a workstation's desktop in the browser, or print an address for a program. Such an address is a secret."""
     with open_portal() as portal:
-        if way is Way.PAGE:
-            url = portal.find_page(uid) + "desktop/"
-        else:
-            url = portal.open_connection(uid, "browser/cdp" if way is Way.BROWSER else way)
+        path = "browser/cdp" if way == "cdp" else way
+        url = portal.find_page(uid) + "desktop/" if way == "page" else portal.open_connection(uid, path)
     show.show({"url": url}, url, as_json=as_json)
-    if way is Way.PAGE and not only_print and sys.stdout.isatty():
+    if way == "page" and not only_print and sys.stdout.isatty():
         webbrowser.open(url)
 
 
@@ -232,10 +216,9 @@ def logs(
     with open_portal() as portal:
         if not follow:
             heads = {"CREATED": "createdAt", "LEVEL": "level", "TYPE": "type", "URL": "url"}
-            return show.show_table(client.list_logs(portal.read_workstation(uid)), heads, as_json=as_json)
-        for entry in portal.follow_log(uid):
+            show.show_table(client.list_logs(portal.read_workstation(uid)), heads, as_json=as_json)
+        for entry in portal.follow_log(uid) if follow else ():
             print(json.dumps(entry) if as_json else show.describe_entry(entry), flush=True)
-    return None
 
 
 # --- Assistants ---

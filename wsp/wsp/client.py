@@ -3,14 +3,16 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 from urllib.parse import quote, urljoin
 
 import httpx2
 
 from wsp import __version__
 from wsp.failures import NotSettled, Refused, Unreachable, WrongUse, read_document
+from wsp.signin import SignIn
 
 # Their lines name addresses, and whoever has that of a log stream can read it.
 for name in ("httpx2", "httpcore2"):
@@ -52,14 +54,11 @@ class StillWaiting(NotSettled):
         self.where = where
 
 
-class Portal:
-    def __init__(self, url: str, token: str) -> None:
-        self.url = url
-        headers = {"Authorization": f"Bearer {token}", "User-Agent": f"wsp/{__version__}"}
-        self._http = httpx2.Client(base_url=url, headers=headers)
-
-    def __enter__(self) -> Self:
-        return self
+class Portal(AbstractContextManager["Portal"]):
+    def __init__(self, sign_in: SignIn) -> None:
+        self.url = sign_in.url
+        headers = {"Authorization": f"Bearer {sign_in.token}", "User-Agent": f"wsp/{__version__}"}
+        self._http = httpx2.Client(base_url=self.url, headers=headers)
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
@@ -202,11 +201,10 @@ def _read_list(data: object) -> list[Document]:
 
 def _read_entry(event: httpx2.ServerSentEvent) -> Document | str:
     """What its fields are is not documented."""
-    try:
-        entry = event.json()
-    except ValueError:
-        return event.data
-    return entry if isinstance(entry, dict) else event.data
+    with suppress(ValueError):
+        if isinstance(entry := event.json(), dict):
+            return entry
+    return event.data
 
 
 def _is_settled(answer: httpx2.Response) -> bool:

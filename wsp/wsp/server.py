@@ -5,6 +5,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 from mcp.server.auth.provider import AccessToken
@@ -89,8 +90,7 @@ class Tools:
     def _open(self, context: Context) -> Iterator[client.Portal]:
         """The caller's portal. The assistant is told of failures what a person would be."""
         try:
-            sign_in = self._find(context)
-            with client.Portal(sign_in.url, sign_in.token) as portal:
+            with client.Portal(self._find(context)) as portal:
                 yield portal
         except Failure as failure:
             raise ToolError(str(failure)) from None
@@ -144,12 +144,8 @@ class Tools:
         """Read what a workstation logs from now on for some seconds, and which log files its workspace has."""
         with self._open(context) as portal:
             files = client.list_logs(portal.read_workstation(workstation_id))
-            entries = list[client.Document | str]()
-            for entry in portal.follow_log(workstation_id, seconds=seconds) if seconds else ():
-                entries.append(entry)
-                if len(entries) == _MOST_ENTRIES:
-                    break
-        return {"files": files, "entries": entries}
+            entries = islice(portal.follow_log(workstation_id, seconds=seconds) if seconds else (), _MOST_ENTRIES)
+            return {"files": files, "entries": list(entries)}
 
     def open_address(
         self,

@@ -1,9 +1,5 @@
-"""Where the portal is and the token for it: kept in the user's config folder, or given by WSP_URL and WSP_TOKEN.
+"""Where the portal is and the token for it: kept in the user's config folder, or given by WSP_URL and WSP_TOKEN."""
 
-A token may be had in other ways than by asking for it: whoever has one calls `keep`.
-"""
-
-import ipaddress
 import json
 import os
 import re
@@ -16,6 +12,7 @@ import typer
 
 from wsp.failures import NotSignedIn, WrongUse
 
+_LOCAL = re.compile(r"127(\.\d{1,3}){3}|::1|(.+\.)?localhost")
 _TOKEN = re.compile("[!-~]+")
 _HOW = "Run `wsp login`, or set WSP_URL and WSP_TOKEN."
 
@@ -43,7 +40,7 @@ def clean_url(text: str) -> str:
         parts = httpx2.URL()
     if parts.scheme not in ("http", "https") or not parts.host or parts.userinfo:
         raise WrongUse("The portal's address must be like https://portal.example.")
-    if parts.scheme == "http" and not _is_local(parts.host):
+    if parts.scheme == "http" and not _LOCAL.fullmatch(parts.host):
         raise WrongUse("The portal's address must begin with https://, so that nobody on the way reads your token.")
     return url
 
@@ -68,10 +65,9 @@ def read() -> SignIn:
 def keep(sign_in: SignIn) -> Path:
     place = _find_place()
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(dir=place.parent)  # with mode 0600
-    with os.fdopen(number, "w") as file:
+    with tempfile.NamedTemporaryFile("w", dir=place.parent, delete=False) as file:  # with mode 0600
         json.dump(asdict(sign_in), file)
-    return Path(name).replace(place)
+    return Path(file.name).replace(place)
 
 
 def forget() -> bool:
@@ -92,10 +88,3 @@ def _read_file() -> SignIn | None:
         return None
     except (OSError, ValueError, TypeError):
         raise NotSignedIn(f"{_find_place()} cannot be read.", _HOW) from None
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

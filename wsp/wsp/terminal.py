@@ -18,13 +18,9 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from wsp.failures import Unreachable, WrongUse
 
-try:
+if sys.platform != "win32":
     import termios
     import tty
-except ImportError:  # Windows
-    has_terminal = False
-else:
-    has_terminal = sys.stdin.isatty()
 
 LEAVE = b"\x1d"  # Ctrl-]
 _PROMPT = re.compile(rb"[$#] (?:\x1b\[[0-9;?]*[a-zA-Z])*\Z")
@@ -33,7 +29,7 @@ _PLAIN = b"\x1b[?1049l\x1b[?1000;1002;1003;1004;1006;2004l\x1b[?25h\r\n"
 
 
 def check() -> None:
-    if not has_terminal:
+    if sys.platform == "win32" or not sys.stdin.isatty():
         raise WrongUse("This needs a terminal (on Linux or macOS), and no pipe.")
 
 
