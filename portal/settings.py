@@ -236,7 +236,7 @@ LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_ADAPTER = "portal.accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_RATE_LIMITS = MFA_RATE_LIMITS = False  # ours: portal/accounts/guessing.py
+ACCOUNT_RATE_LIMITS = MFA_RATE_LIMITS = IDP_OIDC_RATE_LIMITS = False  # ours: portal/accounts/guessing.py
 MFA_ADAPTER = "portal.accounts.adapters.FactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
@@ -246,6 +246,9 @@ PORTAL_OIDC = environment.read_issuers("PORTAL_OIDC")
 PORTAL_PASSWORD_SIGN_IN = environment.read_flag("PORTAL_PASSWORD_SIGN_IN", default=True)
 if not (PORTAL_PASSWORD_SIGN_IN or PORTAL_OIDC):
     environment.stop("Without PORTAL_PASSWORD_SIGN_IN and PORTAL_OIDC nobody could sign in.")
+PORTAL_PROGRAM_SIGN_IN = environment.read_flag("PORTAL_PROGRAM_SIGN_IN", default=False)
+INSTALLED_APPS += ["allauth.idp.oidc"] if PORTAL_PROGRAM_SIGN_IN else []  # for `wsp login`
+IDP_OIDC_DEVICE_CODE_EXPIRES_IN = 10 * 60  # seconds
 SOCIALACCOUNT_ADAPTER = "portal.accounts.oidc.IssuerAdapter"
 CACHES = {
     # What issuers publish, for each process by itself: whoever can write in the database must not choose their keys.

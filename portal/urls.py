@@ -1,8 +1,9 @@
 """The portal's addresses."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
-from django.urls import path, register_converter
+from django.urls import include, path, register_converter
 from django.views.generic import RedirectView
 
 from portal.accounts import account, factors, joining, oidc, passkeys, sign_in, tokens
@@ -134,5 +135,16 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]
+
+if settings.PORTAL_PROGRAM_SIGN_IN:
+    from portal.accounts import devices
+
+    for_programs = [
+        path("", devices.approve, name="device_authorization"),
+        path("code/", devices.AskCode.as_view(), name="device_code"),
+        path("token/", devices.GiveToken.as_view(), name="token"),
+    ]
+    # By this name allauth tells programs the address of the page.
+    urlpatterns.append(path("accounts/device/", include(([path("", include((for_programs, "oidc")))], "idp"))))
 
 handler500 = "portal.views.errors.server_error"

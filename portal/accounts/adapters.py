@@ -36,7 +36,8 @@ class AccountAdapter(DefaultAccountAdapter):
         "username_password_mismatch": gettext_lazy(
             "The username or password is incorrect. Upper and lower case matter in both. Try again, or ask an "
             "administrator for a link to choose a new password."
-        )
+        ),
+        "incorrect_code": gettext_lazy("This code is incorrect, was used before, or is older than ten minutes."),
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:

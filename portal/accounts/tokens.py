@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -46,10 +46,14 @@ def _create(request: SignedInRequest, *, person: models.User, back: tuple[str, s
         lifetime=timedelta(days=days) if days else None,
         addresses=form.cleaned_data["addresses"],
     )
-    # `make run` has no proxy, which leads there otherwise.
-    local = f"http://{settings.PORTAL_BIND}:{settings.PORTAL_API_PORT}/v1" if settings.PORTAL_LOCAL else ""
-    shown = {"token": text, "local": local, "address": local or make_address(request, "/v1"), "back": back}
+    shown = {"token": text, "address": make_base_url(request), "is_local": settings.PORTAL_LOCAL, "back": back}
     return render(request, "accounts/token.html", shown)
+
+
+def make_base_url(request: HttpRequest) -> str:
+    """Where programs come. `make run` has no proxy, which leads there otherwise."""
+    local = f"http://{settings.PORTAL_BIND}:{settings.PORTAL_API_PORT}/v1"
+    return local if settings.PORTAL_LOCAL else make_address(request, "/v1")
 
 
 @require_POST

@@ -255,6 +255,14 @@ def make_and_end_token(stage: Stage) -> None:
     stage.post(stage.alice, f"/accounts/tokens/{models.Token.objects.get().pk}/end/")
 
 
+def sign_in_a_program(stage: Stage) -> None:
+    program, person = Browser(REMOTE_ADDR=ADDRESS), stage.browse(stage.alice)
+    asked = program.post("/accounts/device/code/", {"client_id": "wsp"}).json()
+    person.post("/accounts/device/", {"code": asked["user_code"], "answer": "approve"})
+    grant = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": asked["device_code"]}
+    assert "access_token" in program.post("/accounts/device/token/", {"client_id": "wsp"} | grant).json()
+
+
 def share_for_a_while(stage: Stage) -> None:
     factories.create_user("bob", "Members")
     stage.post(stage.alice, f"/workstations/{send(stage).workstation.uid}/shares/", person="bob", level="look")
@@ -581,6 +589,7 @@ ACTS = [
     Act(verbs=(Verb.PASS_ON,), do=pass_on, by="alice"),
     Act(verbs=(Verb.SHARE, Verb.END_SHARE), do=share_for_a_while, by="alice"),
     Act(verbs=(Verb.MAKE_TOKEN, Verb.END_TOKEN), do=make_and_end_token, by="alice"),
+    Act(verbs=(Verb.MAKE_TOKEN,), do=sign_in_a_program, by="alice"),
     Act(verbs=(Verb.MAKE_LINK, Verb.ADD_PERSON), do=add_by_link, by="root"),
     Act(verbs=(Verb.USE_LINK,), do=use_link, by="carol"),
     Act(verbs=(Verb.ASK_LINK, Verb.MAIL_FAILED), do=ask_for_link),

@@ -93,6 +93,8 @@ NO_PAGES = {
     "mfa_download_recovery_codes": "a download",
     "notification_read": "POST; leads to what it is about",
     "theme": "POST; leads back",
+    "idp:oidc:device_code": "JSON",
+    "idp:oidc:token": "JSON",
     "logout": "POST; leads to login",
     "healthz": "for machines",
     "readyz": "for machines",
@@ -149,6 +151,11 @@ def make_token_and_return(tab: Tab) -> None:
     make_token(tab)
     with tab.expect_navigation():
         tab.locator("main a.crumb").click()
+
+
+def type_device_code(tab: Tab) -> None:
+    tab.locator("[name=code]").fill("bcdfghjk")
+    send_empty(tab)
 
 
 def type_password(tab: Tab) -> None:
@@ -329,6 +336,15 @@ PAGES = [
     Page(name="token-new", path="/accounts/tokens/new/", url="token_new"),
     Page(name="token-new-refused", path="/accounts/tokens/new/", url="token_new", act=send_empty),
     Page(name="token-made", path="/accounts/tokens/new/", url="token_new", act=make_token),
+    Page(name="device", path="/accounts/device/", url="idp:oidc:device_authorization"),
+    Page(name="device-refused", path="/accounts/device/", url="idp:oidc:device_authorization", act=send_empty),
+    Page(
+        name="device-asked",
+        path="/accounts/device/",
+        url="idp:oidc:device_authorization",
+        scene="device",
+        act=type_device_code,
+    ),
     Page(name="app-add", path="/accounts/app/", url="mfa_activate_totp"),
     Page(name="app-add-refused", path="/accounts/app/", url="mfa_activate_totp", act=send_empty),
     Page(name="app-remove", path="/accounts/app/remove/", url="mfa_deactivate_totp", person="frida"),

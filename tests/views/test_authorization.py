@@ -28,6 +28,7 @@ SEES_ALL, OPERATES, ADMINISTERS = "lfffaaa", "lffffaa", "lfffffa"
 NO_METHOD, NO_METHOD_ADMIN, NOBODY = "lmmmmmm", "lfffmmm", "lffffff"
 NONE = "lnnnnnn"
 OWN, OWN_OR_OPERATES, SHARED_TOO = "lnannnn", "lnannaa", "lnaanaa"  # bob is let in to look
+FOR_PROGRAMS = ("idp:oidc:device_code", "idp:oidc:token")  # they bring no cookies
 # What GET and a POST with a token get.
 ROWS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(
@@ -106,6 +107,8 @@ ROWS: dict[str, tuple[str, str]] = {
     "logout": ("aaaaaaa", "lllllll"),
     "openid_connect_login": ("mmmmmmm", "nnnnnnn"),  # none is set
     "openid_connect_callback": ("nnnnnnn", "mmmmmmm"),
+    "idp:oidc:device_authorization": (ALL, ALL),
+    **dict.fromkeys(FOR_PROGRAMS, ("mmmmmmm", "aaaaaaa")),
     "healthz": ("aaaaaaa", "mmmmmmm"),
     "readyz": ("aaaaaaa", "mmmmmmm"),
     # --- The admin ---
@@ -152,7 +155,8 @@ def list_urls(patterns: list[URLPattern | URLResolver], namespace: str = "") -> 
     """The name of each pattern, or the pattern itself, with the names of its arguments."""
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
-            yield from list_urls(pattern.url_patterns, f"{pattern.namespace}:" if pattern.namespace else namespace)
+            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
+            yield from list_urls(pattern.url_patterns, inner)
         else:
             name, arguments = namespace + (pattern.name or str(pattern.pattern)), tuple(pattern.pattern.converters)
             # Who may open a connection depends on its kind.
@@ -294,7 +298,7 @@ def test_everybody_gets_what_the_table_says(values, short_refusals, mailed):
         if got != (row := find_row(name, is_there=is_there)):
             wrong[name] = f"{got} instead of {row}"
         # Without a token nobody sends anything anywhere, but for what has one in its path.
-        for role in () if name == "unsubscribe" else ("", "alice", "root"):
+        for role in () if name in ("unsubscribe", *FOR_PROGRAMS) else ("", "alice", "root"):
             if ask(path, "POST", session=sessions[role], has_token=False) != "f":
                 wrong[f"{name} without a token"] = role
     assert wrong == {}

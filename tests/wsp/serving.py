@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 
 class Asked(NamedTuple):
@@ -35,7 +36,8 @@ class Told:
         class Handler(BaseHTTPRequestHandler):
             def respond(handler) -> None:  # noqa: N805
                 body = handler.rfile.read(int(handler.headers.get("Content-Length", "0")))
-                document = json.loads(body) if body else None
+                is_form = handler.headers.get("Content-Type", "").endswith("form-urlencoded")
+                document = dict(parse_qsl(body.decode())) if is_form else json.loads(body) if body else None
                 self._play(handler, Asked(handler.command, handler.path, dict(handler.headers), document))
 
             do_GET = do_POST = do_DELETE = respond  # noqa: N815

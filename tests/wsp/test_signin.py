@@ -21,7 +21,7 @@ EMPTY = Answer(document={"data": []})
 def login(run, monkeypatch, sandbox):
     def login(token: str = "sandbox", url: str = ""):
         monkeypatch.setattr(sys, "stdin", io.StringIO(f"{token}\n"))
-        return run("login", "--url", url or sandbox.url, "--with-token")
+        return run("login", url or sandbox.url, "--with-token")
 
     return login
 
@@ -155,6 +155,7 @@ def test_what_is_typed_as_a_token_is_not_shown(sandbox, folder):
     with Window("login", environment=make_environment(folder)) as window:
         window.await_text("Portal (https://portal.example)")
         window.type(f"{sandbox.url}\n")
+        window.await_text("This portal lets nobody sign in here by the browser: it takes a token.")
         window.await_text("Token: ")
         window.type("sandbox\n")
         window.await_text("Signed in to")
@@ -167,7 +168,24 @@ def test_nothing_shows_the_token_of_an_object(folder):
 
 
 def test_a_token_comes_by_a_pipe(sandbox, folder):
-    process = start("login", "--url", sandbox.url, "--with-token", environment=make_environment(folder))
+    process = start("login", sandbox.url, "--with-token", environment=make_environment(folder))
     out, err = process.communicate("sandbox\n", timeout=PATIENCE)
     assert (process.returncode, out) == (0, "")
     assert err.startswith(f"Signed in to {sandbox.url}.")
+
+
+CODE = {"device_code": "d", "user_code": "BCDF-GHJK", "verification_uri": "https://portal.example/x", "interval": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [("access_denied", "It was denied."), ("invalid_grant", "The code has ended."), ("x", "The code has ended.")],
+)
+def test_what_is_not_approved_signs_nobody_in(run, folder, error, words):
+    waiting = [refuse(400, each) for each in ("authorization_pending", "slow_down")]
+    with Told(Answer(document=CODE), *waiting, refuse(400, error)) as portal:
+        ended = run("login", portal.url)
+    assert (ended.code, ended.err.splitlines()[-1]) == (3, f"wsp: {words}")
+    assert "Open https://portal.example/x and type the code BCDF-GHJK" in ended.err
+    assert len(portal.asked) == 4
+    assert not list(folder.rglob("*.json"))

@@ -77,16 +77,29 @@ def begin(
 
 @app.command()
 def login(
-    url: Annotated[str, typer.Option(help="The portal's address.")] = "",
+    url: Annotated[str, typer.Argument(help="The portal's address.")] = "",
     with_token: Annotated[bool, typer.Option("--with-token", help="Read the token from standard input.")] = False,
 ) -> None:
-    """Sign in to a portal with a token ("Settings", "Make a token")."""
+    """Sign in to a portal in the browser, or else with a token ("Settings", "Make a token")."""
     url = signin.clean_url(url or typer.prompt("Portal (https://portal.example)"))
-    token = sys.stdin.readline() if with_token else typer.prompt("Token", hide_input=True)
-    sign_in = signin.make(url=url, token=token)
-    with client.Portal(sign_in) as portal:
-        portal.list_workstations(most=1)
+    if with_token or not (sign_in := ask_browser(url)):
+        token = sys.stdin.readline() if with_token else typer.prompt("Token", hide_input=True)
+        sign_in = signin.make(url=url, token=token)
+        with client.Portal(sign_in) as portal:
+            portal.list_workstations(most=1)
     show.say(f"Signed in to {url}. The token is kept in {signin.keep(sign_in)}.")
+
+
+def ask_browser(url: str) -> signin.SignIn | None:
+    """What somebody approves on the portal's page; nothing where there is none."""
+    with client.Portal(signin.SignIn(url, "")) as portal, show.errors.status("Waiting for your answer there"):
+        if not (asked := portal.ask_code()):
+            show.say("This portal lets nobody sign in here by the browser: it takes a token.")
+            return None
+        show.say(f"Open {asked['verification_uri']} and type the code {asked['user_code']}")
+        if sys.stdout.isatty():
+            webbrowser.open(asked["verification_uri"])
+        return portal.await_token(asked)
 
 
 @app.command()

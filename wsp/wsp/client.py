@@ -1,6 +1,7 @@
 """The portal's API for one person."""
 
 import logging
+import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
@@ -11,8 +12,8 @@ from urllib.parse import quote, urljoin
 import httpx2
 
 from wsp import __version__
-from wsp.failures import NotSettled, Refused, Unreachable, WrongUse, read_document
-from wsp.signin import SignIn
+from wsp.failures import NotSettled, NotSignedIn, Refused, Unreachable, WrongUse, read_document
+from wsp.signin import SignIn, make
 
 # Their lines name addresses, and whoever has that of a log stream can read it.
 for name in ("httpx2", "httpcore2"):
@@ -22,6 +23,7 @@ _CONNECT, _READ, _LONGEST_READ = 10.0, 70.0, 90.0  # seconds; a release is answe
 _PAGE = 100  # workstations, the most that a page has
 AGAIN_AFTER, _LONGEST_PAUSE = 5, 60  # seconds
 _WORKSTATIONS = "/v1/workstations"
+_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)  # nothing was sent
 
 type Document = dict[str, Any]
@@ -57,11 +59,29 @@ class StillWaiting(NotSettled):
 class Portal(AbstractContextManager["Portal"]):
     def __init__(self, sign_in: SignIn) -> None:
         self.url = sign_in.url
-        headers = {"Authorization": f"Bearer {sign_in.token}", "User-Agent": f"wsp/{__version__}"}
+        headers = {"Authorization": f"Bearer {sign_in.token}".strip(), "User-Agent": f"wsp/{__version__}"}
         self._http = httpx2.Client(base_url=self.url, headers=headers)
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
+
+    def ask_code(self) -> Document | None:
+        """One to type into a page of the portal; nothing where it has none."""
+        answer = self._send("POST", "/accounts/device/code/", data={"client_id": "wsp", "host": platform.node()})
+        return read_document(answer) if answer.is_success else None
+
+    def await_token(self, asked: Document) -> SignIn:
+        """Raises NotSignedIn where it is denied, or too late."""
+        sent = {"client_id": "wsp", "grant_type": _GRANT, "device_code": asked["device_code"]}
+        while True:
+            time.sleep(asked["interval"])
+            try:
+                given = self._call("POST", "/accounts/device/token/", data=sent)
+                return make(url=given["base_url"], token=given["access_token"])
+            except Refused as error:
+                if str(error) not in ("authorization_pending", "slow_down"):
+                    is_denied = str(error) == "access_denied"
+                    raise NotSignedIn("It was denied." if is_denied else "The code has ended.") from None
 
     # --- Reading ---
 

@@ -30,6 +30,7 @@ OPENING = Kind("opening", 10, gettext_lazy("You can open 10 connections a minute
 PASSING = Kind("passing", 60, gettext_lazy("You can have 60 calls a minute passed on."))
 ACT = Kind("act", 30, gettext_lazy("You can make 30 changes a minute."))  # an HTTP request that writes an event
 SIGN_IN = Kind("sign-in", 30, gettext_lazy("You can sign in 30 times a minute."))  # and a new password
+CODE = Kind("code", 10, gettext_lazy("You can type 10 codes a minute."))
 REFUSAL = Kind("refusal", 10)
 
 

@@ -4,12 +4,16 @@ import contextlib
 import time
 from datetime import timedelta
 
+from allauth.idp.oidc.internal.oauthlib import device_codes
+from allauth.idp.oidc.models import Client
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
+from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 
 from portal import models
+from portal.accounts import devices
 from portal.models.clock import Now
 from portal.services.key import accounts
 from portal.services.people import invitations, links, throttle
@@ -137,6 +141,16 @@ def _add_service(_: str) -> dict[str, str]:
     return {"number": str(person.pk)}
 
 
+def _ask_code(_: str) -> None:
+    """Somebody has begun `wsp login`."""
+    Client.objects.get_or_create(pk="wsp", defaults=devices.CLIENT)
+    codes = {"user_code": "BCDF-GHJK", "device_code": "one", "expires_in": 600, "interval": 5}
+    device_codes.create("wsp", [], codes, resources=None)
+    asked = cache.get(device_codes.cache_device_code_key("one"))
+    more = {"name": "wsp on a-laptop-with-a-name-longer-than-most-have", "address": "203.0.113.9"}
+    device_codes.update_device_state("one", asked | more)
+
+
 def _lock_out(_: str) -> dict[str, str]:
     facts = _invite("")
     models.User.objects.filter(username="ida").update(is_active=False)
@@ -187,6 +201,7 @@ _SCENES = {
     "guessed": _guess,
     "invited": _invite,
     "service": _add_service,
+    "device": _ask_code,
     "locked-out": _lock_out,
     "not-intact": _change_row,
     "broken": _break,

@@ -1,0 +1,102 @@
+"""`wsp login`: a program shows a code, a person types it in here, and the program gets a token. By the device flow of
+allauth's identity provider, of which nothing else can be reached."""
+
+import json
+import re
+from datetime import timedelta
+from typing import Any
+
+from allauth.idp.oidc.forms import ConfirmCodeForm
+from allauth.idp.oidc.internal.oauthlib import device_codes
+from allauth.idp.oidc.models import Client
+from allauth.idp.oidc.views import DeviceCodeView, TokenView
+from django.contrib import messages
+from django.core.cache import cache
+from django.core.exceptions import SuspiciousOperation
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+
+from portal.accounts.tokens import make_base_url
+from portal.services.people import sessions
+from portal.services.runtime import limits
+from portal.services.tokens import tokens
+from portal.views import people
+from portal.views.http import SignedInRequest
+from portal.web import client_address
+
+_DAYS = 90  # until the token ends
+CLIENT = {"name": "wsp", "secret": "", "type": Client.Type.PUBLIC, "grant_types": Client.GrantType.DEVICE_CODE}
+
+
+class AskCode(DeviceCodeView):
+    def post(self, request: HttpRequest) -> HttpResponse:
+        _check(request)
+        Client.objects.get_or_create(pk="wsp", defaults=CLIENT)
+        response: HttpResponse = super().post(request)
+        if response.status_code == 200:
+            code, address = json.loads(response.content)["device_code"], client_address.find_address(request)
+            host = "".join(filter(str.isprintable, request.POST.get("host", "")))[:50] or address
+            more = {"name": f"wsp on {host}", "address": address}
+            device_codes.update_device_state(code, _read(code) | more)
+        return response
+
+
+class GiveToken(TokenView):
+    """Gives the portal's own token in the place of one of the identity provider's, of which none is ever made."""
+
+    @transaction.atomic
+    def post(self, request: HttpRequest) -> HttpResponse:
+        _check(request)
+        _lock()
+        return super().post(request)
+
+    def _create_token_response(self, request: HttpRequest, *, user: Any = None, data: Any = None) -> HttpResponse:
+        if user is None or user.is_service:
+            raise device_codes.AccessDenied
+        scopes, lifetime = tokens.list_scopes(person=user), timedelta(days=_DAYS)
+        text = tokens.create_token(person=user, by=user, name=data["name"], scopes=scopes, lifetime=lifetime)
+        return JsonResponse({"access_token": text, "token_type": "Bearer", "base_url": make_base_url(request)})
+
+
+def _check(request: HttpRequest) -> None:
+    """No database may be asked for NUL."""
+    code = request.POST.get("device_code", "")
+    if request.POST.get("client_id") != "wsp" or not re.fullmatch("[0-9A-Za-z]{,100}", code):
+        raise SuspiciousOperation
+
+
+def _read(code: str) -> Any:
+    return cache.get(device_codes.cache_device_code_key(code))
+
+
+def _lock() -> None:
+    """One after the other: allauth reads what it knows of a code, and writes it back."""
+    Client.objects.select_for_update().filter(pk="wsp").first()
+
+
+class CodeForm(ConfirmCodeForm):
+    def clean_code(self) -> str:
+        letters = re.sub("[^A-Z]", "", self.cleaned_data["code"].upper())
+        self.cleaned_data["code"] = f"{letters[:4]}-{letters[4:8]}"
+        return super().clean_code()
+
+
+@transaction.atomic
+def approve(request: SignedInRequest) -> HttpResponse:
+    """Ask for the code, then show who asks for what; the answer to that counts once."""
+    if not sessions.has_proved(session=request.session):
+        return people.ask_to_confirm(request, page=request.path)
+    if request.method == "POST":
+        limits.count_one(kind=limits.CODE, person=request.user)
+        _lock()
+    form, answer = CodeForm(request.POST or None), request.POST.get("answer")
+    asked = _read(form.device_code) if form.is_valid() else None
+    if not asked or answer not in ("approve", "deny"):
+        shown = {"form": form, "asked": asked, "scopes": tokens.list_scopes(person=request.user), "days": _DAYS}
+        return render(request, "accounts/device.html", shown)
+    device_codes.confirm_or_deny_device_code(request.user, form.device_code, confirm=answer == "approve")
+    approved, denied = _("Approved: “%(name)s” gets its token."), _("Denied: “%(name)s” gets no token.")
+    messages.success(request, (approved if answer == "approve" else denied) % asked)
+    return redirect("account")
