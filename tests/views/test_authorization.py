@@ -266,11 +266,11 @@ def short_refusals(settings, monkeypatch) -> None:
 BROWSER = Client(enforce_csrf_checks=True, raise_request_exception=False)
 
 
-def ask(path: str, method: str, *, session: str, has_token: bool) -> str:
+def ask(path: str, method: str, *, session: str = "", bearer: str = "", has_token: bool = True) -> str:
     """What somebody gets; what it changed is undone."""
     BROWSER.cookies.clear()
     BROWSER.cookies.load({"sessionid": session} if session else {})
-    headers = {}
+    headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
     if has_token:
         headers["X-CSRFToken"] = secret = csrf._get_new_csrf_string()
         BROWSER.cookies["csrftoken"] = secret
@@ -287,18 +287,23 @@ def test_everybody_gets_what_the_table_says(values, short_refusals, mailed):
     for role in ROLES[1:]:
         factories.sign_in(client := Client(), models.User.objects.get(username=role))
         sessions[role] = client.cookies["sessionid"].value
+    bearers = {role: make_token(models.User.objects.get(username=role)).text for role in ("alice", "root")}
     wrong = {}
     for name in URLS:
         path = find_path(name, values)
         is_there = URLS[name] != ("object_id",) or "<" in name or find_object(name) is not None
-        got = tuple(
-            "".join(ask(path, method, session=sessions[role], has_token=True) for role in ROLES)
-            for method in ("GET", "POST")
-        )
+        got = tuple("".join(ask(path, method, session=sessions[role]) for role in ROLES) for method in ("GET", "POST"))
         if got != (row := find_row(name, is_there=is_there)):
             wrong[name] = f"{got} instead of {row}"
         # Without a token nobody sends anything anywhere, but for what has one in its path.
         for role in () if name in ("unsubscribe", *FOR_PROGRAMS) else ("", "alice", "root"):
             if ask(path, "POST", session=sessions[role], has_token=False) != "f":
                 wrong[f"{name} without a token"] = role
+        # A program's token opens no page: who brings one is signed out.
+        for role, bearer in bearers.items():
+            if (by_bearer := [ask(path, method, bearer=bearer) for method in ("GET", "POST")]) != [
+                row[0][0],
+                row[1][0],
+            ]:
+                wrong[f"{name} by a program's token"] = f"{by_bearer} for {role}"
     assert wrong == {}
