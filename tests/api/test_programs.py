@@ -12,6 +12,8 @@ import pytest
 
 from portal import models
 from tests import factories
+from tests.e2e import remote
+from tests.e2e.conftest import HEADLESS_SHELL
 from tests.worker.running import run_worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,7 +29,10 @@ LINES = "python active\nlisted 1\nactive\npython true\nlisted 0\n422\n"
 
 
 def run(language: str, *, base_url: str, key: str) -> str:
-    command, name = PROGRAMS[language]
+    return run_program(*PROGRAMS[language], base_url=base_url, key=key)
+
+
+def run_program(command: str, name: str, *, base_url: str, key: str) -> str:
     if shutil.which(command) is None:
         pytest.skip(f"{command} is not installed")
     environment = {"PATH": os.environ["PATH"], "BASE_URL": base_url, "API_KEY": key}
@@ -62,3 +67,21 @@ def test_what_a_program_requests_is_its_person_s(request, alice):
     portal_request = models.Request.objects.get()
     assert (portal_request.requester, portal_request.status) == (alice, "SUCCEEDED")
     assert portal_request.workstation.ended_at
+
+
+@pytest.mark.skipif(shutil.which(HEADLESS_SHELL) is None, reason="chromium-headless-shell is not installed")
+@pytest.mark.parametrize("place", ["provider", "portal"])
+def test_a_program_steers_a_browser_and_a_shell_in_its_workstation(request, tmp_path, sandbox, place):
+    with (
+        provide(place, request) as (base_url, key),
+        remote.run_browser(tmp_path / "browser") as browser,
+        remote.run_shell(tmp_path) as shell,
+    ):
+        addresses = {"browser/cdp": browser, "sandbox/pty": shell.address}
+        for kind, address in addresses.items():
+            sandbox.script({"on": f"POST /workstations/{{id}}/{kind}", "status": 200, "body": {"url": address}})
+        assert run_program(sys.executable, "inside.py", base_url=base_url, key=key) == "steered\ncomputed\nTrue\n"
+    opened = models.Event.objects.filter(verb="open-connection").order_by("pk")
+    kinds = {"provider": [], "portal": ["cdp", "terminal"]}
+    assert [event.detail["kind"] for event in opened] == kinds[place]
+    assert not any(address in str(vars(event)) for event in opened for address in addresses.values())

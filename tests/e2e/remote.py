@@ -17,7 +17,7 @@ from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from tests import ports
-from tests.e2e.conftest import ARGUMENTS, CHROMIUM
+from tests.e2e.conftest import ARGUMENTS, HEADLESS_SHELL
 
 
 class Relay:
@@ -133,14 +133,14 @@ def _relay_to_shell(connection: ServerConnection, folder: Path) -> None:
 
 @contextmanager
 def run_browser(folder: Path) -> Iterator[str]:
-    """A Chromium that can be debugged, and the address for that."""
-    options = ["--headless", "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
-    command = [CHROMIUM, *ARGUMENTS, *options]
+    """A Chromium that can be debugged, and the address for that, which nobody can guess."""
+    options = ["--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
+    command = [HEADLESS_SHELL, *ARGUMENTS, *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as browser:
         assert browser.stderr is not None
         try:
-            found = (re.match(r"DevTools listening on ws://([^/]+)/", line) for line in browser.stderr)
-            yield f"http://{next(match for match in found if match)[1]}"
+            found = (re.match(r"DevTools listening on (\S+)", line) for line in browser.stderr)
+            yield next(match for match in found if match)[1]
         finally:
             os.killpg(browser.pid, signal.SIGKILL)
 
