@@ -74,9 +74,10 @@ slow: .venv/.installed-dev
 	@SLOW=1 $(PYTHON) -m pytest tests/notifications -k a_thousand
 	@$(MAKE) --no-print-directory chaos REQUESTS=10000
 
-# How slow pages are while somebody attacks, what lists cost at a million requests (the databases are filled once), and how
-# quick all is when everybody comes at once, beside simpler portals (two hours). One part alone, with its options: make bench PARTS=lists ARGS='--many 2000'
-PARTS = doors lists crowd
+# How slow pages are while somebody attacks, what lists cost at a million requests (the databases are filled once), what
+# programs wait for and cost that wait, and how quick all is when everybody comes at once, beside simpler portals (two
+# hours). One part alone, with its options: make bench PARTS=lists ARGS='--many 2000'
+PARTS = doors lists programs crowd
 bench: .venv/.installed-dev
 	@failed=0; for part in $(PARTS); do \
 		$(PYTHON) -m tests.bench.$$part $(ARGS) || failed=1; \

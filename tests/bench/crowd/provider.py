@@ -27,6 +27,10 @@ class Provider:
     def set_latency(self, seconds: float) -> None:
         self._control("faults", {"mix": [{"share": 1, "delay": seconds}]})
 
+    def hold(self) -> None:
+        """Answer no POST until it is reset."""
+        self._control("hold", {})
+
     def stop(self) -> None:
         self._actor.end()
 
