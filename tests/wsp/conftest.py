@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from portal.sandbox.server import Sandbox
 from tests.sandbox.caller import Caller
 from tests.wsp.running import Ended, make_environment
+from tests.wsp.serving import Answer, Told
 from wsp import cli
 
 type Run = Callable[..., Ended]
@@ -42,6 +44,20 @@ def signed_in(sandbox, monkeypatch, folder) -> dict[str, str]:
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     return make_environment(folder, **values)
+
+
+@pytest.fixture
+def portal_of(signed_in, monkeypatch) -> Iterator[Callable[..., Told]]:
+    """A portal that gives these answers, which this test's `wsp` is signed in to."""
+    with ExitStack() as stack:
+
+        def make(*answers: Answer) -> Told:
+            portal = stack.enter_context(Told(*answers))
+            monkeypatch.setenv("WSP_URL", portal.url)
+            signed_in["WSP_URL"] = portal.url
+            return portal
+
+        yield make
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.wsp.running import ROOT, Window
-from tests.wsp.serving import Answer, Told, refuse
+from tests.wsp.serving import Answer, refuse
 
 
 def test_types_are_listed(run, signed_in):
@@ -17,10 +17,9 @@ def test_types_are_listed(run, signed_in):
     assert json.loads(run("types", "--json").out)[0]["id"] == "max"
 
 
-def test_a_list_within_the_list_of_types_is_read(run, signed_in, monkeypatch):
-    with Told(Answer(document={"data": {"object": "list", "data": [{"id": "default"}]}})) as portal:
-        monkeypatch.setenv("WSP_URL", portal.url)
-        assert run("types").out == "default\t\t\n"
+def test_a_list_within_the_list_of_types_is_read(run, portal_of):
+    portal_of(Answer(document={"data": {"object": "list", "data": [{"id": "default"}]}}))
+    assert run("types").out == "default\t\t\n"
 
 
 def test_a_script_takes_the_id_from_standard_output(run, signed_in, provider):
@@ -31,16 +30,11 @@ def test_a_script_takes_the_id_from_standard_output(run, signed_in, provider):
     assert provider.read(uid).json()["type"] == "python"
 
 
-def test_a_request_as_json_is_the_provider_s_own_with_what_the_portal_knows(run, signed_in):
-    made = json.loads(run("request", "golang", "--json").out)
-    assert made["type"] == "golang"
-    assert made["portal"] == {"number": "", "page": ""}  # the sandbox is none
-
-
-def test_a_workspace_can_be_worked_in_again(run, signed_in, provider):
+def test_a_workspace_can_be_worked_in_again_and_the_answer_be_json(run, signed_in, provider):
     space = provider.ask().json()["workspace"]["id"]
-    uid = run("request", "python", "--workspace", space).out.strip()
-    assert provider.read(uid).json()["workspace"]["id"] == space
+    made = json.loads(run("request", "python", "--workspace", space, "--json").out)
+    assert made["portal"] == {"number": "", "page": ""}  # the sandbox is none
+    assert provider.read(made["id"]).json()["workspace"]["id"] == space
 
 
 def test_workstations_are_listed_and_released(run, signed_in, provider):
@@ -81,12 +75,11 @@ def test_the_desktop_s_page_is_opened_where_there_is_a_workstation(run, signed_i
     assert run("open", "made-up").code == 1
 
 
-def test_log_files_are_listed(run, signed_in, monkeypatch):
+def test_log_files_are_listed(run, portal_of):
     log = {"id": "1", "type": "boot", "level": "info", "url": "https://x/1", "createdAt": "2026-12-01T10:00:00Z"}
-    with Told(Answer(document={"id": "x", "workspace": {"logs": {"data": [log]}}})) as portal:
-        monkeypatch.setenv("WSP_URL", portal.url)
-        assert json.loads(run("logs", "x", "--json").out) == [log]
-        assert run("logs", "x").out == "2026-12-01T10:00:00Z\tinfo\tboot\thttps://x/1\n"
+    portal_of(Answer(document={"id": "x", "workspace": {"logs": {"data": [log]}}}))
+    assert json.loads(run("logs", "x", "--json").out) == [log]
+    assert run("logs", "x").out == "2026-12-01T10:00:00Z\tinfo\tboot\thttps://x/1\n"
 
 
 @pytest.mark.parametrize(
@@ -128,45 +121,39 @@ def test_a_portal_that_is_not_there_cannot_be_reached(run, signed_in, sandbox):
     ("words", "code", "said"),
     [(("list",), 5, "not as a portal does"), (("extend", "x", "2h"), 4, "it is not known whether it was done.")],
 )
-def test_a_gateway_s_page_is_no_answer_of_the_portal_s(run, signed_in, monkeypatch, words, code, said):
-    with Told(Answer(502, text="<html>Bad gateway</html>")) as portal:
-        monkeypatch.setenv("WSP_URL", portal.url)
-        ended = run(*words)
-    assert ended.code == code
-    assert said in ended.err
+def test_a_gateway_s_page_is_no_answer_of_the_portal_s(run, portal_of, words, code, said):
+    portal_of(Answer(502, text="<html>Bad gateway</html>"))
+    ended = run(*words)
+    assert (ended.code, said in ended.err) == (code, True)
 
 
-def test_a_workstation_can_live_longer(run, signed_in, monkeypatch):
-    with Told(Answer(document={"ends_at": "2026-12-02T10:00:00Z"})) as portal:
-        monkeypatch.setenv("WSP_URL", portal.url)
-        assert run("extend", "Il4lMTpQUC3L", "2h") == (0, "2026-12-02T10:00:00Z\n", "")
-        assert json.loads(run("extend", "Il4lMTpQUC3L", "2h", "--json").out) == {"ends_at": "2026-12-02T10:00:00Z"}
+def test_a_workstation_can_live_longer(run, portal_of):
+    portal = portal_of(Answer(document={"ends_at": "2026-12-02T10:00:00Z"}))
+    assert run("extend", "Il4lMTpQUC3L", "2h") == (0, "2026-12-02T10:00:00Z\n", "")
+    assert json.loads(run("extend", "Il4lMTpQUC3L", "2h", "--json").out) == {"ends_at": "2026-12-02T10:00:00Z"}
     asked = portal.asked[0]
     assert (asked.method, asked.path, asked.body) == ("POST", "/api/workstations/Il4lMTpQUC3L/end", {"lifetime": "2h"})
     assert asked.headers["Authorization"] == "Bearer sandbox"
 
 
-def test_a_problem_is_said_in_its_own_words(run, signed_in, monkeypatch):
+def test_a_problem_is_said_in_its_own_words(run, portal_of):
     problem = {"type": "about:blank", "title": "Not allowed", "status": 409, "detail": "At most 8 hours."}
-    with Told(Answer(409, problem, {"Content-Type": "application/problem+json"})) as portal:
-        monkeypatch.setenv("WSP_URL", portal.url)
-        assert run("extend", "x", "9h") == (1, "", "wsp: At most 8 hours.\n")
+    portal_of(Answer(409, problem, {"Content-Type": "application/problem+json"}))
+    assert run("extend", "x", "9h") == (1, "", "wsp: At most 8 hours.\n")
 
 
-def test_the_team_s_key_is_not_the_person_s_token(run, signed_in, monkeypatch):
+def test_the_team_s_key_is_not_the_person_s_token(run, portal_of):
     page = {"X_Portal_Request": "R-7", "X_Portal_Page": "/requests/7/"}
-    with Told(refuse(401, "Unauthorized - missing or invalid API key.", **page)) as portal:
-        monkeypatch.setenv("WSP_URL", portal.url)
-        ended = run("request", "python")
+    portal = portal_of(refuse(401, "Unauthorized - missing or invalid API key.", **page))
+    ended = run("request", "python")
     assert ended.code == 1
     assert "The team's API key has to be replaced" in ended.err
     assert f"R-7: {portal.url}/requests/7/" in ended.err
 
 
-def test_what_others_wrote_does_not_steer_the_terminal(run, signed_in, monkeypatch):
-    with Told(Answer(document={"data": [{"id": "a\x1b]0;x\x07", "type": "[bold]b", "status": None}]})) as portal:
-        monkeypatch.setenv("WSP_URL", portal.url)
-        assert run("list").out == "a\ufffd]0;x\ufffd\t[bold]b\t\t\t\n"
+def test_what_others_wrote_does_not_steer_the_terminal(run, portal_of):
+    portal_of(Answer(document={"data": [{"id": "a\x1b]0;x\x07", "type": "[bold]b", "status": None}]}))
+    assert run("list").out == "a\ufffd]0;x\ufffd\t[bold]b\t\t\t\n"
 
 
 def test_a_person_sees_a_table(signed_in, provider):

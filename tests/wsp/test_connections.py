@@ -28,15 +28,13 @@ def test_a_shell_takes_what_is_typed_and_shows_what_comes(window, uid):
     window.await_text("\r\nagent\r\n")
     window.type("echo é✓\r")
     window.await_text("\r\né✓\r\n")
+    window.type("junk\x03")
+    window.await_text(f"^C\r\nagent@{uid}:~$ ")
+    assert window.process.poll() is None, "control keys are the workstation's"
 
 
-def test_the_shell_is_told_how_large_the_window_is(window, uid):
+def test_the_shell_is_told_how_large_the_window_is_and_a_line_that_is_begun_is_not_disturbed(window, uid):
     assert " stty cols 100 rows 30\r\n" in window.shown
-    window.resize(120, 40)
-    window.await_text(" stty cols 120 rows 40\r\n")
-
-
-def test_a_line_that_is_begun_is_not_disturbed(window, uid):
     window.type("echo half")
     window.await_text("echo half")
     window.resize(120, 40)
@@ -48,26 +46,14 @@ def test_a_line_that_is_begun_is_not_disturbed(window, uid):
     assert "half stty" not in window.shown
 
 
-def test_control_keys_are_the_workstation_s(window, uid):
-    window.type("junk\x03")
-    window.await_text(f"^C\r\nagent@{uid}:~$ ")
-    assert window.process.poll() is None
-
-
-def test_ctrl_and_bracket_leaves_and_the_terminal_is_as_it_was(window, provider, uid):
+@pytest.mark.parametrize(("keys", "words"), [("\x1d", "Left."), ("exit\r", "logout")], ids=["ctrl-]", "exit"])
+def test_who_leaves_finds_the_terminal_as_it_was(window, provider, uid, keys, words):
     assert window.read_modes() != window.before
-    window.type("\x1d")
-    window.await_text("Left.")
+    window.type(keys)
+    window.await_text(words)
     assert window.wait() == 0
     assert window.read_modes() == window.before
     assert provider.uids() == [uid]
-
-
-def test_the_end_of_the_shell_is_the_end(window):
-    window.type("exit\r")
-    window.await_text("logout")
-    assert window.wait() == 0
-    assert window.read_modes() == window.before
 
 
 def test_the_end_of_the_workstation_is_said(window, provider, uid):
@@ -77,14 +63,14 @@ def test_the_end_of_the_workstation_is_said(window, provider, uid):
     assert window.read_modes() == window.before
 
 
-def test_an_address_that_leads_nowhere_is_not_shown(signed_in):
+def test_an_address_that_leads_nowhere_is_not_shown(signed_in, portal_of):
     secret = "cxBMzXSFUSXf"
-    with Told(by=lambda asked: Answer(document={"url": f"ws://127.0.0.1:1/v1/pty/{secret}"})) as portal:
-        with Window("terminal", "x", environment=signed_in | {"WSP_URL": portal.url}) as window:
-            window.await_text("The workstation's terminal cannot be reached.")
-            assert window.wait() == 5
-        assert secret not in window.shown
-        assert portal.asked[0].path == "/v1/workstations/x/sandbox/pty"
+    portal = portal_of(Answer(document={"url": f"ws://127.0.0.1:1/v1/pty/{secret}"}))
+    with Window("terminal", "x", environment=signed_in) as window:
+        window.await_text("The workstation's terminal cannot be reached.")
+        assert window.wait() == 5
+    assert secret not in window.shown
+    assert portal.asked[0].path == "/v1/workstations/x/sandbox/pty"
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
@@ -103,11 +89,11 @@ def test_the_log_is_followed_until_the_workstation_ends(signed_in, provider, uid
         assert f" info boot Entry 1 of python {uid}: all is well with its boot. id=" in lines[0]
 
 
-def test_a_log_s_host_gets_no_token_and_what_it_says_is_shown_as_it_comes(run, signed_in, monkeypatch):
+def test_a_log_s_host_gets_no_token_and_what_it_says_is_shown_as_it_comes(run, portal_of):
     events = 'data: {"level": "info", "text": "a\\u001b[2J", "n": [1]}\n\ndata: no JSON\n\n: a comment\n\n'
     stream = Answer(text=events, headers={"Content-Type": "text/event-stream"})
-    with Told(stream) as other, Told(Answer(document={"url": f"{other.url}/v1/log/sse/secret"})) as portal:
-        monkeypatch.setenv("WSP_URL", portal.url)
+    with Told(stream) as other:
+        portal_of(Answer(document={"url": f"{other.url}/v1/log/sse/secret"}))
         ended = run("logs", "x", "-f")
     assert ended == (0, "info text=a\ufffd[2J n=[1]\nno JSON\n", "")
     assert "Authorization" not in other.asked[0].headers
@@ -125,8 +111,7 @@ def test_addresses_are_in_no_log(run, signed_in, caplog):
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/secret", "nonsense://secret", "", "http://[secret"])
-def test_a_stream_that_leads_nowhere_is_said_without_its_address(run, signed_in, monkeypatch, url):
-    with Told(Answer(document={"url": url})) as portal:
-        monkeypatch.setenv("WSP_URL", portal.url)
-        ended = run("logs", "x", "-f")
+def test_a_stream_that_leads_nowhere_is_said_without_its_address(run, portal_of, url):
+    portal_of(Answer(document={"url": url}))
+    ended = run("logs", "x", "-f")
     assert (ended.code, "secret" in ended.err) == (5, False)

@@ -12,7 +12,7 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CallToolResult
+from mcp.types import CallToolResult, Tool, ToolAnnotations
 
 from tests.ports import find_port
 from tests.worker.running import await_that
@@ -20,6 +20,7 @@ from tests.wsp.running import PATIENCE, make_command, make_environment
 from tests.wsp.serving import Answer, Asked, Told, refuse
 
 SECRET = "wsp_Token0OfAlice"
+REFUSED, WRONG = f"{SECRET}-that-has-ended", "Unauthorized - missing or invalid API key."
 TOOLS = {"list_types", "list_workstations", "read_state", "read_logs", "request_workstation"}
 TOOLS |= {"open_address", "extend", "release"}
 
@@ -52,14 +53,6 @@ def talk(signed_in, errors) -> Callable[..., Any]:
     return talk
 
 
-@pytest.fixture
-def call(talk) -> Callable[..., CallToolResult]:
-    def call(tool: str, arguments: dict[str, Any] | None = None, **values: str) -> CallToolResult:
-        return talk(lambda client: client.call_tool(tool, arguments or {}), **values)
-
-    return call
-
-
 def read(result: CallToolResult) -> Any:
     assert not result.is_error, result.content
     assert result.structured_content is not None
@@ -76,12 +69,12 @@ def read_error(result: CallToolResult) -> str:
     return text
 
 
-def test_the_tools_say_what_they_do(talk):
-    tools = {tool.name: tool for tool in talk(lambda client: client.list_tools()).tools}
-
+def check_tools(listed: list[Tool]) -> None:
+    """They say what they do."""
+    tools = {tool.name: tool for tool in listed}
     assert tools.keys() == TOOLS
     assert all(tool.description for tool in tools.values())
-    hints = {name: tool.annotations for name, tool in tools.items()}
+    hints = {name: tool.annotations or ToolAnnotations() for name, tool in tools.items()}
     assert [name for name, hint in hints.items() if hint.destructive_hint] == ["release"]
     assert {name for name, hint in hints.items() if hint.read_only_hint} == {
         *("list_types", "list_workstations", "read_state", "read_logs")
@@ -100,8 +93,12 @@ def test_the_tools_say_what_they_do(talk):
 
 def test_an_assistant_s_day(talk, provider, errors):
     async def act(client: Client) -> None:
+        check_tools((await client.list_tools()).tools)
         types = read(await client.call_tool("list_types", {}))
         assert "chromium" in [one["id"] for one in types]
+        told = read_error(await client.call_tool("request_workstation", {"type": "python", "workspace_id": "fail-402"}))
+        assert told.startswith("Payment Required - you have run out of trial credits")
+        assert told.endswith("add credit or update the payment method.")
         wish = {"type": "chromium", "lifetime": "2h"}
         made = read(await client.call_tool("request_workstation", wish))
         assert made["state"] == "running"
@@ -126,7 +123,7 @@ def test_an_assistant_s_day(talk, provider, errors):
     assert not [address for address in addresses if address.rpartition("/")[2] in errors.read_text()]
 
 
-def test_who_waits_too_long_waits_on_with_the_key(talk, monkeypatch):
+def test_who_waits_too_long_waits_on_with_the_key_and_no_token_is_logged(talk, errors):
     page = {"X_Portal_Request": "R-7", "X_Portal_Page": "/requests/7/"}
     waiting = refuse(503, "Service Unavailable - R-7 still waits for its turn.", Retry_After="5", **page)
 
@@ -140,45 +137,31 @@ def test_who_waits_too_long_waits_on_with_the_key(talk, monkeypatch):
         assert (again["state"], again["workstation"]) == ("running", {"id": "Il4lMTpQUC3L"})
         other = read(await client.call_tool("request_workstation", wish))
         assert other["state"] == "running"
+        extended = read(await client.call_tool("extend", {"workstation_id": "x", "lifetime": "2h"}))
+        assert extended == {"ends_at": "2026-12-02T10:00:00Z"}
+        assert "Unauthorized" in read_error(await client.call_tool("list_types", {}))
 
-    with Told(waiting, Answer(document={"id": "Il4lMTpQUC3L"})) as portal:
-        talk(act, WSP_URL=portal.url)
-    keys = [asked.headers["Idempotency-Key"] for asked in portal.asked]
-    assert keys[0] == keys[1]
-    assert keys[2] != keys[0]
-
-
-def test_a_life_is_extended(call):
-    with Told(Answer(document={"ends_at": "2026-12-02T10:00:00Z"})) as portal:
-        answer = read(call("extend", {"workstation_id": "x", "lifetime": "2h"}, WSP_URL=portal.url))
-    assert answer == {"ends_at": "2026-12-02T10:00:00Z"}
-    assert portal.asked[0].path == "/api/workstations/x/end"
+    made, until = Answer(document={"id": "Il4lMTpQUC3L"}), Answer(document={"ends_at": "2026-12-02T10:00:00Z"})
+    with Told(waiting, made, made, until, refuse(401, WRONG)) as portal:
+        talk(act, WSP_URL=portal.url, WSP_TOKEN=SECRET)
+    keys = [asked.headers["Idempotency-Key"] for asked in portal.asked[:3]]
+    assert keys[0] == keys[1] != keys[2]
+    assert portal.asked[3].path == "/api/workstations/x/end"
+    assert SECRET not in errors.read_text()
 
 
-def test_a_refusal_says_what_people_are_told(call):
-    told = read_error(call("request_workstation", {"type": "python", "workspace_id": "fail-402"}))
-    assert told.startswith("Payment Required - you have run out of trial credits")
-    assert told.endswith("add credit or update the payment method.")
-
-
-def test_who_is_not_signed_in_is_told_how_to(call):
-    assert read_error(call("list_types", WSP_URL="")) == (
-        "You are not signed in.\nRun `wsp login`, or set WSP_URL and WSP_TOKEN."
-    )
-
-
-def test_no_token_is_in_what_the_server_says_or_logs(call, errors):
-    told = read_error(call("list_types", WSP_TOKEN=SECRET))
-    assert "Unauthorized" in told
-    assert SECRET not in told + errors.read_text()
+def test_who_is_not_signed_in_is_told_how_to(talk):
+    told = read_error(talk(lambda client: client.call_tool("list_types", {}), WSP_URL=""))
+    assert told == "You are not signed in.\nRun `wsp login`, or set WSP_URL and WSP_TOKEN."
 
 
 # --- Over HTTP ---
 
 
 def name_caller(asked: Asked) -> Answer:
-    """One workstation, named as the token that came."""
-    return Answer(document={"data": [{"id": asked.headers["Authorization"].removeprefix("Bearer ")}]})
+    """One workstation, named as the token that came, unless that is refused."""
+    token = asked.headers["Authorization"].removeprefix("Bearer ")
+    return refuse(401, WRONG) if token == REFUSED else Answer(document={"data": [{"id": token}]})
 
 
 @contextmanager
@@ -219,37 +202,31 @@ async def list_as(url: str, token: str) -> list[str]:
     return [one["id"] for [one] in found]
 
 
-def test_each_caller_s_own_token_is_used(folder, errors):
+async def fail_as(url: str, token: str) -> str:
+    async with connect_to(url, token) as client:
+        return read_error(await client.call_tool("list_types", {}))
+
+
+def test_each_caller_s_own_token_is_used_and_nobody_s_is_logged(folder, errors):
     with Told(by=name_caller) as portal, serve(folder, errors, WSP_URL=portal.url, WSP_TOKEN="the-server-s") as url:
 
         async def run() -> list[list[str]]:
             return await asyncio.gather(*(list_as(url, f"{SECRET}-{number}") for number in range(4)))
 
+        check_that_a_token_is_needed(url)
+        assert not portal.asked
         assert asyncio.run(run()) == [[f"{SECRET}-{number}"] * 3 for number in range(4)]
+        assert asyncio.run(fail_as(url, REFUSED)).startswith(f"{WRONG}\nMake a new token")
     assert SECRET not in errors.read_text()
     assert "the-server-s" not in str(portal.asked)
 
 
-def test_who_brings_no_token_is_refused(folder, errors):
+def check_that_a_token_is_needed(url: str) -> None:
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_workstations", "arguments": {}}}
     given: list[dict[str, str]] = [{}, *({"Authorization": text} for text in ("", "Bearer", "Basic YTpi", "token"))]
-    with Told(by=name_caller) as portal, serve(folder, errors, WSP_URL=portal.url, WSP_TOKEN="the-server-s") as url:
-        kinds = {"Accept": "application/json, text/event-stream"}
-        answers = [httpx2.post(url, json=call, headers=kinds | headers) for headers in given]
-    for answer in answers:
+    for headers in given:
+        answer = httpx2.post(url, json=call, headers={"Accept": "application/json, text/event-stream"} | headers)
         assert (answer.status_code, answer.headers["WWW-Authenticate"][:6]) == (401, "Bearer")
-    assert not portal.asked
-
-
-def test_a_token_that_the_portal_refuses_is_said_to_be(folder, errors):
-    async def run() -> str:
-        async with connect_to(url, SECRET) as client:
-            return read_error(await client.call_tool("list_types", {}))
-
-    refused = refuse(401, "Unauthorized - missing or invalid API key.")
-    with Told(refused) as portal, serve(folder, errors, WSP_URL=portal.url) as url:
-        assert asyncio.run(run()).startswith("Unauthorized - missing or invalid API key.\nMake a new token")
-    assert SECRET not in errors.read_text()
 
 
 def test_a_server_without_a_portal_does_not_start(folder, errors):

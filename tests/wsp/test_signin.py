@@ -88,21 +88,18 @@ def test_the_kept_token_goes_to_no_other_portal(login, run, monkeypatch):
     assert not other.asked
 
 
-def test_a_redirect_is_not_followed(run, monkeypatch):
-    with Told(EMPTY) as other, Told(Answer(302, text="", headers={"Location": other.url})) as portal:
-        monkeypatch.setenv("WSP_URL", portal.url)
-        monkeypatch.setenv("WSP_TOKEN", "secret")
+def test_a_redirect_is_not_followed(run, portal_of):
+    with Told(EMPTY) as other:
+        portal_of(Answer(302, text="", headers={"Location": other.url}))
         ended = run("list")
     assert ended.code == 5
     assert "responded 302, and not as a portal does" in ended.err
     assert not other.asked
 
 
-def test_a_scope_that_is_missing_is_named(run, monkeypatch):
-    with Told(refuse(401, "Unauthorized - This token does not have the scope read.")) as portal:
-        monkeypatch.setenv("WSP_URL", portal.url)
-        monkeypatch.setenv("WSP_TOKEN", "secret")
-        ended = run("list")
+def test_a_scope_that_is_missing_is_named(run, portal_of):
+    portal_of(refuse(401, "Unauthorized - This token does not have the scope read."))
+    ended = run("list")
     assert ended.code == 3
     assert "This token does not have the scope read." in ended.err
     assert 'Make a new token in the portal ("Settings", "Make a token")' in ended.err

@@ -7,29 +7,13 @@ import pytest
 
 from tests.worker.running import await_that
 from tests.wsp.running import PATIENCE, start
-from tests.wsp.serving import BROKEN, Answer, Told, refuse
+from tests.wsp.serving import BROKEN, Answer, refuse
 from wsp import client
 
 R_7 = {"X_Portal_Request": "R-7", "X_Portal_Page": "/requests/7/"}
 WAITING = refuse(503, "Service Unavailable - R-7 still waits for its turn.", Retry_After="0", **R_7)
 UNKNOWN = refuse(504, "Gateway Timeout - it is not known yet what became of R-7.", Retry_After="0", **R_7)
 MADE = Answer(200, {"id": "Il4lMTpQUC3L", "type": "python"}, {name.replace("_", "-"): R_7[name] for name in R_7})
-
-
-@pytest.fixture
-def portal_of(signed_in, monkeypatch):
-    """A portal that answers so, and to which this person is signed in."""
-    opened = []
-
-    def make(*answers: Answer) -> Told:
-        opened.append(Told(*answers).__enter__())
-        monkeypatch.setenv("WSP_URL", opened[-1].url)
-        signed_in["WSP_URL"] = opened[-1].url
-        return opened[-1]
-
-    yield make
-    for portal in opened:
-        portal.__exit__()
 
 
 @pytest.mark.parametrize("before", [WAITING, UNKNOWN])
@@ -45,16 +29,11 @@ def test_the_same_is_sent_again_until_it_is_settled(run, portal_of, before):
     assert [asked.body for asked in portal.asked] == [{"type": "python", "lifetime": "2h"}] * 3
 
 
-def test_two_requests_have_two_keys(run, portal_of):
+def test_the_number_and_the_page_are_in_the_json_and_another_request_has_another_key(run, portal_of):
     portal = portal_of(MADE)
-    for _ in range(2):
-        run("request", "python")
-    assert len({asked.headers["Idempotency-Key"] for asked in portal.asked}) == 2
-
-
-def test_the_number_and_the_page_are_in_the_json(run, portal_of):
-    portal = portal_of(WAITING, MADE)
+    run("request", "python")
     made = json.loads(run("request", "python", "--wait", "--json").out)
+    assert len({asked.headers["Idempotency-Key"] for asked in portal.asked}) == 2
     assert made == {
         "id": "Il4lMTpQUC3L",
         "type": "python",
@@ -126,22 +105,19 @@ def test_who_stops_waiting_is_told_how_to_wait_on(portal_of, signed_in):
     assert "The request stays in the portal. To wait on for it: wsp request python --key " in err
 
 
+GONE = refuse(422, "Unprocessable Entity - cannot find requested asset associated with your API key.")
+
+
 def test_a_release_is_sent_again_until_it_is_confirmed(run, portal_of, monkeypatch):
     monkeypatch.setattr(client, "AGAIN_AFTER", 0)
-    portal = portal_of(
-        refuse(503, "Service Unavailable - not confirmed yet.", Retry_After="5"),
-        refuse(422, "Unprocessable Entity - cannot find requested asset associated with your API key."),
-    )
+    portal = portal_of(refuse(503, "Service Unavailable - not confirmed yet.", Retry_After="5"), GONE)
     assert run("release", "Il4lMTpQUC3L") == (0, "Released Il4lMTpQUC3L.\n", "")
     assert [asked.path for asked in portal.asked] == ["/v1/workstations/Il4lMTpQUC3L/release"] * 2
 
 
 def test_a_release_that_was_perhaps_never_seen_is_not_said_to_be_done(run, portal_of, monkeypatch):
     monkeypatch.setattr(client, "AGAIN_AFTER", 0)
-    portal_of(
-        Answer(502, text="<html>"),
-        refuse(422, "Unprocessable Entity - cannot find requested asset associated with your API key."),
-    )
+    portal_of(Answer(502, text="<html>"), GONE)
     assert run("release", "Il4lMTpQUC3L").code == 1
 
 
