@@ -17,23 +17,8 @@ STOPPED, BROKE = "stopped by another key", "broke on what came"
 ENDS, LIMITS, TOLD_TWICE = "ends", "limits passed", "told twice"
 # What a run must not show.
 KINDS = (
-    "lost",
-    "doubled",
-    "unknown left",
-    "orphans left",
-    "untold",
-    "unexplained POSTs",
-    "answers lost",
-    WRONG_OWNER,
-    "running unseen",
-    "record",
-    ASKED_NOBODY,
-    BURNT,
-    STOPPED,
-    BROKE,
-    ENDS,
-    LIMITS,
-    TOLD_TWICE,
+    *("lost", "doubled", "unknown left", "orphans left", "untold", "unexplained POSTs", "answers lost"),
+    *("running unseen", "record", WRONG_OWNER, ASKED_NOBODY, BURNT, STOPPED, BROKE, ENDS, LIMITS, TOLD_TWICE),
 )
 # Seconds that the clocks of a database and of the sandbox, on one machine, may seem to differ by.
 SLACK = 0.25

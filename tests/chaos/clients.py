@@ -5,7 +5,7 @@ import random
 import re
 import threading
 import time
-from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import requests
@@ -37,21 +37,12 @@ class Book:
     submissions: list[books.Submission] = field(default_factory=list)
     # (from, until, address) of every call answered 5xx, in seconds since 1970.
     server_errors: list[tuple[float, float, str]] = field(default_factory=list)
-    odd: Counter[str] = field(default_factory=Counter)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def note_submission(self, submission: books.Submission) -> None:
-        with self.lock:
-            self.submissions.append(submission)
 
     def note_response(self, response: requests.Response) -> None:
-        with self.lock:
-            if response.status_code >= 500:
-                now = time.time()
-                begun = now - response.elapsed.total_seconds()
-                self.server_errors.append((begun, now, re.sub("[0-9]+", "N", response.request.path_url)))
-            elif response.status_code >= 400:
-                self.odd[f"{response.status_code} {re.sub('[0-9]+', 'N', response.request.path_url)}"] += 1
+        if response.status_code >= 500:
+            now = time.time()
+            begun = now - response.elapsed.total_seconds()
+            self.server_errors.append((begun, now, re.sub("[0-9]+", "N", response.request.path_url)))
 
 
 class Browser:
@@ -131,7 +122,7 @@ class Member:
             "submission": submission,
         }
         seen = self._send(wish)
-        self._book.note_submission(seen)
+        self._book.submissions.append(seen)
         for number in set(seen.numbers):
             self._follow(number, wish)
         return True
@@ -150,15 +141,9 @@ class Member:
         return ""
 
     def _send(self, wish: dict[str, str]) -> books.Submission:
-        responses: list[requests.Response | None] = []
-        if self._chance.random() < 0.15:
-            twin = self._browser.twin()
-            second = threading.Thread(target=lambda: responses.append(twin.ask("POST", "/requests/new/", **wish)))
-            second.start()
-            responses.append(self._browser.ask("POST", "/requests/new/", **wish))
-            second.join()
-        else:
-            responses.append(self._browser.ask("POST", "/requests/new/", **wish))
+        browsers = [self._browser, self._browser.twin()] if self._chance.random() < 0.15 else [self._browser]
+        with ThreadPoolExecutor() as threads:
+            responses = list(threads.map(lambda browser: browser.ask("POST", "/requests/new/", **wish), browsers))
         numbers = [number for response in responses if (number := _read_number(response)) is not None]
         return books.Submission(
             member=self.name,

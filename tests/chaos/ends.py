@@ -5,31 +5,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+
+from tests.chaos.told import Line
 
 LIFETIMES = {"10s": 10.0, "20s": 20.0, "40s": 40.0}  # in seconds
 MOST = 4  # that the member with a limit may have at once
 MOST_OF_TEAM = 10  # that all may have together at first
 SLACK = 0.6  # seconds: SQLite's clock, and what lies between a statement and its event
 _OVER = ("released", "ended")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """An event of a request. `at`: by the real clock; `told_at`: by the portal's, as the times in `detail`.
-
-    `late`: seconds after what it tells of, where a process was frozen in between.
-    """
-
-    request: int
-    member: str
-    lifetime: str
-    at: float
-    told_at: datetime
-    verb: str
-    is_portal: bool
-    detail: dict[str, Any]
-    late: float = 0.0
 
 
 @dataclass(kw_only=True)

@@ -1,7 +1,6 @@
 """The provider's moods: faults for the sandbox that change every few seconds, all of it from one seed."""
 
 import random
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -9,61 +8,45 @@ from typing import Any
 
 import requests
 
-from tests.chaos import habits, inside
+from tests.chaos import habits, inside, stage
 from tests.provider import control
 
 ACTIVE, HISTORY, ONE = "GET /workstations", "GET /workstations/history", "GET /workstations/{id}"
 CHANGE_EVERY = (2.0, 6.0)
+# How often POSTs end so: as the provider documents it, and as it should not.
+NAMED = dict.fromkeys((f"fail-{status}" for status in (400, 422, 418, 500, 503, 502)), 0.01)
+NAMED |= {"fail-401": 0.003, "fail-402": 0.003, "fail-429": 0.006, "fail-500-made": 0.02, "slow-1": 0.02}
+NAMED |= {"unknown-status": 0.01, "new-fields": 0.01}
+UGLY = ("hang", "reset", "truncate", "garbage", "drip", "fail-502", "fail-503-html")
 # A workstation that shows in the lists only after this must still be found: it is less than the grace for settling.
 SHOWS_AFTER = 2.0
 # So long after the portal knows of an end no list shows it any more, and no scan can take it back.
 REUSED_AFTER = 10.0
 
 
-def mix_posts(chance: random.Random, *, clock_off: float) -> list[dict[str, object]]:
+def mix_posts(chance: random.Random, *, clock_off: float) -> list[dict[str, Any]]:
     # By the provider's own clock, as its Date header.
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=clock_off + 1), usegmt=True)
-    documented: list[dict[str, object]] = [
-        *({"share": 0.01, "name": f"fail-{status}"} for status in (400, 422, 418, 500, 503, 502)),
-        {"share": 0.003, "name": "fail-401"},
-        {"share": 0.003, "name": "fail-402"},
-        {"share": 0.006, "name": "fail-429"},
-        {"share": 0.006, "status": 429, "headers": {"Retry-After": "1"}},
-        {"share": 0.006, "status": 429, "headers": {"Retry-After": date}},
-    ]
-    ugly: list[dict[str, object]] = [
-        {"share": 0.015, "name": name, "made": made}
-        for name in ("hang", "reset", "truncate", "garbage", "drip", "fail-502", "fail-503-html")
-        for made in (False, True)
-    ]
-    late: list[dict[str, object]] = [
-        {"share": 0.02, "name": "fail-500-made"},
-        {"share": 0.01, "name": "unknown-status"},
-        {"share": 0.01, "name": "new-fields"},
-        {"share": 0.02, "name": "slow-1"},
-        {"share": 0.01, "status": 504, "made": True},
-        {"share": 0.01, "status": 408, "made": False},
+    mix: list[dict[str, Any]] = [
+        *({"share": share, "name": name} for name, share in NAMED.items()),
+        *({"share": 0.006, "status": 429, "headers": {"Retry-After": after}} for after in ("1", date)),
+        *({"share": 0.015, "name": name, "made": made} for name in UGLY for made in (False, True)),
+        *({"share": 0.01, "status": status, "made": status == 504} for status in (504, 408)),
     ]
     factor = chance.choice((0.1, 0.3, 0.6, 1.0))
-    mix = documented + ugly + late
-    return [{**response, "share": float(response["share"]) * factor} for response in mix]  # type: ignore[arg-type]
+    return [response | {"share": response["share"] * factor} for response in mix]
 
 
-def mix_lists(chance: random.Random) -> list[dict[str, object]]:
+def mix_lists(chance: random.Random) -> list[dict[str, Any]]:
     """What a reader of lists may meet. None of these is a whole list with something missing: such a lie has no cure."""
-    wrong_cursor: dict[str, object] = {
-        "object": "list",
-        "data": [],
-        "next_cursor": "bm93aGVyZQ==",
-        "previous_cursor": None,
-    }
+    page: dict[str, Any] = {"object": "list", "data": [], "next_cursor": "bm93aGVyZQ==", "previous_cursor": None}
     share = chance.choice((0.0, 0.02, 0.05, 0.3))
     names = ("fail-500", "fail-503", "garbage", "truncate", "reset")
-    failures: list[dict[str, object]] = [
-        {"on": on, "share": share / 5, "name": name} for on in (ACTIVE, HISTORY) for name in names
-    ]
-    failures += [{"on": on, "share": share / 10, "status": 200, "body": wrong_cursor} for on in (ACTIVE, HISTORY)]
-    failures += [{"on": on, "share": share / 40, "name": "fail-401"} for on in (ACTIVE, HISTORY)]
+    failures: list[dict[str, Any]] = []
+    for on in (ACTIVE, HISTORY):
+        failures += [{"on": on, "share": share / 5, "name": name} for name in names]
+        failures.append({"on": on, "share": share / 10, "status": 200, "body": page})
+        failures.append({"on": on, "share": share / 40, "name": "fail-401"})
     return failures + [{"on": ONE, "share": 0.02, "name": name} for name in ("fail-500", "garbage", "reset")]
 
 
@@ -80,7 +63,7 @@ def draw_faults(chance: random.Random, *, clock_off: float, enabled: frozenset[s
     return faults | odd | {"mix": mix + odd["mix"]}
 
 
-class Faults:
+class Faults(stage.Part):
     """A thread that changes the sandbox's faults until it is told to calm down.
 
     While the portal is alone with its key, it settles by itself what others make a question; so that is a part of each
@@ -88,33 +71,23 @@ class Faults:
     """
 
     def __init__(self, *, provider: str, seed: int, enabled: frozenset[str]) -> None:
+        super().__init__()
         self._url = f"{provider}/control/faults"
         self._chance, self._enabled = random.Random(seed), enabled
         self.is_alone, self.accepts_former, self.bursts = True, False, 0
         self._clock_off = self._chance.choice((0.0, 0.0, 3600.0, -3600.0))
         self._ended: dict[str, float] = {}  # since when the portal has known of the end of what was released
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="faults")
-
-    def start(self) -> None:
-        self._thread.start()
 
     def calm(self) -> None:
-        self._stopping.set()
-        self._thread.join(timeout=30)
+        self.stop()
         self.accepts_former = False
         end = time.monotonic() + 30
         # The provider's clock is as wrong as before.
         while not self._send({"clock_off": self._clock_off}) and time.monotonic() < end:
             time.sleep(0.2)
 
-    def abandon(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=30)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
+    def run(self) -> None:
+        while not self.stopping.is_set():
             enabled = self._enabled - {habits.STRANGERS} if self.is_alone else self._enabled
             faults = draw_faults(self._chance, clock_off=self._clock_off, enabled=enabled)
             if habits.REUSED_IDS in enabled:
@@ -122,7 +95,7 @@ class Faults:
             self.bursts += any(part["share"] for part in faults["mix"] if part.get("status") in habits.UNDOCUMENTED)
             self.accepts_former = habits.FORMER_KEY in faults.get("more_keys", ())
             self._send(faults)
-            self._stopping.wait(self._chance.uniform(*CHANGE_EVERY))
+            self.stopping.wait(self._chance.uniform(*CHANGE_EVERY))
 
     def _choose_reused(self) -> list[str]:
         now = time.monotonic()

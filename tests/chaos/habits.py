@@ -11,6 +11,7 @@ type Faults = dict[str, Any]
 
 # One and a half times the grace for settling.
 LONG_LAG = 4.5
+LAGS = ("shows_after", "reads_after", "history_shows_after", "shows_ended_for")
 # Refusals that the provider does not document.
 UNDOCUMENTED = (403, 404, 405)
 FORMER_KEY = "former"
@@ -20,11 +21,6 @@ def _draw_strangers(chance: random.Random) -> Faults:
     # An orphan made on purpose: a refusal in the provider's own words, which nobody could doubt, and yet.
     share = chance.choice((0.0, 0.01, 0.05))
     return {"strangers": share, "mix": [{"share": share / 10, "status": 422, "made": True}]}
-
-
-def _draw_undocumented(chance: random.Random) -> Faults:
-    share = chance.choice((*[0.0] * 5, 0.95))
-    return {"mix": [{"share": share, "status": chance.choice(UNDOCUMENTED)}]}
 
 
 def _draw_odd_cursors(chance: random.Random) -> Faults:
@@ -39,36 +35,9 @@ def _draw_odd_cursors(chance: random.Random) -> Faults:
     }
 
 
-def _draw_keys(chance: random.Random) -> Faults:
-    return {"more_keys": chance.choice(([FORMER_KEY], [FORMER_KEY], []))}
-
-
-def _draw_lag(chance: random.Random) -> Faults:
-    lags = ("shows_after", "reads_after", "history_shows_after", "shows_ended_for")
-    return {lag: chance.choice((0.0, 0.0, 1.0, LONG_LAG)) for lag in lags}
-
-
-def _draw_omissions(chance: random.Random) -> Faults:
-    return {"lists_empty": chance.random() < 0.05, "omit_share": chance.choice((0.0, 0.0, 0.02, 0.3))}
-
-
-def _draw_missing_workspaces(chance: random.Random) -> Faults:
-    return {f"{where}_without_workspace": chance.choice((0.0, 0.1)) for where in ("posts", "reads", "lists")}
-
-
 def _draw_rate_limit(chance: random.Random) -> Faults:
     limit = {"calls": chance.choice((30, 100)), "seconds": 3, "retry_after": chance.choice(("", "seconds", "date"))}
     return {"rate_limits": [limit] if chance.random() < 0.3 else []}
-
-
-def _draw_clock_of_provider(chance: random.Random) -> Faults:
-    # Seldom: what was called before a step is a question to people, and so is all of it where there are many.
-    return {"clock_off": chance.choice((*[0] * 8, 3600, -3600))}
-
-
-def _draw_pages(chance: random.Random) -> Faults:
-    more = {"more_files": 60, "name_length": 800} if chance.random() < 0.1 else {}
-    return {"endless": chance.random() < 0.1, **more}
 
 
 def _draw_odd_ids(chance: random.Random) -> Faults:
@@ -79,16 +48,27 @@ def _draw_odd_ids(chance: random.Random) -> Faults:
 # Each draws its part of faults from chance.
 FAULTS: dict[str, Callable[[random.Random], Faults]] = {
     "strangers": _draw_strangers,
-    "lag": _draw_lag,
-    "omissions": _draw_omissions,
-    "no-workspace": _draw_missing_workspaces,
+    "lag": lambda chance: {lag: chance.choice((0.0, 0.0, 1.0, LONG_LAG)) for lag in LAGS},
+    "omissions": lambda chance: {
+        "lists_empty": chance.random() < 0.05,
+        "omit_share": chance.choice((0.0, 0.0, 0.02, 0.3)),
+    },
+    "no-workspace": lambda chance: {
+        f"{where}_without_workspace": chance.choice((0.0, 0.1)) for where in ("posts", "reads", "lists")
+    },
     "rate-limit": _draw_rate_limit,
-    "provider-clock": _draw_clock_of_provider,
-    "pages": _draw_pages,
+    # Seldom: what was called before a step is a question to people, and so is all of it where there are many.
+    "provider-clock": lambda chance: {"clock_off": chance.choice((*[0] * 8, 3600, -3600))},
+    "pages": lambda chance: {
+        "endless": chance.random() < 0.1,
+        **({"more_files": 60, "name_length": 800} if chance.random() < 0.1 else {}),
+    },
     "odd-ids": _draw_odd_ids,
-    "undocumented": _draw_undocumented,
+    "undocumented": lambda chance: {
+        "mix": [{"share": chance.choice((*[0.0] * 5, 0.95)), "status": chance.choice(UNDOCUMENTED)}]
+    },
     "odd-cursors": _draw_odd_cursors,
-    "former-key": _draw_keys,
+    "former-key": lambda chance: {"more_keys": chance.choice(([FORMER_KEY], [FORMER_KEY], []))},
 }
 CLOCK_STEPS, COPY, STRANGERS, KEYS = "clock-steps", "copy", "strangers", "former-key"
 # The provider gives ids of released workstations once more; workers restart all the time, while nothing else is wrong;

@@ -79,7 +79,6 @@ def read_state() -> dict[str, Any] | None:
             and (key.paused_until is None or key.pause_seconds > _LONG_PAUSE),
             # For as long as nobody decides about them, these stay as they are.
             "left": _count_left(),
-            "has_looked": _model("Account").exclude(baseline_scan="WANTED").exists(),
         }
     except DatabaseError:
         connections.close_all()
@@ -99,6 +98,10 @@ def _list(rows: Any) -> list[Any]:
     except DatabaseError:
         connections.close_all()
         return []
+
+
+def has_looked() -> bool:
+    return bool(_list(_model("Account").exclude(baseline_scan="WANTED")))
 
 
 def is_shared() -> bool:
@@ -184,39 +187,14 @@ def read_book(*, clock: clocks.Clock) -> dict[str, list[Any]]:
     return {"requests": requests, "attempts": attempts, "workstations": workstations}
 
 
-def read_unknowns(*, clock: clocks.Clock) -> list[told.Unknown]:
-    rows = _model("Event").exclude(request_number=None).order_by("pk")
-    return told.follow_unknowns(rows.values_list("request_number", "at", "actor_id", "detail").iterator(), clock=clock)
-
-
 def read_lines(*, clock: clocks.Clock) -> list[told.Line]:
-    refused = _model("Attempt").filter(failure="401").values_list("request", "ended_at", "key_fingerprint")
-    verbs = ("pause", "confirm-key", "withdraw-key", "worker-died", "reopen")
-    rows = _model("Event").filter(verb__in=verbs).order_by("pk")
-    return told.read_lines(rows, refused=refused, clock=clock)
-
-
-def read_ends(*, clock: clocks.Clock) -> list[ends.Line]:
-    """The events of requests and their workstations, in their order, by the real clock."""
-    rows = _model("Event").exclude(request_number=None).exclude(verb__in=("claim", "probe")).order_by("pk")
+    """The events in their order, by the real clock."""
+    refused = list(_model("Attempt").filter(failure="401").values_list("request", "ended_at", "key_fingerprint"))
     asked = {row.pk: row for row in _model("Request").select_related("requester")}
-    lines: list[ends.Line] = []
-    for row in rows.iterator():
-        if one := asked.get(row.request_number):
-            has_begun = row.detail.get("after") == "SUCCEEDED" and one.ended_at
-            lines.append(
-                ends.Line(
-                    request=one.pk,
-                    member=one.requester.username,
-                    lifetime=one.lifetime,
-                    at=clock.locate(row.at.timestamp(), after=lines[-1].at if lines else -math.inf),
-                    told_at=row.at,
-                    verb=row.verb,
-                    is_portal=row.actor_id is None,
-                    detail=row.detail,
-                    late=(row.at - one.ended_at).total_seconds() if has_begun else 0.0,
-                )
-            )
+    lines: list[told.Line] = []
+    for event in _model("Event").exclude(verb__in=("claim", "probe")).order_by("pk").iterator():
+        at = clock.locate(event.at.timestamp(), after=lines[-1].at if lines else -math.inf)
+        lines.append(told.read_line(event, at=at, of=asked.get(event.request_number), refused=refused))
     return lines
 
 

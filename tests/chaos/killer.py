@@ -7,7 +7,6 @@ import random
 import resource
 import signal
 import sqlite3
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +19,7 @@ LONG_STOP = stage.DEADLINE + stage.SETTLE_GRACE + 2.0
 _THREADS_AT_WORK = 16  # a worker has them once it has begun to send
 _SETTLED_AFTER = 3.0  # seconds
 DAY = 86_400
+EVERY = 0.75  # seconds between two deeds, on average; what dies needs time to start
 DAYS_AHEAD_FOR = 10.0
 SLOW_FOR = (3.0, 8.0)
 LOCK_TIMEOUT = 8.0  # seconds: as in settings.DATABASE
@@ -41,14 +41,11 @@ class Deeds:
     lingering: list[str] = field(default_factory=list)
 
 
-class Killer:
-    def __init__(self, *, scene: stage.Stage, seed: int, every: float) -> None:
-        """`every`: seconds between two deeds, on average."""
-        self._every = every
+class Killer(stage.Part):
+    def __init__(self, *, scene: stage.Stage, seed: int) -> None:
+        super().__init__()
         self.deeds = Deeds()
         self._stage, self._chance = scene, random.Random(seed)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="killer")
         self._thaw: list[tuple[float, int]] = []
         self._repertoire: list[tuple[float, Callable[[], None]]] = [
             (20, self._kill_worker),
@@ -58,30 +55,24 @@ class Killer:
             (4, self._kill_web_child),
             (4, self._freeze_web_child),
             (1, self._kill_web),
-            (1, self._end_web),
+            (1, lambda: self._end(scene.web)),
             (5, self._trouble_database),
-            (2, self._restart_sandbox),
+            (2, lambda: self._end(scene.sandbox)),
         ]
-        if habits.CLOCK_STEPS in scene.habits:
-            self._repertoire.append((2, self._step_clock))
-        if habits.COPY in scene.habits:
-            self._repertoire.append((4, self._start_copy))
-        if habits.KILLED_CALLS in scene.habits:
-            self._repertoire.append((10, self._kill_callers))
-        if habits.SLOW_COMMITS in scene.habits and isinstance(scene.database, stage.Postgres):
-            self._repertoire.append((4, self._slow_commits))
+        for habit, weight, deed in (
+            (habits.CLOCK_STEPS, 2, self._step_clock),
+            (habits.COPY, 4, self._start_copy),
+            (habits.KILLED_CALLS, 10, self._kill_callers),
+            (habits.SLOW_COMMITS, 4, self._slow_commits),
+        ):
+            if habit in scene.habits:
+                self._repertoire.append((weight, deed))
         self._seen: dict[int, float] = {}  # since when there are the processes of the web server
-        # When a clock that is days ahead is put right again.
-        self._right_at = math.inf
-        # When commits that are slow are quick again.
-        self._quick_at = math.inf
+        # When a clock that is days ahead is put right again, and commits that are slow are quick again.
+        self._right_at = self._quick_at = math.inf
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(timeout=120)
+    def calm(self) -> None:
+        self.stop()
         for _, pid in self._thaw:
             _signal(pid, signal.SIGCONT)
         if self._right_at < math.inf:
@@ -105,14 +96,9 @@ class Killer:
             time.sleep(0.5)
         self._bring_all_back()
 
-    def abandon(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=120)
-
-    def _run(self) -> None:
+    def run(self) -> None:
         due = time.monotonic()
-        while not self._stopping.wait(0.1):
+        while not self.stopping.wait(0.1):
             self._thaw_due()
             if time.monotonic() >= self._right_at:
                 self._right_clock()
@@ -125,7 +111,7 @@ class Killer:
             if time.monotonic() >= due:
                 weights = [weight for weight, _ in self._repertoire]
                 self._chance.choices([deed for _, deed in self._repertoire], weights)[0]()
-                due = time.monotonic() + self._every * self._chance.uniform(0.4, 1.6)
+                due = time.monotonic() + EVERY * self._chance.uniform(0.4, 1.6)
 
     # --- Bringing back ---
 
@@ -169,9 +155,12 @@ class Killer:
 
     def _kill_worker(self) -> None:
         if actor := self._choose_worker():
-            self.deeds.counts["worker SIGKILL"] += 1
-            self.deeds.disturbed.add(actor.pid)
-            actor.signal_group(signal.SIGKILL)
+            self._kill(actor, "worker SIGKILL")
+
+    def _kill(self, worker: stage.Actor, deed: str) -> None:
+        self.deeds.counts[deed] += 1
+        self.deeds.disturbed.add(worker.pid)
+        worker.signal_group(signal.SIGKILL)
 
     def _end_worker(self) -> None:
         if actor := self._choose_worker():
@@ -179,7 +168,7 @@ class Killer:
 
     def _end(self, actor: stage.Actor) -> None:
         if not actor.ending_since:
-            self.deeds.counts["worker SIGTERM"] += 1
+            self.deeds.counts[f"{actor.name.partition('-')[0]} SIGTERM"] += 1
             actor.ending_since = time.monotonic()
             actor.signal(signal.SIGTERM)
 
@@ -188,9 +177,7 @@ class Killer:
         calling = inside.list_calling()
         for actor in self._stage.workers:
             if actor.is_alive() and actor.pid in calling:
-                self.deeds.counts["worker SIGKILL in a call"] += 1
-                self.deeds.disturbed.add(actor.pid)
-                actor.signal_group(signal.SIGKILL)
+                self._kill(actor, "worker SIGKILL in a call")
 
     def _freeze_worker(self, seconds: float) -> None:
         if actor := self._choose_worker():
@@ -230,18 +217,6 @@ class Killer:
         self.deeds.counts["web SIGKILL"] += 1
         self._stage.web.signal_group(signal.SIGKILL)
 
-    def _end_web(self) -> None:
-        if not self._stage.web.ending_since:
-            self.deeds.counts["web SIGTERM"] += 1
-            self._stage.web.ending_since = time.monotonic()
-            self._stage.web.signal(signal.SIGTERM)
-
-    def _restart_sandbox(self) -> None:
-        if not self._stage.sandbox.ending_since:
-            self.deeds.counts["sandbox SIGTERM"] += 1
-            self._stage.sandbox.ending_since = time.monotonic()
-            self._stage.sandbox.signal(signal.SIGTERM)
-
     def _step_clock(self) -> None:
         offset = self._chance.choice((0, 5, -5, 60, -60, 600, -600, 3600, -3600, 400 * DAY))
         self.deeds.counts["clock stepped"] += 1
@@ -268,6 +243,8 @@ class Killer:
         self.deeds.troubles.append((begun, time.time()))
 
     def _slow_commits(self) -> None:
+        if not isinstance(self._stage.database, stage.Postgres):
+            return
         if self._quick_at == math.inf and slowness.begin(self._stage.database.url):
             self.deeds.counts["slow commits"] += 1
             seconds = self._chance.uniform(*SLOW_FOR)

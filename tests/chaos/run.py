@@ -23,6 +23,7 @@ from tests.provider.store import FORMER
 
 OPERATOR = "olga"
 OPEN = ("QUEUED", "SENDING", "UNKNOWN")
+WORKERS, MEMBERS = 3, 12
 PATIENCE = 3.0  # seconds: as in settings.DATABASE
 # So long nothing changes any more: what is left then will be left for good. No hold that ends by itself is longer.
 STANDSTILL = 330.0
@@ -38,16 +39,13 @@ class Run:
     def __init__(self, *, options: argparse.Namespace, folder: Path) -> None:
         self._options, self._folder = options, folder
         enabled = habits.read_habits(less=options.without)
-        self.stage = stage.Stage(folder=folder, database=options.database, workers=options.workers, enabled=enabled)
-        self._killer = killer.Killer(scene=self.stage, seed=options.seed, every=options.every)
+        self.stage = stage.Stage(folder=folder, database=options.database, workers=WORKERS, enabled=enabled)
+        self._killer = killer.Killer(scene=self.stage, seed=options.seed)
         self._faults = faults.Faults(provider=self.stage.provider, seed=options.seed, enabled=enabled)
         self._begun = time.monotonic()
         self.settled_in: float | None = None
-        self.lingering: list[str] = []
-        self.unseen: set[str] = set()
-        self.unknowns: dict[str, str] = {}
-        self.unasked: set[int] = set()
-        self.events: Counter[str] = Counter()
+        self.lingering, self.unseen, self.unasked = list[str](), set[str](), set[int]()
+        self.events = Counter[str]()
         self._others_at = 0.0
         self._limited, self._lifted_at = "", math.inf
 
@@ -55,7 +53,7 @@ class Run:
         self.stage.prepare()
         inside.open_portal(self.stage.environment)
         inside.make_account()
-        names = [f"member-{number}" for number in range(1, self._options.members + 1)]
+        names = [f"member-{number}" for number in range(1, MEMBERS + 1)]
         sessions = inside.make_sessions(names, group="Members")
         (operator,) = inside.make_sessions([OPERATOR], group="Operators").values()
         if habits.LIMITS in self.stage.habits:
@@ -77,13 +75,8 @@ class Run:
             self._direct("history", count=500, every=10)
             self._direct("strangers", count=3, started_ago=5)
         # A first look that fails leaves the first unknown requests to an operator: not what is tried here.
-        if not stage.wait_until(self._has_looked, seconds=stage.START_WITHIN):
+        if not stage.wait_until(inside.has_looked, seconds=stage.START_WITHIN):
             raise stage.CannotStage("no worker has made its first look")
-
-    @staticmethod
-    def _has_looked() -> bool:
-        state = inside.read_state()
-        return state is not None and state["has_looked"]
 
     def rage(self) -> None:
         """The chaos, until its time is over or nearly everything was submitted and has ended."""
@@ -142,7 +135,7 @@ class Run:
         """
         calm_since = time.monotonic()
         self._crowd.close()
-        self._killer.stop()
+        self._killer.calm()
         self._faults.calm()
         changed = time.monotonic()
         self._crowd.join(seconds=60)
@@ -150,7 +143,8 @@ class Run:
             self._restart_workers()
             calm_since = changed = time.monotonic()
         before: dict[str, Any] | None = None
-        while time.monotonic() - calm_since < self._options.settle and time.monotonic() - changed < STANDSTILL:
+        settles_within = 300.0 + self._options.requests / 25
+        while time.monotonic() - calm_since < settles_within and time.monotonic() - changed < STANDSTILL:
             self._crowd.give_up()
             state = inside.read_state()
             if state is not None and not _count_open(state):
@@ -181,13 +175,10 @@ class Run:
 
         stage.wait_until(is_all_seen, seconds=SEEN_WITHIN)
         # A question may have lapsed meanwhile: what waited for its answer was sent, and its outcome may be open again.
-        stage.wait_until(self._is_nothing_open, seconds=SEEN_WITHIN)
+        stage.wait_until(
+            lambda: (state := inside.read_state()) is not None and not _count_open(state), seconds=SEEN_WITHIN
+        )
         stage.wait_until(lambda: not inside.list_overdue(), seconds=SEEN_WITHIN)
-
-    @staticmethod
-    def _is_nothing_open() -> bool:
-        state = inside.read_state()
-        return state is not None and not _count_open(state)
 
     def _list_running(self) -> set[str]:
         rows = self._read_record()["workstations"]
@@ -211,8 +202,6 @@ class Run:
         self.lingering = self._killer.deeds.lingering + self.stage.stop_portal()
         record = self._read_record()
         book = inside.read_book(clock=self.stage.clock)
-        asked = frozenset(row.number for row in book["requests"] if row.status == "UNKNOWN" and row.reason)
-        self.unknowns = told.describe_unknowns(inside.read_unknowns(clock=self.stage.clock), asked=asked)
         contents = books.Books(
             strangers=frozenset(row["uid"] for row in record["workstations"] if row["post"] is None),
             unseen=sorted(self.unseen),
@@ -229,7 +218,8 @@ class Run:
         return dataclasses.replace(contents, seen=self._look_back(contents, record=record))
 
     def _look_back(self, contents: books.Books, *, record: dict[str, Any]) -> list[tuple[str, str]]:
-        lines, of_requests = inside.read_lines(clock=self.stage.clock), inside.read_ends(clock=self.stage.clock)
+        lines = inside.read_lines(clock=self.stage.clock)
+        of_requests = [line for line in lines if line.request]
         self.events = told.count(lines) + ends.count(of_requests)
         self.events["notifications"], told_twice = inside.list_told_twice()
         released = frozenset(row["uid"] for row in record["workstations"] if row["released"])
@@ -247,7 +237,7 @@ class Run:
                 *ends.find_passed(of_requests, most=ends.MOST, member=self._limited or "nobody"),
                 *ends.find_passed(of_requests, most=ends.MOST_OF_TEAM, until=self._lifted_at if self._limited else 0),
             ],
-            books.BROKE: logs.find_not_storable(logs.read_errors(self._folder)),
+            books.BROKE: logs.find_not_storable(self._folder),
         }
         return [(kind, words) for kind, sentences in found.items() for words in sentences]
 
@@ -256,13 +246,10 @@ class Run:
         unexplained = Counter(path for begun, ended, path in errors if not self._was_troubled(begun, ended))
         rows: dict[str, object] = dict(report.counts)
         rows |= {kind: len(words) for kind, words in report.findings.items()}
-        rows |= self.unknowns
         rows["time to settle"] = "not settled" if self.settled_in is None else f"{self.settled_in:.0f} s"
         rows |= {"answers 5xx": len(errors), "answers 5xx while the database was well": unexplained.total()}
-        rows |= {"processes that did not end": len(self.lingering), "key resumed": self._keeper.resumed}
-        rows["requests that the operator marked as failed"] = self._keeper.closed
-        rows |= {"keys confirmed": self._keeper.confirmed} | dict(sorted(self.events.items()))
-        rows |= {f"did: {deed}": count for deed, count in sorted(self._killer.deeds.counts.items())}
+        deeds = self.events + self._keeper.deeds + self._killer.deeds.counts
+        rows |= {"processes that did not end": len(self.lingering)} | dict(sorted(deeds.items()))
         _print(f"\n{self._options.database}, seed {self._options.seed}, {time.monotonic() - self._begun:.0f} s")
         for name, value in rows.items():
             _print(f"  {name:42} {value}")
@@ -271,18 +258,16 @@ class Run:
                 _print(f"  {kind}: {sentence}")
         for name in self.lingering:
             _print(f"  did not end: {name}; its log shows where it stood")
-        for path, count in (unexplained + self._crowd.book.odd).most_common(10):
-            _print(f"  answered oddly: {count} x {path}")
-        for line, count in logs.read_errors(self._folder).most_common(15):
-            _print(f"  in the logs: {count} x {line}")
+        for path, count in unexplained.most_common(10):
+            _print(f"  answered 5xx: {count} x {path}")
         return report.is_clean and not self.lingering and not unexplained and self.settled_in is not None
 
     def end(self) -> None:
         if hasattr(self, "_crowd"):
             self._crowd.abandon()
             self._keeper.stop()
-        self._killer.abandon()
-        self._faults.abandon()
+        self._killer.stop()
+        self._faults.stop()
         self.stage.stop()
 
     def _was_troubled(self, begun: float, ended: float) -> bool:
@@ -304,37 +289,22 @@ def _print(line: str) -> None:
     print(line.replace("\0", "\\0"), flush=True)  # noqa: T201 (a command's own words)
 
 
-def save(folder: Path, contents: books.Books) -> None:
-    (folder / "books.json").write_text(json.dumps(dataclasses.asdict(contents), default=sorted, indent=1))
-
-
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.run", description=__doc__)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--requests", type=int, default=600)
     parser.add_argument("--seconds", type=float, help="how long the chaos lasts at most; 45, or 0.1 a request")
-    parser.add_argument(
-        "--settle", type=float, help="how long all may take to settle after it; 300, and 0.04 a request"
-    )
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
-    parser.add_argument("--workers", type=int, default=3)
-    parser.add_argument(
-        "--every", type=float, default=0.75, help="seconds between two deeds; what dies needs time to start"
-    )
-    parser.add_argument("--members", type=int, default=12)
-    parser.add_argument("--folder", type=Path, help="where everything is kept; else only a run with faults is")
     habits.add_options(parser)
     options = parser.parse_args()
     options.seconds = options.seconds or max(45.0, options.requests / 10)
-    options.settle = options.settle or 300.0 + options.requests / 25
     return options
 
 
 def main() -> int:
     options = read_options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    folder = options.folder or Path(tempfile.mkdtemp(prefix="portal-chaos-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="portal-chaos-"))
     folder.chmod(0o755)  # the postgres user has to get in
     try:
         run = Run(options=options, folder=folder)
@@ -353,9 +323,9 @@ def main() -> int:
         return 2
     finally:
         run.end()
-    save(folder, contents)
+    (folder / "books.json").write_text(json.dumps(dataclasses.asdict(contents), default=sorted, indent=1))
     is_clean = run.report(books.compare(contents))
-    if is_clean and options.folder is None:
+    if is_clean:
         shutil.rmtree(folder, ignore_errors=True)
     else:
         _print(f"  The logs and the books are in {folder}")

@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -47,6 +48,19 @@ def is_answering(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Part(threading.Thread):
+    """What acts in a thread of its own until it is stopped, which may be said more than once."""
+
+    def __init__(self) -> None:
+        super().__init__(name=type(self).__name__.lower())
+        self.stopping = threading.Event()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        if self.is_alive():
+            self.join(timeout=120)
 
 
 @dataclass(kw_only=True)

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.chaos import ends
-from tests.chaos.ends import MOST, Line
+from tests.chaos.ends import MOST
+from tests.chaos.told import Line
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-LINE = Line(request=1, member="alice", lifetime="20s", at=0.0, told_at=NOW, verb="response", is_portal=True, detail={})
+LINE = Line(request=1, member="alice", lifetime="20s", at=0.0, told_at=NOW, verb="response", detail={})
 BEGUN = replace(LINE, detail={"after": "SUCCEEDED"})
 WARNED = replace(LINE, at=10.0, verb="warn-end", detail={"ends_at": "x", "warning": 1})
 RELEASED = replace(LINE, at=20.1, verb="request-release")

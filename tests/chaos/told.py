@@ -1,13 +1,12 @@
 """What the audit log tells of a run beside the books: pauses, keys that were refused, and ends that were taken back."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tests.chaos import books, clocks, habits
+from tests.chaos import books, habits
 
 # So long after a step of the clock, workers that live seem not to have been seen lately.
 BLIND = 10.0
@@ -21,27 +20,42 @@ _COUNTED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """An event. `fingerprint`: of the key that the call had whose answer led to it."""
+    """An event. `at`: by the real clock; `told_at`: by the portal's, as the times in `detail`.
+
+    `late`: seconds after what it tells of, where a process was frozen in between. `fingerprint`: of the key that the
+    call had whose answer led to it.
+    """
 
     at: float
+    told_at: datetime
     verb: str
-    target: str
     detail: dict[str, Any]
+    target: str = ""
+    is_portal: bool = True
     fingerprint: str = ""
+    request: int = 0
+    member: str = ""
+    lifetime: str = ""
+    late: float = 0.0
 
 
-def read_lines(rows: Iterable[Any], *, refused: Iterable[tuple[int, datetime, str]], clock: clocks.Clock) -> list[Line]:
-    """The events in their order, by the real clock. `refused`: request, end and fingerprint of calls that were."""
-    lines: list[Line] = []
-    calls = [*refused]
-    for row in rows:
-        at = clock.locate(row.at.timestamp(), after=lines[-1].at if lines else float("-inf"))
-        of_request = [
-            (abs(ended - row.at), used) for number, ended, used in calls if number == row.detail.get("request")
-        ]
-        used = min(of_request)[1] if of_request else ""
-        lines.append(Line(at=at, verb=row.verb, target=row.target, detail=row.detail, fingerprint=used))
-    return lines
+def read_line(event: Any, *, at: float, of: Any, refused: Iterable[tuple[int, datetime, str]]) -> Line:
+    """`of`: its request, if it has one. `refused`: request, end and fingerprint of calls that were."""
+    keys = [(abs(end - event.at), used) for number, end, used in refused if number == event.detail.get("request")]
+    has_begun = event.detail.get("after") == "SUCCEEDED" and of and of.ended_at
+    return Line(
+        at=at,
+        told_at=event.at,
+        verb=event.verb,
+        detail=event.detail,
+        target=event.target,
+        is_portal=event.actor_id is None,
+        fingerprint=min(keys)[1] if keys else "",
+        request=of.pk if of else 0,
+        member=of.requester.username if of else "",
+        lifetime=of.lifetime if of else "",
+        late=(event.at - of.ended_at).total_seconds() if has_begun else 0.0,
+    )
 
 
 def count(lines: Iterable[Line]) -> Counter[str]:
@@ -79,50 +93,3 @@ def find_stops(lines: Iterable[Line], *, first: str, steps: Iterable[float]) -> 
         if is_refused and first in accepted and not any(0 <= line.at - step <= BLIND for step in steps):
             found.append(f"{line.fingerprint} was refused, and all waited, though {first} is accepted")
     return found
-
-
-# --- Requests whose outcome was unknown: how long, and whether it took a person ---
-
-type Change = tuple[int, datetime, int | None, dict[str, Any]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unknown:
-    """One time; `seconds`: until it was known, None where it still is not; `by_person`: somebody decided; `is_found`: a
-    workstation was made."""
-
-    request: int
-    seconds: float | None
-    by_person: bool
-    is_found: bool = False
-
-
-def follow_unknowns(lines: Iterable[Change], *, clock: clocks.Clock) -> list[Unknown]:
-    begun: dict[int, float] = {}
-    found, now = [], -math.inf
-    for request, at, actor, detail in lines:
-        now = clock.locate(at.timestamp(), after=now)
-        before, after = detail.get("before"), detail.get("after")
-        if before == "UNKNOWN" != after and request in begun:
-            seconds, is_found = now - begun.pop(request), after == "SUCCEEDED"
-            found.append(Unknown(request=request, seconds=seconds, by_person=actor is not None, is_found=is_found))
-        if after == "UNKNOWN":
-            begun[request] = now
-    return found + [Unknown(request=request, seconds=None, by_person=False) for request in begun]
-
-
-def describe_unknowns(unknowns: list[Unknown], *, asked: frozenset[int]) -> dict[str, str]:
-    """The share that needed a person, and the time until the others were known. `asked`: left to a person."""
-    by_itself = [unknown for unknown in unknowns if unknown.seconds is not None and not unknown.by_person]
-    known = sorted(unknown.seconds for unknown in by_itself if unknown.seconds is not None)
-    found = sum(unknown.is_found for unknown in by_itself)
-    needed = sum(unknown.by_person or (unknown.seconds is None and unknown.request in asked) for unknown in unknowns)
-    share = f"{needed} of {len(unknowns)}" + (f" ({needed / len(unknowns):.1%})" if unknowns else "")
-    if not known:
-        return {"unknown ones that needed a person": share}
-    times = (known[len(known) // 2], known[len(known) * 9 // 10], known[-1])
-    return {
-        "unknown ones that needed a person": share,
-        "the others": f"{found} found, {len(known) - found} not created",
-        "the others were known after": "{:.1f} s (median), {:.1f} s (9 of 10), {:.1f} s (all)".format(*times),
-    }
