@@ -59,6 +59,13 @@ def _set_role(name: str) -> None:
         cursor.execute(f"SET session_replication_role = {name}")
 
 
+def name_database() -> str:
+    """The URL by which another process uses this test's database."""
+    own = connection.settings_dict
+    server = f"postgres://{own['USER']}@{own['HOST']}:{own['PORT']}" if own["HOST"] else "sqlite://"
+    return f"{server}/{own['NAME']}"
+
+
 def create_user(username: str, *groups: str, **values: Any) -> models.User:
     user = models.User.objects.create_user(username=username, password=PASSWORD, **values)
     user.groups.set(Group.objects.filter(name__in=groups))

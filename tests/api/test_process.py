@@ -7,29 +7,23 @@ import sys
 
 import pytest
 import requests
+from django.db import connection
 
 from portal.local import launcher
-from tests import ports
+from tests import factories, ports
 from tests.api.serving import PATIENCE
 from tests.chaos import stage
 
 
-@pytest.fixture
-def portal_of_its_own(tmp_path) -> dict[str, str]:
-    """The environment of a portal with an empty database."""
-    own = {"DATABASE_URL": f"sqlite:///{tmp_path}/portal.sqlite3", "PORTAL_API_PORT": str(ports.find_port())}
-    own |= {"PORTAL_LOCAL": "1", "PORTAL_TRUSTED_PROXY": "10.0.0.1"}
-    environment = os.environ | own
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=stage.ROOT, env=environment, check=True)
-    return environment
-
-
-def test_it_starts_answers_and_ends(portal_of_its_own, tmp_path):
-    number, log = int(portal_of_its_own["PORTAL_API_PORT"]), tmp_path / "log"
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="a process is the same on both")
+@pytest.mark.django_db(transaction=True)
+def test_it_starts_answers_and_ends(tmp_path):
+    number, log = ports.find_port(), tmp_path / "log"
+    own = {"DATABASE_URL": factories.name_database(), "PORTAL_API_PORT": str(number), "PORTAL_LOCAL": "1"}
+    environment = os.environ | own | {"PORTAL_TRUSTED_PROXY": "10.0.0.1"}
     with log.open("wb") as words:
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", "api"], cwd=stage.ROOT, env=portal_of_its_own, stdout=words, stderr=words
-        )
+        command = [sys.executable, "manage.py", "api"]
+        process = subprocess.Popen(command, cwd=stage.ROOT, env=environment, stdout=words, stderr=words)
     try:
         up = stage.wait_until(lambda: launcher.is_port_answering(number), seconds=stage.START_WITHIN)
         assert up, log.read_text()

@@ -98,8 +98,6 @@ def respond(
     results.record_result(call=call, result=dispatch.Result(value=value, failure=told_failure, response=given))
     portal_request.refresh_from_db()
     return portal_request
-    portal_request.refresh_from_db()
-    return portal_request
 
 
 def find(checkpoint: seals.Checkpoint | None = None) -> list[tuple[str, str]]:

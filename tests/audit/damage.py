@@ -11,7 +11,7 @@ from django.db.models import IntegerField, Model
 from portal.services.audit import canonical
 from tests import factories
 
-BITS = 100
+BITS = 40
 _CHANGED = {
     "BooleanField": "NOT coalesce({column}, false)",
     "DateTimeField": "'2020-02-02 02:02:02.000002'",
@@ -39,7 +39,7 @@ def change_columns(model: type[Model], number: int, names: Sequence[str]) -> Ite
 
 
 def flip_bits(model: type[Model], chance: random.Random) -> Iterator[int]:
-    """Change a hundred bits, one at a time, and give the row that has one changed just now: SQLite takes what is no
+    """Change single bits, one at a time, and give the row that has one changed just now: SQLite takes what is no
     text, no time and no JSON; PostgreSQL has other texts for the same value."""
     key = model._meta.pk.attname
     fields: list[Any] = [field for field in model._meta.concrete_fields if field.attname != key]

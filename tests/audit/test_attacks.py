@@ -118,8 +118,8 @@ def test_each_attack_is_found_and_named(record, cast, alice):
     assert find() == []
 
 
-def test_two_changes_made_one_of_the_same_text_are_found(record):
-    """The text that is signed would be the same: but it is no JSON any more."""
+def test_two_changes_made_one_and_a_change_without_its_event_are_found(record, alice):
+    """The text of the two that is signed would be the same: but it is no JSON any more."""
     event = next(event for event in record if event.changes.count() == 2)
     first, second = event.changes
     head = f'{write_json(first.columns)},"kind":"{first.kind}","row_id":{first.row_id}}}'
@@ -127,14 +127,11 @@ def test_two_changes_made_one_of_the_same_text_are_found(record):
     tamper("DELETE FROM portal_change WHERE event_id = %s AND position = %s", event.pk, first.position)
     tamper("UPDATE portal_change SET act = %s, columns = %s WHERE event_id = %s", first.act, both, event.pk)
     assert find_in_chain() == [("changed", f"event {event.pk}")]
-
-
-def test_a_change_without_its_event_is_found(record, alice):
-    """Events of the last minute are under no seal: whoever removes one must remove what it says of rows too."""
+    # Events of the last minute are under no seal: whoever removes one must remove what it says of rows too.
     factories.submit(alice)
     newest = models.Event.objects.latest("id").pk
     tamper("DELETE FROM portal_event WHERE id = %s", newest)
-    assert find_in_chain() == [("removed", f"event {newest}")]
+    assert ("removed", f"event {newest}") in find_in_chain()
 
 
 def test_an_event_in_a_gap_of_the_numbers_is_found(record, seal, alice):
@@ -288,7 +285,7 @@ def test_a_change_of_each_column_is_found(record, model, kind):
 
 
 @pytest.mark.parametrize(("model", "kinds"), [(models.Event, {"changed"}), (models.Seal, {"seal", "key"})])
-def test_a_hundred_random_bits_are_found(record, model, kinds):
+def test_random_bits_are_found(record, model, kinds):
     for number in flip_bits(model, random.Random(5)):
         found = find_in_chain()
         assert {kind for kind, _ in found} <= kinds

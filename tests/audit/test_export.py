@@ -57,41 +57,31 @@ def test_what_is_left_after_pruning_is_well(record, seal, verify, much_later):
     assert verify([line for line in lines if line != kept]) == (1, [f"event {kept['id']} was removed"])
 
 
-def test_an_event_that_was_edited_is_named(record, verify):
+def test_events_that_were_edited_removed_or_inserted_are_named(record, verify):
+    lines: list[dict[str, Any]] = list(export_audit.walk_log())
     for name in ("reason", "at", "actor_name", "request_number", "changes"):
-        lines: list[dict[str, Any]] = list(export_audit.walk_log())
-        edited = [line for line in lines if "verb" in line][1]
-        edited[name] = [] if name == "changes" else "2020-02-02 02:02:02.000001"
-        assert verify(lines) == (1, [f"event {edited['id']} was changed"]), name
-
-
-def test_events_that_were_removed_or_inserted_are_named(record, verify):
-    lines = list(export_audit.walk_log())
+        edited = [dict(line) for line in lines]
+        event = [line for line in edited if "verb" in line][1]
+        event[name] = [] if name == "changes" else "2020-02-02 02:02:02.000001"
+        assert verify(edited) == (1, [f"event {event['id']} was changed"]), name
     gone, copied = lines[3], lines[8]
     damaged = [line for line in lines if line != gone]
     damaged.insert(1, copied | {"id": -5})
     named = ["event -5 was changed", f"event {gone['id']} was removed", "event -5 was inserted"]
     assert verify(damaged) == (1, named)
+    code, said = verify(lines, key="another key")
+    assert code == 1
+    assert all("which was not given" in words for words in said)
 
 
-def test_seals_that_were_edited_or_removed_are_named(record, verify):
-    lines = list(export_audit.walk_log())
-    second = next(line for line in lines if line.get("number") == 2)
-    second["count"] = 1
-    assert verify(lines) == (1, ["seal 2 was changed"])
-    code, said = verify([line for line in lines if line.get("number") != 2])
-    assert (code, said[0]) == (1, "seal 3 does not follow seal 1: one was removed or replaced")
-
-
-def test_an_end_that_was_cut_off_is_found_by_the_checkpoint(record, verify):
+def test_seals_that_were_edited_removed_or_cut_off_are_named(record, verify):
     checkpoint = seals.describe_newest()
     lines = list(export_audit.walk_log())
     end = max(place for place, line in enumerate(lines[:-1]) if "verb" not in line) + 1
     assert verify(lines[:end])[0] == 0
     assert verify(lines[:end], checkpoint) == (1, [f"seal {checkpoint['number']} is not the checkpoint's"])
-
-
-def test_without_the_key_nothing_fits(record, verify):
-    code, said = verify(list(export_audit.walk_log()), key="another key")
-    assert code == 1
-    assert all("which was not given" in words for words in said)
+    second = next(line for line in lines if line.get("number") == 2)
+    second["count"] = 1
+    assert verify(lines) == (1, ["seal 2 was changed"])
+    code, said = verify([line for line in lines if line.get("number") != 2])
+    assert (code, said[0]) == (1, "seal 3 does not follow seal 1: one was removed or replaced")

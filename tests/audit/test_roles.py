@@ -115,11 +115,8 @@ def test_the_database_has_the_same_name_for_both(transactional_db, role):
 
 REFUSED = [
     "TRUNCATE portal_session",
-    "TRUNCATE portal_event",
     "ALTER TABLE portal_event DISABLE TRIGGER portal_keep_event_update",
-    "ALTER TABLE portal_event DISABLE TRIGGER ALL",
     "ALTER TABLE portal_event ENABLE REPLICA TRIGGER portal_keep_event_update",
-    "ALTER TABLE portal_event ADD COLUMN more text",
     "ALTER TABLE portal_event OWNER TO CURRENT_USER",
     "DROP TRIGGER portal_keep_event_update ON portal_event",
     "CREATE TRIGGER zzz BEFORE UPDATE ON portal_attempt FOR EACH ROW EXECUTE FUNCTION portal_keep_attempt_update()",
@@ -129,16 +126,12 @@ REFUSED = [
     "CREATE TABLE mine (id int)",
     "CREATE TEMPORARY TABLE portal_tombstone (id int)",
     "CREATE SCHEMA mine",
-    "CREATE INDEX mine ON portal_event (id)",
-    "DROP TABLE portal_session",
     "UPDATE portal_event SET verb = 'x'",
     "UPDATE portal_seal SET digest = 'x'",
     "UPDATE portal_tombstone SET kind = 'x'",
     "UPDATE portal_lateresponse SET message = 'x'",
-    "UPDATE portal_lostresponse SET message = 'x'",
     "UPDATE portal_restore SET lost_since = now()",
     "DELETE FROM portal_tombstone",
-    "DELETE FROM portal_lostresponse",
     "DELETE FROM portal_restore",
     "DELETE FROM portal_user",
     "DELETE FROM django_migrations",
@@ -191,7 +184,7 @@ def test_once_more_takes_what_was_given_meanwhile(role, capsys):
                 opened.execute(statement)
 
 
-def test_a_role_that_nothing_binds_is_refused(role):
+def test_a_role_that_nothing_binds_is_refused_and_any_before_the_tables_are_there(role, monkeypatch):
     own = connection.settings_dict["USER"]
     for name, words in ((own, "nothing can be kept from it"), ("no_such_role", "There is no role")):
         with pytest.raises(CommandError, match=words):
@@ -199,9 +192,6 @@ def test_a_role_that_nothing_binds_is_refused(role):
     roles.run(sql.SQL("GRANT {} TO {}").format(sql.Identifier(own), sql.Identifier(role)))
     with pytest.raises(CommandError, match="belongs to a role that does"):
         call_command("grants", role)
-
-
-def test_before_the_tables_are_there_nothing_is_printed(role, monkeypatch):
     monkeypatch.setattr(connection.introspection, "table_names", lambda: ["portal_event"])
     with pytest.raises(CommandError, match="is not there yet: run"):
         call_command("grants", role)
@@ -210,16 +200,14 @@ def test_before_the_tables_are_there_nothing_is_printed(role, monkeypatch):
 # --- What `check --deploy` says ---
 
 
-def test_whoever_may_change_triggers_is_a_warning(role):
+def test_whoever_may_change_triggers_is_a_warning_unless_nobody_can_tell(role, monkeypatch):
     assert [warning.id for warning in portal_checks.check_role(None)] == ["portal.W004"]
     with roles.working_as(role):
         assert [warning.id for warning in portal_checks.check_role(None)] == []
     roles.run(sql.SQL("GRANT TRIGGER ON portal_attempt TO {}").format(sql.Identifier(role)))
     with roles.working_as(role):
         assert [warning.id for warning in portal_checks.check_role(None)] == ["portal.W004"]
-
-
-def test_without_the_database_the_check_warns_of_nothing(monkeypatch):
-    monkeypatch.setitem(connection.settings_dict, "USER", "no_such_role")
-    (message,) = portal_checks.check_role(None)
+    with monkeypatch.context() as patch:
+        patch.setitem(connection.settings_dict, "USER", "no_such_role")
+        (message,) = portal_checks.check_role(None)
     assert (message.id, message.level) == ("portal.I001", checks.INFO)

@@ -53,7 +53,7 @@ def test_a_worker_that_lost_its_duty_seals_nothing(db):
     assert not models.Seal.objects.exists()
 
 
-def test_verifying_says_what_is_well_and_what_is_not_sealed_yet(record, capsys):
+def test_verifying_says_what_is_well_what_is_not_sealed_yet_and_that_triggers_are_missing(record, capsys):
     call_command("verify_audit")
     said = capsys.readouterr().out
     assert f"Checked: {models.Seal.objects.count()} seals over {len(record)} events" in said
@@ -61,6 +61,11 @@ def test_verifying_says_what_is_well_and_what_is_not_sealed_yet(record, capsys):
     add_event()
     call_command("verify_audit")
     assert "Not sealed yet: 1 event; were one of these removed, it would not be found." in capsys.readouterr().out
+    triggers.remove_triggers()
+    assert fail_to_verify("would not refuse it: run .manage.py migrate") == 1
+    said = capsys.readouterr().out
+    assert "The trigger portal_keep_event_update is missing." in said
+    assert "All is well" not in said
 
 
 # --- Keys ---
@@ -87,13 +92,17 @@ def test_a_new_key_seals_on_and_the_former_checks_what_it_sealed(record, seal, s
     assert {kind for kind, _ in find()} == {"key"}
 
 
-def test_without_the_key_of_the_newest_seal_nothing_starts(record, settings, client):
+def test_without_the_key_of_the_newest_seal_nothing_starts_and_nothing_is_tampered_with(
+    record, settings, client, tmp_path
+):
     missing = signatures.get_key().id
     settings.SECRET_KEY = "another-secret-key-" + "x" * 50
     with pytest.raises(CommandError, match=f"with the audit key {missing}, which is not set") as raised:
         call_command("work")
     assert "\n" not in str(raised.value)
     assert client.get("/readyz").json()["reasons"] == [seals.find_fault()]
+    assert fail_to_verify(r"Not all of the audit log can be checked\. First finding: Seal 1") == 2
+    assert fail_to_verify("cannot be read as a checkpoint", checkpoint=tmp_path / "none.json") == 2
     settings.PORTAL_AUDIT_KEY_OLD = ["only-for-tests-" + "x" * 50]
     assert seals.find_fault() == ""
 
@@ -155,20 +164,3 @@ def test_many_writers_at_once_raise_no_false_alarm(seal, small_batches):
     assert models.Event.objects.filter(verb="probe").count() == 52
     assert sum(models.Seal.objects.values_list("count", flat=True)) == models.Event.objects.count()
     assert find() == []
-
-
-# --- What the command ends with ---
-
-
-def test_a_missing_key_is_no_tampering(record, settings, tmp_path):
-    settings.SECRET_KEY = "another-secret-key-" + "x" * 50
-    assert fail_to_verify(r"Not all of the audit log can be checked\. First finding: Seal 1") == 2
-    assert fail_to_verify("cannot be read as a checkpoint", checkpoint=tmp_path / "none.json") == 2
-
-
-def test_a_record_without_its_triggers_is_not_well(record, capsys):
-    triggers.remove_triggers()
-    assert fail_to_verify("would not refuse it: run .manage.py migrate") == 1
-    said = capsys.readouterr().out
-    assert "The trigger portal_keep_event_update is missing." in said
-    assert "All is well" not in said
