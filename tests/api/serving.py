@@ -1,7 +1,6 @@
 """The API's application behind gunicorn's own HTTP, in a thread of the test, and programs that ask it."""
 
 import asyncio
-import json
 import socket
 import sys
 import threading
@@ -130,19 +129,23 @@ class Program:
             factories.send_until_settled(models.Request.objects.latest("pk"))
         return answer.result(PATIENCE)
 
-    def leave(self, key: str | None = None, **body: object) -> socket.socket:
-        """A POST of which the test has the connection, to close it."""
-        sent = json.dumps({"type": "python"} | body).encode()
-        head = [
-            "POST /v1/workstations HTTP/1.1",
-            "Host: x",
-            f"Authorization: Bearer {self.secret}",
-            f"Content-Length: {len(sent)}",
-            *([f"Idempotency-Key: {key}"] if key else []),
-        ]
+    def open(self, method: str, target: str, *lines: str, body: bytes = b"") -> socket.socket:
+        """The connection on which this was sent as it is written here: a library would tidy it up."""
+        bearer = [f"Authorization: Bearer {self.secret}"] if self.secret else []
+        head = [f"{method} {target} HTTP/1.1", "Host: x", *bearer, f"Content-Length: {len(body)}", *lines]
         opened = socket.create_connection(("127.0.0.1", self.server.port), timeout=PATIENCE)
-        opened.sendall("\r\n".join([*head, "", ""]).encode() + sent)
+        opened.sendall("\r\n".join([*head, "", ""]).encode() + body)
         return opened
+
+    def ask(self, method: str, target: str, *lines: str, body: bytes = b"") -> int:
+        """The status that is answered to what is written here."""
+        with self.open(method, target, *lines, "Connection: close", body=body) as opened:
+            return int(opened.recv(4096).split()[1])
+
+    def leave(self, key: str | None = None) -> socket.socket:
+        """A POST of which the test has the connection, to close it."""
+        keys = [f"Idempotency-Key: {key}"] if key else []
+        return self.open("POST", "/v1/workstations", *keys, body=b'{"type": "python"}')
 
     def close(self) -> None:
         self._threads.shutdown()

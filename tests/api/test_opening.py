@@ -50,24 +50,17 @@ def test_the_address_is_nowhere_else(program, sandbox, workstation, caplog):
     assert "secret-token" not in caplog.text + str(rows)
 
 
-@pytest.mark.parametrize("who", ["bob", "olga"])
-@pytest.mark.parametrize("kind", Kind)
-def test_what_is_another_s_is_as_what_never_was(make_program, workstation, request, who, kind):
-    program = make_program(request.getfixturevalue(who))
-    other, never = (open_one(program, uid, kind.way.path) for uid in (workstation.uid, "neverexisted"))
-    assert other.json() == never.json()
-    assert read_error(other) == UNKNOWN
-    assert not models.Connection.calls.exists()
-
-
-def test_what_was_shared_is_not_one_s_own(make_program, workstation, bob):
+def test_what_is_another_s_or_has_ended_is_as_what_never_was(make_program, program, workstation, bob, olga):
+    for person in (bob, olga):
+        others = make_program(person)
+        for kind in Kind:
+            other, never = (open_one(others, uid, kind.way.path) for uid in (workstation.uid, "neverexisted"))
+            assert (read_error(other), other.json()) == (UNKNOWN, never.json()), (person, kind)
     models.Share.objects.create(workstation=workstation, person=bob, level="work")
-    assert read_error(open_one(make_program(bob), workstation.uid)) == UNKNOWN
-
-
-def test_one_that_has_ended_is_not_opened(program, workstation):
+    assert read_error(open_one(make_program(bob), workstation.uid)) == UNKNOWN  # it is not one's own
     models.Workstation.objects.update(ended_at=Now())
     assert read_error(open_one(program, workstation.uid)) == UNKNOWN
+    assert not models.Connection.calls.exists()
 
 
 def test_one_that_is_being_released_is_not_opened(program, workstation, alice):
@@ -84,21 +77,17 @@ def test_a_type_without_it_is_422_without_a_call(program, server, sandbox, alice
     assert not models.Connection.calls.exists()
 
 
-@pytest.mark.parametrize("status", [400, 401, 402, 418, 422, 429, 500, 503])
-def test_the_provider_s_refusal_comes_with_its_code_and_words(program, sandbox, workstation, status):
+def test_the_provider_s_refusal_comes_with_its_code_and_words(program, sandbox, workstation):
     words = {"error": "A word", "message": "A sentence with http://secret.example/x."}
-    sandbox.script({"on": TERMINAL, "status": status, "body": words, "headers": {"Retry-After": "7"}})
-    answer = open_one(program, workstation.uid)
-    assert answer.status_code == status
-    assert answer.json()["message"].endswith("A sentence with (address not shown)")
-    if status in (429, 500, 503):
-        assert answer.headers["Retry-After"] == "7"
-    assert not models.Connection.objects.exists()
-
-
-def test_no_answer_is_504(program, sandbox, workstation):
+    for status in (400, 418, 422, 429, 500, 503, 402):
+        sandbox.script({"on": TERMINAL, "status": status, "body": words, "headers": {"Retry-After": "7"}})
+        answer = open_one(program, workstation.uid)
+        assert answer.status_code == status
+        assert answer.json()["message"].endswith("A sentence with (address not shown)")
+        assert status not in (429, 500, 503) or answer.headers["Retry-After"] == "7"
     sandbox.script({"on": TERMINAL, "name": "reset"})
     assert read_error(open_one(program, workstation.uid)) == (504, "Gateway Timeout")
+    assert not models.Connection.objects.exists()
 
 
 def test_an_address_at_an_unknown_host_is_given_to_nobody(program, sandbox, workstation):
@@ -138,21 +127,17 @@ def test_whose_token_ends_meanwhile_gets_no_address(program, sandbox, workstatio
     assert read_error(answer.result(PATIENCE)) == (401, "Unauthorized")
 
 
-def test_no_page_holds_it(program, workstation, alice):
+def test_no_page_holds_it_and_its_workstation_is_never_idle(program, workstation):
     """Nobody says of a program that it is there, so its silence ends nothing, and nobody else sees it as open."""
+    factories.set_policy(idle_hours=1)
+    models.Workstation.objects.update(end_set_at=clock.read_clock().replace(year=2020))
+    rows = models.Workstation.objects.all()
+    before = idle.list_unused(rows=rows).count()
     open_one(program, workstation.uid)
     opened = models.Connection.objects.get()
     assert not opened.is_held
     models.Connection.objects.update(seen_at=clock.read_clock().replace(year=2020))
     assert ending.end_silent() == 0
     assert ending.list_open(workstations=[workstation], besides=factories.create_user("zoe", "Members")) == []
-
-
-def test_what_a_program_has_an_address_of_is_never_idle(program, workstation):
-    factories.set_policy(idle_hours=1)
-    models.Workstation.objects.update(end_set_at=clock.read_clock().replace(year=2020))
-    rows = models.Workstation.objects.all()
-    before = idle.list_unused(rows=rows).count()
-    open_one(program, workstation.uid)
     models.Connection.objects.update(ended_at=clock.read_clock().replace(year=2020))
     assert (before, idle.list_unused(rows=rows).count()) == (1, 0)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import socket
 from itertools import product
 
 import pytest
@@ -19,6 +18,7 @@ from tests.worker.running import await_row, await_that
 pytestmark = pytest.mark.django_db(transaction=True)
 UNKNOWN = (422, "Unprocessable Entity")
 WAYS = [kind.way.path for kind in models.Connection.Kind]
+METHODS = ("POST", "GET", "DELETE")
 
 
 @pytest.fixture(autouse=True)
@@ -31,30 +31,18 @@ def uid(server, alice) -> str:
     return factories.create_workstation(alice, type="max").uid
 
 
-def ask_raw(program, method: str, path: str) -> int:
-    """As it is written: a library would tidy the path up."""
-    with socket.create_connection(("127.0.0.1", program.server.port), timeout=PATIENCE) as raw:
-        head = f"Host: x\r\nAuthorization: Bearer {program.secret}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        raw.sendall(f"{method} /v1{path} HTTP/1.1\r\n{head}".encode())
-        return int(raw.recv(4096).split()[1])
-
-
 def is_passed() -> bool:
     return models.Connection.calls.filter(kind=models.Connection.PASSED_ON).exists()
 
 
-@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
-def test_it_goes_on_with_the_team_s_key_and_comes_back_as_it_is(program, sandbox, uid, method):
-    answer = program.call(method, f"/workstations/{uid}/other/Th-ing_2", params={"a": "1 2"}, data=b'{"x":  1}')
-    assert answer.status_code == 200
-    assert answer.json() == {
-        "method": method,
-        "path": f"/v1/workstations/{uid}/other/Th-ing_2",
-        "query": "a=1+2",
-        "body": '{"x":  1}',
-    }
-    [came] = [call for call in sandbox.record()["connections"] if call["on"] == OTHER]
-    assert came["authorized"]
+def test_it_goes_on_with_the_team_s_key_and_comes_back_as_it_is(program, sandbox, uid):
+    path = f"/workstations/{uid}/other/Th-ing_2"
+    for method in METHODS:
+        answer = program.call(method, path, params={"a": "1 2"}, data=b'{"x":  1}')
+        told = {"method": method, "path": f"/v1{path}", "query": "a=1+2", "body": '{"x":  1}'}
+        assert (answer.status_code, answer.json()) == (200, told)
+    came = [call for call in sandbox.record()["connections"] if call["on"] == OTHER]
+    assert [call["authorized"] for call in came] == [True] * len(METHODS)
     assert program.secret not in str(came)
 
 
@@ -69,57 +57,35 @@ def test_it_is_one_event_without_bodies(program, uid, caplog):
     assert event.http_request == answer.headers["X-Request-ID"]
     rows = str([*models.Event.objects.values(), *models.Change.objects.values(), *models.Connection.calls.values()])
     assert not [word for word in ("secret", "in-the-query") if word in rows + caplog.text]
-
-
-def test_a_token_in_the_path_is_hidden(program, uid):
     program.call("GET", f"/workstations/{uid}/other/{program.secret}")
-    assert program.secret not in str(models.Event.objects.get(verb="pass-on").detail)
+    assert program.secret not in str(models.Event.objects.filter(verb="pass-on").latest("id").detail)
 
 
-@pytest.mark.parametrize("status", [201, 302, 400, 401, 402, 404, 418, 422, 429, 500, 503])
-def test_what_the_provider_answers_comes_back(program, sandbox, uid, status):
+def test_what_the_provider_answers_comes_back_and_is_an_event(program, sandbox, uid):
     body = {"error": "A word", "message": "A sentence.", "more": [1]}
-    sandbox.script({"on": OTHER, "status": status, "body": body, "headers": {"Retry-After": "7"}})
-    answer = program.call("GET", f"/workstations/{uid}/other")
-    assert (answer.status_code, answer.json()) == (status, body)
-    assert answer.headers["Retry-After"] == "7"
-    assert models.Event.objects.get(verb="pass-on").detail["status"] == status
-
-
-def test_a_refused_key_is_probed(program, sandbox, uid):
-    sandbox.script({"on": OTHER, "status": 401})
-    program.call("GET", f"/workstations/{uid}/other")
-    assert models.Key.objects.get().probe_at
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        (b"", (200, b"")),
-        (b"null", (200, b"null")),
-        (b"text", (502, None)),
-        (b"\xff", (502, None)),
-        (b"[" * 100_000, (502, None)),
-        (json.dumps("x" * (1024 * 1024 - 2)).encode(), (200, json.dumps("x" * (1024 * 1024 - 2)).encode())),
-        (json.dumps("x" * (1024 * 1024 - 1)).encode(), (502, None)),
-    ],
-)
-def test_only_json_up_to_a_megabyte_comes_back(program, sandbox, uid, body, expected):
-    sandbox.script({"on": OTHER, "status": 200, "body": body})
-    answer = program.call("GET", f"/workstations/{uid}/other")
-    assert answer.status_code == expected[0]
-    assert answer.json()["error"] == "Bad Gateway" if expected[1] is None else answer.content == expected[1]
-
-
-def test_a_gateway_s_page_becomes_json(program, sandbox, uid):
-    sandbox.script({"on": OTHER, "status": 403, "body": "<html>no</html>"})
-    assert program.call("GET", f"/workstations/{uid}/other").json()["error"] == "Status 403"
-
-
-def test_no_answer_is_504_and_an_event(program, sandbox, uid):
+    for status in (201, 302, 400, 402, 404, 418, 422, 429, 500, 503, 401):
+        sandbox.script({"on": OTHER, "status": status, "body": body, "headers": {"Retry-After": "7"}})
+        models.Key.objects.update(probe_at=None)
+        answer = program.call("GET", f"/workstations/{uid}/other")
+        assert (answer.status_code, answer.json(), answer.headers["Retry-After"]) == (status, body, "7")
+        assert models.Event.objects.filter(verb="pass-on").latest("id").detail["status"] == status
+    assert models.Key.objects.get().probe_at, "a key that is refused is probed"
     sandbox.script({"on": OTHER, "name": "reset"})
     assert read_error(program.call("GET", f"/workstations/{uid}/other")) == (504, "Gateway Timeout")
-    assert models.Event.objects.get(verb="pass-on").detail["status"] == 504
+    assert models.Event.objects.filter(verb="pass-on").latest("id").detail["status"] == 504
+
+
+def test_only_json_up_to_a_megabyte_comes_back(program, sandbox, uid):
+    largest, larger = (json.dumps("x" * (1024 * 1024 - quotes)).encode() for quotes in (2, 1))
+    for body in (b"", b"null", largest):
+        sandbox.script({"on": OTHER, "status": 200, "body": body})
+        answer = program.call("GET", f"/workstations/{uid}/other")
+        assert (answer.status_code, answer.content) == (200, body)
+    for body in (b"text", b"\xff", b"[" * 100_000, larger):
+        sandbox.script({"on": OTHER, "status": 200, "body": body})
+        assert read_error(program.call("GET", f"/workstations/{uid}/other"))[1] == "Bad Gateway", body[:9]
+    sandbox.script({"on": OTHER, "status": 403, "body": "<html>no</html>"})
+    assert program.call("GET", f"/workstations/{uid}/other").json()["error"] == "Status 403"
 
 
 def test_the_key_in_an_answer_is_blotted(program, sandbox, uid, settings):
@@ -134,25 +100,21 @@ def test_the_key_in_an_answer_is_blotted(program, sandbox, uid, settings):
 # --- Whose, and where ---
 
 
-@pytest.mark.parametrize("who", ["bob", "olga"])
-@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
-def test_what_is_another_s_is_as_what_never_was(make_program, uid, request, who, method):
-    program = make_program(request.getfixturevalue(who))
-    other, never = (program.call(method, f"/workstations/{one}/other") for one in (uid, "neverexisted"))
-    assert other.json() == never.json()
-    assert read_error(other) == UNKNOWN
-    assert not is_passed()
-
-
-def test_what_has_ended_is_not_found(program, uid):
+def test_what_is_another_s_or_has_ended_is_as_what_never_was(make_program, program, uid, bob, olga):
+    for person, method in product((bob, olga), METHODS):
+        others = make_program(person)
+        other, never = (others.call(method, f"/workstations/{one}/other") for one in (uid, "neverexisted"))
+        assert (read_error(other), other.json()) == (UNKNOWN, never.json()), (person, method)
     models.Workstation.objects.update(ended_at=Now())
     assert read_error(program.call("GET", f"/workstations/{uid}/other")) == UNKNOWN
     assert not is_passed()
 
 
-def test_the_scope_is_open(make_program, alice, uid):
+def test_the_scope_is_open_and_it_is_off_unless_it_is_set(make_program, program, alice, uid, settings):
     answer = make_program(alice, "read", "request", "release").call("GET", f"/workstations/{uid}/other")
     assert read_error(answer) == (401, "Unauthorized")
+    settings.PORTAL_API_PASS_THROUGH = False
+    assert read_error(program.call("GET", f"/workstations/{uid}/other")) == (404, "Not Found")
     assert not is_passed()
 
 
@@ -170,53 +132,31 @@ def list_spellings(path: str) -> list[str]:
 SPELLINGS = [(path, one) for path in ("release", *WAYS) for one in list_spellings(path)]
 
 
-@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+@pytest.mark.parametrize("method", METHODS)
 def test_what_the_portal_has_itself_never_passes_in_any_spelling(program, sandbox, uid, method):
-    told = {one: ask_raw(program, method, f"/workstations/{uid}/{one}") for _, one in SPELLINGS}
+    told = {one: program.ask(method, f"/v1/workstations/{uid}/{one}") for _, one in SPELLINGS}
     assert {status for one, status in told.items()} == {404}, told
     for path, doubled in product(
         ("release", *WAYS), ("//workstations/", "/workstations//", "/Workstations/", "/x/../workstations/")
     ):
-        assert ask_raw(program, method, f"{doubled}{uid}/{path}") == 404
+        assert program.ask(method, f"/v1{doubled}{uid}/{path}") == 404
     assert not is_passed()
     assert not models.Connection.calls.exists()
     assert not sandbox.record()["workstations"][0]["released"]
 
 
-@pytest.mark.parametrize("path", ["/", "//", "%2f"])
-@pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_nor_does_the_workstation_itself(program, uid, method, path):
-    assert ask_raw(program, method, f"/workstations/{uid}{path}") in (404, 422)
-    assert not is_passed()
-
-
-def test_another_method_of_what_the_portal_has_is_405(program, uid):
+def test_nor_do_the_workstation_itself_other_methods_other_letters_and_other_paths(program, uid):
+    own = f"/workstations/{uid}"
+    for method, end in product(("GET", "DELETE"), ("/", "//", "%2f")):
+        assert program.ask(method, f"/v1{own}{end}") in (404, 422), (method, end)
     for path in ("release", *WAYS):
-        assert ask_raw(program, "GET", f"/workstations/{uid}/{path}") == 405
-    assert not is_passed()
-
-
-@pytest.mark.parametrize("path", ["a.b", "a%20b", "a:b", "a\\b", "..", "a;b", "a@b"])
-def test_other_letters_do_not_pass(program, uid, path):
-    assert ask_raw(program, "GET", f"/workstations/{uid}/{path}") == 404
-    assert not is_passed()
-
-
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "OPTIONS", "HEAD"])
-def test_other_methods_do_not_pass(program, uid, method):
-    assert ask_raw(program, method, f"/workstations/{uid}/other") == 405
-    assert not is_passed()
-
-
-@pytest.mark.parametrize("path", ["/workspaces/x/files", "/workstations/types/other", "/other", "/agents/x/y"])
-def test_nothing_passes_elsewhere(program, uid, path):
-    assert program.call("GET", path).status_code in (404, 422)
-    assert not is_passed()
-
-
-def test_it_is_off_unless_it_is_set(program, uid, settings):
-    settings.PORTAL_API_PASS_THROUGH = False
-    assert read_error(program.call("GET", f"/workstations/{uid}/other")) == (404, "Not Found")
+        assert program.ask("GET", f"/v1{own}/{path}") == 405, path
+    for method in ("PUT", "PATCH", "OPTIONS", "HEAD"):
+        assert program.ask(method, f"/v1{own}/other") == 405, method
+    for path in ("a.b", "a%20b", "a:b", "a\\b", "..", "a;b", "a@b"):
+        assert program.ask("GET", f"/v1{own}/{path}") == 404, path
+    for path in ("/workspaces/x/files", "/workstations/types/other", "/other", "/agents/x/y"):
+        assert program.ask("GET", f"/v1{path}") in (404, 422), path
     assert not is_passed()
 
 
@@ -262,11 +202,8 @@ def test_four_that_hang_hold_up_nothing(program, server, sandbox, uid, settings)
 
 def test_whose_program_leaves_is_recorded_all_the_same(program, sandbox, uid):
     sandbox.hold()
-    raw = socket.create_connection(("127.0.0.1", program.server.port), timeout=PATIENCE)
-    head = f"GET /v1/workstations/{uid}/other HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {program.secret}\r\n\r\n"
-    raw.sendall(head.encode())
-    await_row(models.Connection.calls.filter(kind=models.Connection.PASSED_ON))
-    raw.close()
+    with program.open("GET", f"/v1/workstations/{uid}/other"):
+        await_row(models.Connection.calls.filter(kind=models.Connection.PASSED_ON))
     sandbox.release()
     await_row(models.Event.objects.filter(verb="pass-on"))
 
@@ -281,15 +218,11 @@ def test_whose_token_ends_meanwhile_is_told_nothing(program, sandbox, uid, alice
     assert models.Event.objects.filter(verb="pass-on").exists()
 
 
-def test_what_programs_use_so_is_never_idle(program, uid):
+def test_it_is_no_connection_and_what_programs_use_so_is_never_idle(program, uid):
     factories.set_policy(idle_hours=1)
     models.Workstation.objects.update(end_set_at=clock.read_clock().replace(year=2020))
     before = idle.list_unused(rows=models.Workstation.objects.all()).count()
     program.call("GET", f"/workstations/{uid}/other")
+    assert not models.Connection.objects.exists()
     models.Connection.calls.update(ended_at=clock.read_clock().replace(year=2020))
     assert (before, idle.list_unused(rows=models.Workstation.objects.all()).count()) == (1, 0)
-
-
-def test_it_is_no_connection(program, uid):
-    program.call("GET", f"/workstations/{uid}/other")
-    assert not models.Connection.objects.exists()

@@ -1,6 +1,5 @@
 """The same POST sent again: never a second workstation."""
 
-import socket
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -12,7 +11,7 @@ from portal.api import waiting
 from portal.models.clock import Now
 from portal.services.tokens import repetitions
 from tests import factories
-from tests.api.serving import PATIENCE, read_error
+from tests.api.serving import read_error
 from tests.services.reconciling import scan
 from tests.tokens import make_token
 from tests.worker.running import await_row
@@ -28,18 +27,15 @@ def count_made(sandbox) -> int:
 # --- With a key ---
 
 
-def test_the_same_key_finds_the_same_workstation(program, sandbox):
+def test_the_same_key_finds_the_same_workstation(program, make_program, alice, sandbox):
     first, again = program.post_and_send(KEY), program.post(KEY)
 
     assert again.status_code == 200
     assert again.json() == first.json()
     assert again.headers["X-Portal-Request"] == first.headers["X-Portal-Request"]
-    assert count_made(sandbox) == 1
-
-
-def test_it_does_so_by_another_token_of_the_same_person(program, make_program, alice, sandbox):
-    first = program.post_and_send(KEY)
-    assert make_program(alice).post(KEY).json() == first.json()
+    assert make_program(alice).post(KEY).json() == first.json(), "by another token of the same person, too"
+    factories.set_policy(lifetime="2h")
+    assert program.post(KEY).json() == first.json(), "though the preset lifetime is another now"
     assert count_made(sandbox) == 1
 
 
@@ -49,24 +45,14 @@ def test_another_person_s_key_is_another_one(program, make_program, bob, sandbox
     assert count_made(sandbox) == 2
 
 
-def test_the_order_of_a_body_s_fields_makes_no_other_body(program):
+def test_another_body_is_refused_and_the_order_of_its_fields_makes_none(program, sandbox):
     first = program.post_and_send(KEY, name="one")
     body = '{"name": "one", "type":"python"}'
     again = program.call("POST", "/workstations", {"Idempotency-Key": KEY}, data=body)
     assert again.json() == first.json()
-
-
-@pytest.mark.parametrize("body", [{"type": "golang"}, {"name": "a field that is not sent"}])
-def test_another_body_is_refused(program, sandbox, body):
-    program.post_and_send(KEY)
-    assert read_error(program.post(KEY, **body)) == (422, "Unprocessable Entity")
+    for other in ({"type": "golang", "name": "one"}, {"name": "a field that is not sent"}):
+        assert read_error(program.post(KEY, **other)) == (422, "Unprocessable Entity")
     assert count_made(sandbox) == 1
-
-
-def test_it_is_found_again_though_the_preset_lifetime_is_another_now(program):
-    first = program.post_and_send(KEY)
-    factories.set_policy(lifetime="2h")
-    assert program.post(KEY).json() == first.json()
 
 
 def test_a_refusal_is_found_again(program, sandbox):
@@ -157,23 +143,17 @@ def test_a_key_is_kept_while_its_request_is_open(program, hasty):
     assert models.Request.objects.count() == 1
 
 
-def test_two_lines_are_one_preference_and_one_key(program, hasty):
-    head = "POST /v1/workstations HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 18\r\n"
-    lines = "Prefer: respond-async\r\nPrefer: wait=5\r\nIdempotency-Key: a\r\nIdempotency-Key: b\r\n"
+def test_two_lines_are_one_preference_and_one_key(program):
+    lines = ("Prefer: respond-async", "Prefer: wait=5", "Idempotency-Key: a", "Idempotency-Key: b")
     for _ in range(2):
-        with socket.create_connection(("127.0.0.1", program.server.port), timeout=PATIENCE) as raw:
-            raw.sendall(f'{head}{lines}Authorization: Bearer {program.secret}\r\n\r\n{{"type": "python"}}'.encode())
-            assert b" 202 " in raw.recv(4096)
+        assert program.ask("POST", "/v1/workstations", *lines, body=b'{"type": "python"}') == 202
     assert models.Request.objects.count() == 1
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256])
-def test_a_key_has_1_to_255_characters(program, key):
-    assert read_error(program.post(key)) == (400, "Invalid Request Format")
+def test_a_key_has_1_to_255_characters(program):
+    for key in ("", "x" * 256):
+        assert read_error(program.post(key)) == (400, "Invalid Request Format")
     assert not models.Request.objects.exists()
-
-
-def test_the_longest_key_is_taken(program):
     assert program.post_and_send("k" * 255).status_code == 200
 
 
@@ -204,18 +184,15 @@ def test_who_does_not_wait_is_answered_at_once_and_asks_by_the_key(program, sand
     assert count_made(sandbox) == 1
 
 
-def test_who_does_not_wait_is_told_a_refusal_too(program, sandbox):
-    sandbox.script({"status": 402})
+@pytest.mark.parametrize(
+    ("answer", "told"), [({"status": 402}, (402, "Payment Required")), ({"name": "reset-made"}, (202, "unknown"))]
+)
+def test_who_does_not_wait_is_told_a_refusal_too_and_while_it_is_unknown(program, sandbox, answer, told):
+    sandbox.script(answer)
     ask_async(program)
     factories.send_until_settled(models.Request.objects.get())
-    assert read_error(ask_async(program)) == (402, "Payment Required")
-
-
-def test_who_does_not_wait_is_told_while_it_is_unknown(program, sandbox):
-    sandbox.script({"name": "reset-made"})
-    ask_async(program)
-    factories.send_until_settled(models.Request.objects.get())
-    assert ask_async(program).json()["status"] == "unknown"
+    again = ask_async(program)
+    assert (again.status_code, again.json().get("error", again.json().get("status"))) == told
 
 
 def test_without_a_key_nobody_is_answered_before_it_is_known(program, hasty):
@@ -224,9 +201,9 @@ def test_without_a_key_nobody_is_answered_before_it_is_known(program, hasty):
     assert models.Request.objects.get().status == "CANCELLED"
 
 
-@pytest.mark.parametrize("prefer", ["", "wait=10", "respond-asynchronously", "return=minimal"])
-def test_other_preferences_change_nothing(program, hasty, prefer):
-    assert ask_async(program, prefer).status_code == 503
+def test_other_preferences_change_nothing(program, hasty):
+    for prefer in ("", "wait=10", "respond-asynchronously", "return=minimal"):
+        assert ask_async(program, prefer).status_code == 503, prefer
 
 
 # --- Without one ---
@@ -242,13 +219,7 @@ def _scan_at_once(settings) -> None:
     settings.PORTAL_SCAN_INTERVAL = 0.0
 
 
-def test_two_posts_without_a_key_are_two_wishes(program, sandbox):
-    first, other = program.post_and_send(), program.post_and_send()
-    assert first.json()["id"] != other.json()["id"]
-    assert count_made(sandbox) == 2
-
-
-def test_one_that_waits_at_the_end_is_cancelled(program, sandbox, hasty):
+def test_one_that_waits_at_the_end_is_cancelled_past_the_limit_of_acts_too(program, hasty, alice, settings):
     answer = program.post()
     assert read_error(answer) == (503, "Service Unavailable")
     portal_request = models.Request.objects.get()
@@ -257,12 +228,10 @@ def test_one_that_waits_at_the_end_is_cancelled(program, sandbox, hasty):
     assert models.Event.objects.get(verb="cancel").actor_name == "alice"
     assert factories.claim_next() is None
 
-
-def test_many_are_cancelled_past_the_limit_of_acts(program, alice, settings, hasty):
     settings.PORTAL_LIMITS = True
     models.Limit.objects.create(kind="act", who=str(alice.pk), count=30)
     assert program.post().status_code == 503
-    assert models.Request.objects.get().status == "CANCELLED"
+    assert models.Request.objects.latest("pk").status == "CANCELLED"
 
 
 def test_whose_client_leaves_is_cancelled(program, server, sandbox):

@@ -12,19 +12,20 @@ from tests.api.serving import PATIENCE, read_error
 from tests.worker.running import await_row, await_that, run_worker, unusable_table
 
 pytestmark = pytest.mark.django_db(transaction=True)
+MANY = 5 * application.THREADS
 
 
-def test_two_hundred_that_wait_hold_up_nobody(program, server):
-    opened = [program.leave() for _ in range(200)]
-    server.await_waiting(200)
+def test_many_that_wait_hold_up_nobody(program, server):
+    opened = [program.leave() for _ in range(MANY)]
+    server.await_waiting(MANY)
 
     assert program.call("GET", "/workstations").json()["data"] == []
     assert program.call("GET", "/workstations/types").status_code == 200
-    assert len(server.application.waiter.waiting) == 200
+    assert len(server.application.waiter.waiting) == MANY
 
     for one in opened:
         one.close()
-    await_that(lambda: models.Request.objects.filter(status="CANCELLED").count() == 200)
+    await_that(lambda: models.Request.objects.filter(status="CANCELLED").count() == MANY)
 
 
 def test_a_real_worker_s_outcomes_are_seen(program):
