@@ -69,6 +69,8 @@ class Scene:
     def finish(self) -> None:
         """Let the portal go on for as long as anything is open, within reason."""
         for _ in range(6):
+            if not models.Request.objects.filter(status__in=("QUEUED", "SENDING", "UNKNOWN")).exists():
+                break
             self.do_duties(after=LONG)
             self.send()
 
@@ -229,32 +231,25 @@ def drop_late_responses(monkeypatch) -> None:
     monkeypatch.setattr(results, "_record_late", lambda **_: None)
 
 
-PROTECTIONS = [
-    pytest.param(claim_unconditionally, another_claims_what_is_done, {"doubled"}, id="conditional claim"),
-    pytest.param(
+PROTECTIONS: dict[str, tuple[Callable[..., None], Callable[[Scene], None], set[str]]] = {
+    "conditional claim": (claim_unconditionally, another_claims_what_is_done, {"doubled"}),
+    "attempt written before the call": (
         write_attempt_after_the_call,
         worker_dies_after_the_call,
         {"doubled", "unexplained POSTs"},
-        id="attempt written before the call",
     ),
-    pytest.param(retry_blindly, no_answer_though_it_was_made, {"doubled"}, id="no blind retry"),
-    pytest.param(reconcile_nothing, no_answer_though_it_was_made, {"unknown left"}, id="reconciling"),
+    "no blind retry": (retry_blindly, no_answer_though_it_was_made, {"doubled"}),
+    "reconciling": (reconcile_nothing, no_answer_though_it_was_made, {"unknown left"}),
     # The robbed request was told 200 and has nothing. (It is reconciled later, and one more is made for it: in the end
     # the numbers agree again, for requests that ask for the same are interchangeable.)
-    pytest.param(
-        disregard_calls_under_way,
-        scan_shows_what_a_call_under_way_made,
-        {"unknown left"},
-        id="regard to attempts in flight",
-    ),
-    pytest.param(send_however_late, worker_wakes_after_its_deadline, {"doubled"}, id="pause check"),
-    pytest.param(
-        drop_late_responses, response_is_recorded_after_its_deadline, {"answers lost"}, id="late responses kept"
-    ),
-]
+    "regard to calls in flight": (disregard_calls_under_way, scan_shows_what_a_call_under_way_made, {"unknown left"}),
+    "pause check": (send_however_late, worker_wakes_after_its_deadline, {"doubled"}),
+    "late responses kept": (drop_late_responses, response_is_recorded_after_its_deadline, {"answers lost"}),
+}
+FAULTS = list(dict.fromkeys(fault for _, fault, _ in PROTECTIONS.values()))
 
 
-@pytest.mark.parametrize(("switch_off", "fault", "kinds"), PROTECTIONS)
+@pytest.mark.parametrize(("switch_off", "fault", "kinds"), PROTECTIONS.values(), ids=PROTECTIONS)
 def test_without_the_protection_the_comparison_notices(
     scene, monkeypatch, switch_off: Callable[..., None], fault: Callable[[Scene], None], kinds: set[str]
 ):
@@ -264,8 +259,8 @@ def test_without_the_protection_the_comparison_notices(
     assert kinds <= {kind for kind, words in report.findings.items() if words}, report.findings
 
 
-@pytest.mark.parametrize(("switch_off", "fault", "kinds"), PROTECTIONS)
-def test_with_the_protection_the_books_agree(scene, switch_off, fault: Callable[[Scene], None], kinds):
+@pytest.mark.parametrize("fault", FAULTS)
+def test_with_the_protections_the_books_agree(scene, fault: Callable[[Scene], None]):
     fault(scene)
     scene.finish()
     report = scene.compare()

@@ -91,13 +91,7 @@ def test_a_signal_asks_the_worker_to_stop(sandbox):
             signal.signal(number, handler)
 
 
-def test_run_local_is_for_one_machine_only(settings):
-    settings.PORTAL_LOCAL = False
-    with pytest.raises(CommandError, match="make run"):
-        call_command("run_local")
-
-
-def test_run_local_names_a_taken_port(settings, monkeypatch):
+def test_run_local_names_a_taken_port_and_is_for_one_machine_only(settings, monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -108,6 +102,9 @@ def test_run_local_names_a_taken_port(settings, monkeypatch):
         assert launcher.is_port_answering(port)
     settings.PORTAL_SANDBOX_PORT = port
     with pytest.raises(CommandError, match="must differ"):
+        call_command("run_local")
+    settings.PORTAL_LOCAL = False
+    with pytest.raises(CommandError, match="make run"):
         call_command("run_local")
 
 
@@ -135,8 +132,7 @@ def sleeper(**values) -> launcher.Part:
 
 
 def test_a_part_that_ends_at_once_cannot_start(tmp_path):
-    good = sleeper()
-    bad = launcher.Part(name="Bad", command=[sys.executable, "-c", ""], port=ports.find_port())
+    good, bad = sleeper(), launcher.Part(name="Bad", command=[sys.executable, "-c", ""], port=ports.find_port())
     with pytest.raises(launcher.CannotStart, match="Bad did not start"):
         launcher.Launcher(parts=[good, bad], folder=tmp_path).start()
     assert good.process is not None
@@ -191,7 +187,7 @@ def test_a_second_signal_ends_everything_at_once(tmp_path):
     assert part.process.returncode == -9
 
 
-def test_a_second_portal_on_the_same_data_is_refused(settings, tmp_path):
+def test_a_second_portal_on_the_same_data_or_a_folder_that_cannot_be_made_is_refused(settings, tmp_path):
     settings.DATA_DIR = tmp_path / "new"
     first = run_local.Command()
     first._lock_data()
@@ -201,9 +197,6 @@ def test_a_second_portal_on_the_same_data_is_refused(settings, tmp_path):
     again = run_local.Command()
     again._lock_data()
     again._lock.close()
-
-
-def test_a_folder_that_cannot_be_made_is_said_in_one_line(settings, tmp_path):
     (tmp_path / "file").write_text("")
     settings.DATA_DIR = tmp_path / "file" / "data"
     with pytest.raises(CommandError, match="cannot be used"):
