@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Model
 from django.test import Client
 
 from portal import agentstation, models
@@ -222,6 +222,11 @@ def create_workstation(requester: models.User, **values: Any) -> models.Workstat
 
 def create_workstations(requester: models.User, count: int) -> list[models.Workstation]:
     return [create_workstation(requester) for _ in range(count)]
+
+
+def reread[Row: Model](row: Row) -> Row:
+    """As the database has it now."""
+    return type(row)._base_manager.get(pk=row.pk)
 
 
 def get_workspace(workstation: models.Workstation | None) -> models.Workspace:

@@ -8,6 +8,7 @@ from django.db.models import F
 from portal import models
 from portal.models.clock import Now
 from portal.services.reconciliation import completeness
+from tests import factories
 from tests.services.scanning import advance, entry, make_older, own, scan
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -150,8 +151,7 @@ def test_an_id_that_comes_again_is_another_workstation_and_nobody_s_wish_ends_it
     assert models.Notice.objects.filter(kind="a list has a workstation with the id of one that had ended").exists()
     lists.active, lists.history = [], [entry("a", status="completed", startedAt=lists.active[0]["startedAt"])]
     scan(lease)
-    newcomer.refresh_from_db()
-    assert not newcomer.is_live
+    assert not factories.reread(newcomer).is_live
 
 
 @pytest.mark.parametrize(("since_end", "is_another"), [(30, True), (-90, False)])
@@ -163,8 +163,7 @@ def test_without_a_start_an_id_that_comes_again_is_judged_by_the_end(lists, alic
     started_at = former.ended_at + timedelta(minutes=since_end, hours=2)
     lists.active = [entry("a", startedAt=started_at.isoformat())]
     scan(lease)
-    former.refresh_from_db()
-    assert former.is_live is not is_another
+    assert factories.reread(former).is_live is not is_another
 
 
 def test_what_is_reopened_has_no_old_wish_to_be_released(lists, alice, lease):

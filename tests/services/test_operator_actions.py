@@ -45,8 +45,7 @@ def test_an_operator_gives_an_orphan_to_a_request_that_queues_which_is_then_not_
     orphan = make_orphan(made_for=portal_request)
     adopt(olga, portal_request, orphan)
     portal_request.refresh_from_db()
-    orphan.refresh_from_db()
-    assert (portal_request.status, orphan.made_for) == ("SUCCEEDED", None)
+    assert (portal_request.status, factories.reread(orphan).made_for) == ("SUCCEEDED", None)
     assert factories.claim_next(worker="w") is None
 
 
@@ -60,8 +59,7 @@ def test_of_a_request_that_is_not_unknown_nothing_is_said(sandbox, alice, olga, 
     if status != "QUEUED":
         with pytest.raises(submissions.NotPossible):
             adopt(olga, portal_request, orphan)
-    orphan.refresh_from_db()
-    assert orphan.request is None
+    assert factories.reread(orphan).request is None
     assert not models.Event.objects.filter(verb__in=["adopt", "not-created"]).exists()
 
 
@@ -120,7 +118,7 @@ def test_an_operator_gives_an_orphan_back_once(sandbox, alice, olga):
         operator_actions.release_orphan(actor=olga, workstation=orphan, reason="It has ended.")
 
 
-def test_what_has_an_owner_or_was_there_before_us_is_no_orphan_to_give_back(sandbox, alice, olga):
+def test_what_has_an_owner_or_was_there_before_us_is_no_orphan_to_give_back_or_to_disown(sandbox, alice, olga):
     owned = factories.create_workstation(alice)
     foreign = make_orphan(is_foreign=True)
     elsewhere = make_orphan("W2")
@@ -131,4 +129,6 @@ def test_what_has_an_owner_or_was_there_before_us_is_no_orphan_to_give_back(sand
             operator_actions.release_orphan(actor=olga, workstation=workstation, reason="No.")
         workstation.refresh_from_db()
         assert workstation.release_requested_at is None
+    with pytest.raises(submissions.NotPossible):
+        operator_actions.disown_workstation(actor=olga, workstation=owned, reason="It is another team's.")
     assert not models.Event.objects.filter(verb="request-release").exists()

@@ -192,8 +192,7 @@ def test_who_lost_the_lease_writes_nothing(sandbox, unlisted, alice, lease):
     models.Lease.objects.update(token=lease.token + 1)
     with pytest.raises(leases.LeaseLost):
         refresh(lease)
-    workstation.refresh_from_db()
-    assert workstation.missing_since is None
+    assert factories.reread(workstation).missing_since is None
 
 
 # --- Missing ones ---
@@ -221,12 +220,8 @@ def test_one_whose_read_is_refused_is_missing_until_a_good_one(sandbox, unlisted
 
 def test_a_missing_one_ends_when_a_read_shows_the_end(sandbox, unlisted, alice, lease):
     workstation = factories.create_workstation(alice)
-    sandbox.script(
-        [
-            {"on": READ, "status": 422},
-            {"on": READ, "status": 200, "body": response(id=workstation.uid, status="errored")},
-        ]
-    )
+    shown = response(id=workstation.uid, status="errored")
+    sandbox.script([{"on": READ, "status": 422}, {"on": READ, "status": 200, "body": shown}])
     refresh(lease)
     refresh(lease)
     workstation.refresh_from_db()
@@ -275,8 +270,7 @@ def test_only_after_a_missing_day_a_person_may_say_that_it_has_ended(sandbox, un
     models.Workstation.objects.update(missing_since=Now() - timedelta(hours=25))
     missing.declare_ended(actor=alice, workstation=workstation)
 
-    workstation.refresh_from_db()
-    assert not workstation.is_live
+    assert not factories.reread(workstation).is_live
     assert list_verbs() == ["missing", "ended"]
 
 

@@ -53,8 +53,7 @@ def test_a_release_reaches_the_provider_and_ends_the_workstation(sandbox, alice)
 
     assert len(factories.send_releases()) == 1
 
-    workstation.refresh_from_db()
-    assert not workstation.is_live
+    assert not factories.reread(workstation).is_live
     assert sandbox.record()["workstations"][0]["status"] == "completed"
     assert list_verbs() == ["request-release", "released"]
 
@@ -70,8 +69,7 @@ def test_a_200_that_does_not_confirm_the_end_is_tried_again(sandbox, alice, sett
     assert (workstation.is_live, workstation.release_failure) == (True, "unreadable")
     make_due()
     factories.send_releases()
-    workstation.refresh_from_db()
-    assert not workstation.is_live
+    assert not factories.reread(workstation).is_live
 
 
 def test_a_refused_release_is_tried_again_at_growing_intervals(sandbox, alice, settings):
@@ -131,8 +129,7 @@ def test_a_429_to_a_release_is_obeyed_by_the_others_for_a_minute_at_most(sandbox
     models.Workstation.objects.filter(pk=refused.pk).update(release_tried_at=Now() - timedelta(seconds=61))
     assert releases.find_next_try(account=account) is None
     assert len(factories.send_releases()) == 1
-    other.refresh_from_db()
-    assert not other.is_live
+    assert not factories.reread(other).is_live
 
 
 def test_the_least_tried_release_goes_first(sandbox, alice, bob):
@@ -162,19 +159,13 @@ def test_releases_that_fail_again_and_again_leave_half_of_the_pace_to_requests(s
 
 
 @pytest.mark.parametrize(
-    ("cause", "is_stopped"),
-    [
-        *((cause, False) for cause in ("402", "429", "500", "503", "no-connection")),
-        ("401", True),
-        ("database-moved", True),
-    ],
+    ("cause", "is_stopped"), [*(("402", False), ("429", False), ("401", True), ("database-moved", True))]
 )
 def test_only_a_pause_of_the_key_itself_stops_a_release(sandbox, alice, cause, is_stopped):
     workstation = ask(alice)
     pause_key(cause)
     factories.send_releases()
-    workstation.refresh_from_db()
-    assert workstation.is_live is is_stopped
+    assert factories.reread(workstation).is_live is is_stopped
 
 
 def test_a_release_is_claimed_by_one_worker_alone(sandbox, alice):
@@ -199,8 +190,7 @@ def test_a_release_whose_worker_died_is_tried_again_past_its_deadline(sandbox, a
 
     result = releases.send_release(release=again, client=clients.make_client())
     releases.record_release(release=lost, result=result)
-    workstation.refresh_from_db()
-    assert not workstation.is_live
+    assert not factories.reread(workstation).is_live
 
 
 def test_nothing_is_sent_too_late(sandbox, alice):
