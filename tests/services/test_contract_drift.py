@@ -40,11 +40,9 @@ def within(*, files: Sequence[object] = (), logs: Sequence[object] = (), **chang
         ({"status": "paused"}, {"workstation has the status paused"}),
         ({"name": "box"}, {"workstation has a field name"}),
         ({"startedAt": "-"}, {"workstation lacks startedAt"}),
-        ({"startedAt": None}, {"workstation lacks startedAt"}),
         (within(status="frozen"), {"workspace has the status frozen"}),
         (within(files=(FILE | {"hash": "x"},)), {"file has a field hash"}),
         (within(logs=(LOG | {"level": "trace"},)), {"log has the level trace"}),
-        (within(logs=({"id": "l1", "level": "info", "createdAt": "2026-01-02T03:04:05Z"},)), {"log lacks type"}),
         (
             {"type": ["a"], "status": {"b": 1}},
             {"workstation has the type ['a']", "workstation has the status {'b': 1}"},
@@ -52,7 +50,6 @@ def within(*, files: Sequence[object] = (), logs: Sequence[object] = (), **chang
         ({"id": "-"}, {"workstation lacks id"}),
         (within(files=({"name": "a", "size": 1},)), {"file lacks createdAt", "file lacks id", "file lacks url"}),
         ({"workspace": [], "files": 3}, {"workstation has a field files"}),
-        ({"workspace": None, "name": None}, {"workstation has a field name"}),
         (within(files=(None, 3, [FILE]), logs=(LOG | {"level": None},)), {"log lacks level"}),
         (
             within(files=(FILE | {"size": None, "x": 1}, FILE | {"y": 1})),

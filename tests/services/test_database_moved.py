@@ -350,7 +350,8 @@ def confirm(olga: models.User, *, was_put_back: bool) -> int:
     return restore.confirm_database(actor=olga, account=accounts.get_current_account(), was_put_back=was_put_back)
 
 
-def test_a_database_that_was_moved_goes_on(sandbox, doubted, olga):
+def test_a_database_that_was_moved_goes_on_with_numbers_that_nobody_has(sandbox, doubted, alice, olga):
+    assert factories.submit(alice).pk > doubted.pk + 1_000
     assert confirm(olga, was_put_back=False) == 0
     assert factories.send_until_settled(doubted).status == "SUCCEEDED"
     event = models.Event.objects.get(verb="confirm-database")
@@ -383,10 +384,6 @@ def test_nothing_else_ends_the_pause(sandbox, doubted, olga):
         circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
     models.Key.objects.update(state="ACTIVE", cause="", paused_at=None, operator_only=False)
     assert_is_paused(for_="place")
-
-
-def test_numbers_are_skipped_as_soon_as_the_change_is_seen(sandbox, doubted, alice):
-    assert factories.submit(alice).pk > doubted.pk + 1_000
 
 
 def test_restore_before_the_start_leaves_no_question(sandbox, doubted, alice):

@@ -90,13 +90,8 @@ def test_every_filter_alone_and_in_pairs_finds_what_it_says(many):
 
 
 def test_a_part_begins_and_ends_where_it_says(many):
-    asked: list[dict[str, Any]] = [
-        {},
-        {"status": "FAILED"},
-        {"status": "FAILED", "type": "voip"},
-        {"words": ["payment"]},
-    ]
-    for values in asked:
+    of_failed = {"status": "FAILED"}
+    for values in ({}, of_failed, of_failed | {"type": "voip"}, {"words": ["payment"]}):
         found = find_all(values)
         low, high = found[-3], found[2]
         between = [number for number in found if low < number < high]

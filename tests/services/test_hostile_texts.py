@@ -20,10 +20,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 LARGEST = 1024 * 1024 - 1024  # bytes of a body, with room for what is around it
 NESTED = json.dumps({"a": json.dumps({"b": json.dumps({"token": 'x"\\'})})}) + " "
-WORST = ("a", '"', "[", '": "', '{"token":', NESTED)
-OTHERS = (
-    *("9", ".", "/", ":", " ", "\\", "{", '\\"', "\x00", "\ud800", "Ab", "a:", "a.", "//a", "http", "https://", '"a" '),
-    *('"\\u0061', "=,", '{"token": "a", "b": "c"}, '),
+UNITS = (
+    *("a", '"', "[", '": "', '{"token":', NESTED, "9", ".", "/", ":", " ", "\\", "{", '\\"', "\x00", "\ud800"),
+    *("Ab", "a:", "a.", "//a", "http", "https://", '"a" ', '"\\u0061', "=,", '{"token": "a", "b": "c"}, '),
 )
 
 
@@ -31,7 +30,7 @@ def write(unit: str, size: int) -> str:
     return unit * (size // (len(json.dumps(unit)) - 2))
 
 
-@pytest.mark.parametrize("unit", WORST, ids=lambda unit: repr(unit)[:20])
+@pytest.mark.parametrize("unit", ["[", NESTED], ids=lambda unit: repr(unit)[:20])
 def test_a_mebibyte_of_anything_goes_through_all_that_reads_it(sandbox, sign_in, alice, anna, unit):
     sound = factories.send_until_settled(factories.submit(alice, type="max"))
     refusal: dict[str, Any] = {"status": 400, "body": {"error": "No", "message": write(unit, LARGEST)}}
@@ -55,7 +54,7 @@ def test_a_mebibyte_of_anything_goes_through_all_that_reads_it(sandbox, sign_in,
         assert b"".join(auditor.post(f"/{path}")).strip()
 
 
-@pytest.mark.parametrize("unit", [*WORST, *OTHERS], ids=lambda unit: repr(unit)[:20])
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: repr(unit)[:20])
 def test_and_through_each_of_its_readers_alone(unit):
     text = write(unit, LARGEST)
     hidden.hide(text=text)

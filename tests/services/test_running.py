@@ -115,6 +115,7 @@ def test_a_person_s_own_limit_goes_before_the_portal_s_but_not_the_team_s(alice,
 
 def test_under_a_lower_limit_what_runs_goes_on_and_no_more_comes(alice, root):
     numbers = [factories.submit(alice).pk for _ in range(3)]
+    assert describe_left(alice) == "", "there is no limit yet"
     policy.change_policy(actor=root, running_per_person=2, running=0)
     assert is_refused(alice)
     assert describe_left(alice) == "You can request no more workstations now: you have 3 of at most 2."
@@ -162,11 +163,6 @@ def test_the_environment_says_what_a_new_portal_begins_with(settings, alice, roo
     assert event.detail["after"] == {"running_per_person": 2, "running": 7}
     assert event.sentence == "root changed the policy of the portal"
     assert describe_left(alice).startswith("You can request 1 more workstation: you have 1 of at most 2, and")
-
-
-def test_without_a_limit_nothing_is_said(alice):
-    factories.submit(alice)
-    assert describe_left(alice) == ""
 
 
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite locks no rows")

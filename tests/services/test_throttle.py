@@ -108,13 +108,14 @@ def test_the_right_password_takes_back_what_was_counted_against_the_name(client,
     assert list(counted.values_list("kind", "count", "blocked_until")) == [("address", 4, None)]
 
 
-def test_a_form_that_lacks_something_is_no_try(client):
-    for _ in range(9):
-        assert try_name(client, "alice", "").status_code == try_name(client, "", "wrong").status_code == 200
+@pytest.mark.parametrize(("name", "password"), [("alice", ""), ("", "wrong"), ("ali\0ce", "wrong")])
+def test_a_form_that_lacks_something_or_has_a_name_that_nobody_can_have_is_no_try(client, name, password):
+    for _ in range(6):
+        assert try_name(client, name, password).status_code == 200
     assert not models.Limit.objects.exists()
 
 
-@pytest.mark.parametrize("padding", [" " * 10, " " * 150, "\u3000" * 149, "\t"])
+@pytest.mark.parametrize("padding", [" " * 150, "\u3000" * 149, "\t"])
 def test_white_space_around_a_name_is_no_way_past(client, alice, padding):
     statuses = [try_name(client, f"{padding}alice").status_code for _ in range(6)]
     assert statuses == [200] * 5 + [429]
@@ -125,12 +126,6 @@ def test_a_name_that_is_too_long_is_counted_and_not_repeated(client):
     name = "a" * 30_000
     assert [try_name(client, name).status_code for _ in range(6)] == [200] * 5 + [429]
     assert len(try_name(client, name).content) < 20_000
-
-
-def test_a_name_that_nobody_can_have_is_no_try(client):
-    for _ in range(9):
-        assert try_name(client, "ali\0ce").status_code == 200
-    assert not models.Limit.objects.exists()
 
 
 def test_the_present_password_is_not_to_be_guessed_on_the_page_that_changes_it(alice, sign_in):

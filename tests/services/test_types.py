@@ -53,9 +53,12 @@ def age_list(**age: float) -> None:
     models.WorkstationType.objects.update(listed_at=Now() - timedelta(**age))
 
 
-def test_before_any_list_was_read_the_nine_are_offered(sandbox):
+def test_before_any_list_was_read_and_where_there_is_none_the_nine_are_offered(sandbox, read):
     assert list_offered() == NINE
     assert models.WorkstationType.objects.count() == 0
+    sandbox.change_types("none")
+    assert read() == NINE
+    assert list_changes() == []
 
 
 def test_the_list_is_offered_with_what_it_says_and_when(sandbox, read):
@@ -105,12 +108,6 @@ def test_a_provider_that_has_no_list_any_more_is_believed_after_an_hour(sandbox,
     assert read(status=status, body={"error": "x", "message": "y"}) == NINE
     assert list_changes() == [([], ["default"]), (["default"], [])]
     assert not models.Notice.objects.exists()
-
-
-def test_without_a_list_from_the_start_there_is_no_event(sandbox, read):
-    sandbox.change_types("none")
-    assert read() == NINE
-    assert list_changes() == []
 
 
 @pytest.mark.parametrize(

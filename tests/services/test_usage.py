@@ -155,14 +155,6 @@ def test_times_are_exact_to_the_second_up_to_two_minutes(alice, seconds, counted
     assert total()["seconds"] == Counter({str(counted): 1})
 
 
-@pytest.mark.django_db(transaction=True)
-def test_the_time_of_real_requests_is_the_one_that_the_history_shows(sandbox, alice):
-    portal_request = factories.send_until_settled(factories.submit(alice))
-    assert portal_request.ended_at is not None
-    took = int((portal_request.ended_at - portal_request.created_at).total_seconds())
-    assert total()["seconds"] == Counter({str(took): 1})
-
-
 @pytest.mark.parametrize(
     ("seconds", "half", "most"),
     [
