@@ -1,6 +1,5 @@
 """The team's channels: Apprise, in its own process, with real receivers, and which URLs are refused."""
 
-import ast
 import os
 import re
 import subprocess
@@ -34,82 +33,54 @@ def get_row(channel: str) -> models.Notification:
     return models.Notification.objects.get(channel=channels.make_fingerprint(url=channel))
 
 
-def wait_for_end(connection: Connection) -> None:
-    """Say nothing until the other end goes away."""
-    connection.read_request()
-    connection.read_to_end()
-
-
-def test_a_channel_gets_what_concerns_the_team(tell, serve, olga):
-    receiver = serve()
-    pause(olga)
-    tell()
-    send_to(receiver.channel)
-    send_to(receiver.channel)
-    [taken] = receiver.taken
-    assert taken["title"] == "Sending is paused: an operator paused sending"
-    assert taken["message"] == "olga: Audit today.\n\nhttps://portal.example/key/"
-    row = get_row(receiver.channel)
-    assert (row.failure, row.send_due_at, row.person) == ("", None, None)
-    assert row.sent_at is not None
-
-
-def test_each_channel_gets_it_and_what_concerns_a_person_alone_goes_to_none(tell, serve, sandbox, alice, olga):
-    first, second = serve(), serve()
+def test_each_channel_gets_what_concerns_the_team_once_and_as_plain_text(tell, serve, sandbox, alice, olga):
+    receivers = serve(), serve()
     sandbox.script({"name": "fail-422"})
-    factories.submit_and_send(alice)
-    pause(olga)
-    tell()
-    for receiver in (first, second):
-        send_to(receiver.channel)
-        assert [taken["title"][:17] for taken in receiver.taken] == ["Sending is paused"]
-
-
-def test_what_people_have_written_is_no_markup_there(tell, serve, olga):
-    receiver = serve()
+    factories.submit_and_send(alice)  # concerns her alone
     pause(olga, reason="<script>alert(1)</script> @everyone <!channel>\nhttps://evil.example")
     tell()
-    send_to(receiver.channel)
-    [text] = [taken["message"] for taken in receiver.taken]
-    assert "<" not in text
-    assert "@everyone" not in text
-    assert "‹script›alert(1)‹/script›" in text
-    assert len(text.splitlines()) == 3
+    for receiver in receivers:
+        for _ in range(2):
+            send_to(receiver.channel)
+        [taken] = receiver.taken
+        assert taken["title"] == "Sending is paused: an operator paused sending"
+        reason, _, link = taken["message"].splitlines()
+        assert reason.startswith("olga: ‹script›alert(1)‹/script› ")
+        assert not re.search("<|@everyone", reason)
+        assert link == "https://portal.example/key/"
+        row = get_row(receiver.channel)
+        assert (row.failure, row.send_due_at, row.person) == ("", None, None)
+        assert row.sent_at is not None
 
 
 # --- Channels that misbehave ---
 
 
-@pytest.mark.parametrize(
-    ("answer", "why"),
-    [
-        (http(500), "HTTP 500"),
-        (http(404, b"secret words of the channel"), "HTTP 404"),
-        (http(302, b"", "Location: http://127.0.0.1:1/elsewhere"), "HTTP 302"),
-        (b"", "no connection"),
-        (b"no HTTP\r\n\r\n", "no connection"),
-    ],
-)
-def test_what_is_not_taken_is_tried_again(tell, serve, olga, caplog, answer, why):
-    receiver = serve(answering(answer))
+def test_what_is_not_taken_is_tried_again(tell, serve, olga, caplog):
+    answers = {
+        "HTTP 500": http(500),
+        "HTTP 404": http(404, b"secret words of the channel"),
+        "HTTP 302": http(302, b"", "Location: http://127.0.0.1:1/elsewhere"),
+        "no connection": b"",
+    }
+    receiver = serve(*map(answering, answers.values()))
     pause(olga)
     tell()
-    send_to(receiver.channel)
-    row = get_row(receiver.channel)
-    assert (row.failure, row.send_tries, row.sent_at) == (why, 1, None)
-    assert receiver.connections() == 1, "no redirect is followed, and nothing is sent twice"
-    models.Notification.objects.update(send_due_at=Now())
+    for tries, why in enumerate(answers, start=1):
+        send_to(receiver.channel)
+        row = get_row(receiver.channel)
+        assert (row.failure, row.send_tries, row.sent_at) == (why, tries, None)
+        assert receiver.connections() == tries, "no redirect is followed, and nothing is sent twice"
+        models.Notification.objects.update(send_due_at=Now())
     send_to(receiver.channel)
     assert len(receiver.taken) == 1
     assert "secret" not in caplog.text
 
 
-@pytest.mark.parametrize("more", ["?redirect=yes", "?optional=yes", "?retry=3&wait=0.1", "?rto=600&cto=600"])
-def test_what_its_url_says_of_redirects_retries_and_times_does_not_count(tell, serve, settings, olga, more):
+def test_what_its_url_says_of_redirects_retries_and_times_does_not_count(tell, serve, settings, olga):
     elsewhere = serve()
-    location = f"Location: {elsewhere.url}"
-    receiver = serve(answering(http(307, b"", location)))
-    url = receiver.channel + more
+    receiver = serve(answering(http(307, b"", f"Location: {elsewhere.url}")))
+    url = f"{receiver.channel}?redirect=yes&optional=yes&retry=3&wait=0.1&rto=600&cto=600"
     settings.PORTAL_NOTIFY_URLS = [url]
     pause(olga)
     tell()
@@ -119,48 +90,48 @@ def test_what_its_url_says_of_redirects_retries_and_times_does_not_count(tell, s
     assert elsewhere.connections() == 0
 
 
-def test_one_that_is_away(tell, settings, olga):
+@pytest.mark.parametrize(
+    ("url", "why"), [("json://127.0.0.1:{port}/", "no connection"), ("nonsense://secret/", "unknown URL")]
+)
+def test_one_that_is_away_or_that_apprise_does_not_know(tell, settings, olga, url, why):
     settings.PORTAL_URL = "https://portal.example"
-    settings.PORTAL_NOTIFY_URLS = [url := f"json://127.0.0.1:{ports.find_port()}/"]
+    settings.PORTAL_NOTIFY_URLS = [url := url.format(port=ports.find_port())]
     pause(olga)
     tell()
     send_to(url)
-    assert get_row(url).failure == "no connection"
+    assert get_row(url).failure == why
 
 
-def test_one_that_is_slow_is_not_waited_for(tell, serve, monkeypatch, olga):
-    """The one that is under way counts as tried; the next stays due."""
-    monkeypatch.setattr(channels, "LONGEST", 3.0)
-    receiver = serve(dripping(b"HTTP/1.1 204 No content\r\nX-Header: ", b"x"))
+def test_one_that_is_slow_is_not_waited_for_and_has_no_part_in_the_others(tell, serve, monkeypatch, olga):
+    """What it took before is recorded, the one that is under way counts as tried, and the next stays due."""
+    monkeypatch.setattr(channels, "LONGEST", 5.0)
+    slow, quick = serve(), serve()
+    slow._handlers = (slow.take, dripping(b"HTTP/1.1 204 No content\r\nX-Header: ", b"x"))
     pause(olga)
     tell()
-    models.Notification.objects.create(
-        channel=channels.make_fingerprint(url=receiver.channel), kind=messages.TEST, send_due_at=timezone.now()
-    )
-    begun = time.monotonic()
-    send_to(receiver.channel)
-    assert time.monotonic() - begun < 10
-    first, second = models.Notification.objects.exclude(channel="").order_by("id")
-    assert (first.failure, first.send_tries) == ("timeout", 1)
-    assert (second.failure, second.send_tries) == ("", 0)
-    assert second.send_due_at is not None
-
-
-def test_a_slow_one_has_no_part_in_the_others(tell, serve, monkeypatch, olga):
-    monkeypatch.setattr(channels, "LONGEST", 2.0)
-    slow, quick = serve(wait_for_end), serve()
-    pause(olga)
-    tell()
+    names = [channels.make_fingerprint(url=one.channel) for one in (slow, quick)]
     jobs = {job.name for job in scheduler.list_jobs(client=None)}  # type: ignore[arg-type]
-    assert {f"notify-{channels.make_fingerprint(url=one.channel)}" for one in (slow, quick)} <= jobs
+    assert {f"notify-{name}" for name in names} <= jobs
+    for _ in range(2):
+        models.Notification.objects.create(channel=names[0], kind=messages.TEST, send_due_at=timezone.now())
+    begun = time.monotonic()
     send_to(slow.channel)
-    assert get_row(slow.channel).failure == "timeout"
+    assert time.monotonic() - begun < 10
+    first, second, third = models.Notification.objects.filter(channel=names[0]).order_by("id")
+    assert first.sent_at is not None
+    assert (second.failure, second.send_tries) == ("timeout", 1)
+    assert (third.failure, third.send_tries) == ("", 0)
+    assert third.send_due_at is not None
+    monkeypatch.setattr(channels, "LONGEST", 20.0)
     send_to(quick.channel)
     assert len(quick.taken) == 1
 
 
-def test_a_response_without_end_takes_nobody_s_memory(tell, serve, monkeypatch, olga):
-    """The process that reads it has a bound of its own."""
+def test_a_response_without_end_takes_nobody_s_memory(tell, serve, monkeypatch, tmp_path, olga):
+    """The process that reads it has a bound of its own, which is lower here: to read up to it takes a while."""
+    program = Path(channels.__file__).with_name("apprise_program.py").read_text()
+    (tmp_path / "apprise_program.py").write_text(program.replace("1 << 30", "1 << 28"))
+    monkeypatch.setattr(channels, "__file__", str(tmp_path / "channels.py"))
     monkeypatch.setattr(channels, "LONGEST", 60.0)
     block = b"x" * (1 << 22)
 
@@ -170,20 +141,15 @@ def test_a_response_without_end_takes_nobody_s_memory(tell, serve, monkeypatch, 
         while True:
             connection.send(block)
 
-    receiver = serve(flood)
+    receiver = serve()
+    receiver._handlers = (receiver.take, flood)
     pause(olga)
     tell()
+    name = channels.make_fingerprint(url=receiver.channel)
+    models.Notification.objects.create(channel=name, kind=messages.TEST, send_due_at=timezone.now())
     send_to(receiver.channel)
-    assert get_row(receiver.channel).failure == "not sent"
-
-
-def test_a_url_that_apprise_does_not_know(tell, settings, olga):
-    settings.PORTAL_URL = "https://portal.example"
-    settings.PORTAL_NOTIFY_URLS = [url := "nonsense://secret/"]
-    pause(olga)
-    tell()
-    send_to(url)
-    assert get_row(url).failure == "unknown URL"
+    taken, flooded = models.Notification.objects.filter(channel=name).order_by("id")
+    assert (taken.failure, flooded.failure) == ("", "not sent")
 
 
 def test_the_process_sees_none_of_the_portal_s_secrets(monkeypatch, tmp_path):
@@ -258,10 +224,7 @@ def test_each_plugin_that_acts_on_this_machine_is_known():
     for scheme in manager.schemas():
         module = manager[scheme].__module__.removeprefix("apprise.plugins.").split(".")[0]
         paths = [folder / f"{module}.py"] if (folder / f"{module}.py").exists() else (folder / module).rglob("*.py")
-        nodes = [node for path in paths for node in ast.walk(ast.parse(path.read_text()))]
-        names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-        names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
-        if {name.split(".")[0] for name in names} & _LOCAL:
+        if any(_LOCAL & set(re.findall(r"^ *(?:import|from) (\w+)", path.read_text(), re.MULTILINE)) for path in paths):
             found.add(scheme)
     assert found
     assert found <= environment.LOCAL_SCHEMES
@@ -284,19 +247,3 @@ def test_each_plugin_that_acts_on_this_machine_is_known():
 def test_a_channel_is_named_without_its_secrets(url, shown):
     assert channels.describe(url=url) == shown
     assert re.fullmatch("[0-9a-f]{16}", channels.make_fingerprint(url=url))
-
-
-def test_what_was_sent_is_recorded_though_a_later_one_hangs(tell, serve, monkeypatch, olga):
-    monkeypatch.setattr(channels, "LONGEST", 3.0)
-    receiver = serve()
-    receiver._handlers = (receiver.take, wait_for_end)
-    pause(olga)
-    tell()
-    models.Notification.objects.create(
-        channel=channels.make_fingerprint(url=receiver.channel), kind=messages.TEST, send_due_at=timezone.now()
-    )
-    send_to(receiver.channel)
-    first, second = models.Notification.objects.exclude(channel="").order_by("id")
-    assert first.sent_at is not None
-    assert second.failure == "timeout"
-    assert len(receiver.taken) == 1

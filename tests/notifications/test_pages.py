@@ -88,8 +88,7 @@ def test_what_is_somebody_else_s_is_not_there(alice, bob, sign_in):
     assert "failed" not in browser.get(PAGE).text.partition("<main")[2].partition("By mail")[0]
     assert browser.post(f"{PAGE}{row.pk}/").status_code == 404
     assert browser.post(f"{PAGE}{row.pk}/", {"all": "yes"}).status_code == 404
-    row.refresh_from_db()
-    assert row.read_at is None
+    assert factories.reread(row).read_at is None
 
 
 def test_new_ones_come_first_and_the_rest_in_pages(alice, sign_in, monkeypatch):
