@@ -38,9 +38,9 @@ class Time:
         return agentstation.boottime() + self._slept
 
     def pass_by(self, seconds: float = 0, minutes: float = 0) -> None:
-        """While a worker looks every minute, or twenty times."""
+        """While a worker looks every minute, or ten times."""
         left = seconds + 60 * minutes
-        pause = max(60.0, left / 20)
+        pause = max(60.0, left / 10)
         while left > 0:
             self.sleep(min(left, pause))
             self.look()

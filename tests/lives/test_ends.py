@@ -15,6 +15,7 @@ from portal.services.lives import ends
 from portal.services.mirrors import releases
 from portal.services.reconciliation import operator_actions
 from tests import factories
+from tests.browser import read
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,8 +90,7 @@ def test_it_is_announced_twice_and_then_released(time, sandbox, alice):
 
     factories.send_releases()
 
-    workstation.refresh_from_db()
-    assert not workstation.is_live
+    assert not factories.reread(workstation).is_live
     assert sandbox.record()["workstations"][0]["status"] == "completed"
     event = models.Event.objects.get(verb="request-release")
     assert (event.actor_name, event.reason) == ("", "The end of its lifetime was reached.")
@@ -298,3 +298,22 @@ def test_after_a_restore_who_presses_before_the_release_is_sent_has_kept_it(time
     assert is_released(workstation)
     ends.extend_life(actor=alice, workstation=workstation)
     assert not is_released(workstation)
+
+
+# --- Its page ---
+
+
+def test_what_the_portal_releases_can_be_kept_on_its_page_until_that_is_sent(time, sandbox, sign_in, alice):
+    workstation = factories.create_workstation(alice, lifetime="10m")
+    browser, page = sign_in(alice), f"/workstations/{workstation.uid}/"
+    time.pass_by(minutes=12)
+    shown = read(browser.get(page))
+    assert "its end was reached" in shown
+    assert "Keep 2 h longer" in shown
+    browser.post(f"{page}end/", {"longer": "2h"})
+    assert read_left(workstation) == 120
+    time.pass_by(minutes=122)
+    factories.claim_release()
+    shown = read(browser.get(page))
+    assert "its end was reached" in shown
+    assert "Keep 2 h longer" not in shown

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def running(sandbox, monkeypatch) -> Iterator[dispatcher.Dispatcher]:
-    """A dispatcher with two senders, which ends when the test does."""
+    """A dispatcher with two senders, which tries again soon and ends when the test does."""
+    monkeypatch.setattr(dispatcher, "_PAUSE", 0.05)
     if connection.vendor == "sqlite":  # it says soon that it is locked, on connections that are opened from now on
         monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.5)
     running = dispatcher.Dispatcher(name="test-worker", size=2, client=clients.make_client())
@@ -101,8 +102,7 @@ def test_a_late_response_that_breaks_its_recording_is_kept_too(sandbox, alice):
     assert result.response is not None
     stored = factories.read_response(late)
     assert (late.outcome, late.failure, stored) == ("UNKNOWN", "unreadable", result.response.body)
-    broken.refresh_from_db()
-    assert broken.status == "UNKNOWN"
+    assert factories.reread(broken).status == "UNKNOWN"
 
 
 def test_a_call_that_breaks_in_a_library_is_unknown_and_its_sender_goes_on(
@@ -122,8 +122,7 @@ def test_a_call_that_breaks_in_a_library_is_unknown_and_its_sender_goes_on(
     others = [factories.submit(alice).pk for _ in range(4)]
     await_row(models.Request.objects.filter(pk=others[-1], status="SUCCEEDED"))
 
-    first.refresh_from_db()
-    assert first.failure == "no-answer"
+    assert factories.reread(first).failure == "no-answer"
     assert "RuntimeError: a bug" in caplog.text
 
 
