@@ -378,4 +378,4 @@ def test_the_hold_is_as_its_model(settings):
     settings.PORTAL_LONGEST_WAIT = settings.AGENTSTATION_TOTAL_TIMEOUT = 10**9
     settings.PORTAL_CALLS_IN_FLIGHT = 1000
     Pause.settings = settings
-    run_state_machine_as_test(Pause, settings=scene.bounded(examples=12, steps=25))
+    run_state_machine_as_test(Pause, settings=scene.bounded(examples=20, steps=25))

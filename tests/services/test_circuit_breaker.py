@@ -177,6 +177,22 @@ def test_a_probe_that_passes_resumes_and_a_success_opens(sandbox, alice, lease):
     )
 
 
+def test_a_401_right_after_a_probe_that_passed_needs_an_operator(sandbox, alice, olga, lease):
+    ask(sandbox, alice, {"name": "fail-401"})
+    make_probe_due()
+    make_probe(lease)
+
+    ask(sandbox, alice, {"name": "fail-422"})  # which tells nothing of the key
+    ask(sandbox, alice, {"name": "fail-401"})
+
+    key = get_key()
+    assert (key.state, key.cause, key.probe_at, key.operator_only) == ("PAUSED", "401", None, True)
+    assert make_probe(lease) is False
+    resume(olga)
+    assert factories.send_once().value is not None  # the one that had gone back
+    assert state() == ("ACTIVE", "")
+
+
 def test_a_probe_that_passes_when_the_pause_has_become_an_operator_s_ends_nothing(sandbox, settings, alice, lease):
     ask(sandbox, alice, {"name": "fail-401"})
     account = accounts.get_current_account()
