@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from django.db.models import F
@@ -11,7 +12,7 @@ from portal import agentstation, models
 from portal.db import clock
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker, credentials
-from portal.services.requests import dispatch, results
+from portal.services.requests import dispatch, results, submissions
 from portal.services.runtime import clients, leases
 from tests import factories
 from tests.services.reconciling import statuses
@@ -84,7 +85,6 @@ def resume(operator: models.User) -> None:
 def test_only_the_request_that_stopped_the_key_fails_and_the_others_wait_uncounted(sandbox, alice, bob, status):
     first, second = call_all(sandbox, alice, 2)
     waiting = factories.submit(bob)
-    assert circuit_breaker.find_stopping_request(key=get_key()) is None
 
     stopper = finish(sandbox, first, {"name": f"fail-{status}"})
     other = finish(sandbox, second, {"name": f"fail-{status}"})
@@ -95,7 +95,6 @@ def test_only_the_request_that_stopped_the_key_fails_and_the_others_wait_uncount
     assert factories.claim_next(worker="w") is None
     assert statuses(waiting) == ["QUEUED"]
     assert models.Event.objects.filter(verb="pause").count() == 1
-    assert circuit_breaker.find_stopping_request(key=get_key()) == stopper.pk
 
 
 def test_the_log_tells_of_a_pause_and_of_its_end(sandbox, alice, olga, caplog):
@@ -132,6 +131,57 @@ def test_who_meets_the_same_pause_while_it_resumes_goes_back_behind_the_others(s
     assert statuses(newer) == ["SUCCEEDED"]
 
 
+@pytest.mark.parametrize(("response", "becomes"), [({"name": "fail-401"}, ("QUEUED", 0)), (None, ("SUCCEEDED", 0))])
+def test_a_response_from_before_the_pause_ended_says_nothing_of_the_key(sandbox, alice, olga, response, becomes):
+    first, second = call_all(sandbox, alice, 2)
+    finish(sandbox, first, {"name": "fail-401"})
+    resume(olga)
+    other = finish(sandbox, second, response)
+    assert state() == ("RESUMING", "401")
+    assert (other.status, other.attempt_count) == becomes
+
+
+def test_a_response_to_the_former_key_says_nothing_of_the_new_one(sandbox, settings, alice, olga):
+    first, second, third = call_all(sandbox, alice, 3)
+    settings.AGENTSTATION_API_KEY = "another key"
+    asked = factories.ask_whose_key()
+    factories.submit(alice)
+    assert factories.claim_next(worker="w") is None
+    assert state() == ("PAUSED", "new-key")
+    with pytest.raises(circuit_breaker.PauseRefused):
+        resume(olga)
+    credentials.confirm_key(actor=olga, credential=asked, is_same_account=True)
+
+    # All three are answered with 401 (the sandbox knows only the former key, or does not).
+    for call in (first, second, third):
+        finish(sandbox, call, {"name": "fail-401"})
+
+    assert state() == ("RESUMING", "new-key")
+
+
+@pytest.mark.parametrize("kind", ["429", "503"])
+def test_a_pause_for_good_replaces_a_timed_one_and_is_never_replaced_by_one(sandbox, alice, kind):
+    calls = call_all(sandbox, alice, 9)
+    timed = {"name": "fail-429-retry-3"} if kind == "429" else {"name": "fail-503"}
+    for _ in range(1 if kind == "429" else 3):
+        finish(sandbox, calls.pop(), timed)
+    assert state() == ("PAUSED", kind)
+
+    other = finish(sandbox, calls.pop(), {"name": "fail-402"})
+
+    assert (other.status, other.attempt_count) == ("QUEUED", 0), "it did not take the key from active to paused"
+    assert (*state(), get_key().paused_until) == ("PAUSED", "402", None)
+    for _ in range(1 if kind == "429" else 3):
+        finish(sandbox, calls.pop(), timed)
+    assert (*state(), get_key().paused_until) == ("PAUSED", "402", None)
+
+
+def test_nobody_can_resume_what_is_not_paused(sandbox, alice, olga):
+    ask(sandbox, alice)
+    with pytest.raises(circuit_breaker.PauseRefused):
+        resume(olga)
+
+
 # --- Probes ---
 
 
@@ -152,13 +202,13 @@ def test_probes_for_a_401_are_made_at_growing_intervals_up_to_ten_minutes(sandbo
     assert state() == ("PAUSED", "401")
 
 
-def test_a_probe_that_does_not_pass_ends_nothing(sandbox, alice, lease):
+@pytest.mark.parametrize("name", ["fail-401", "fail-402", "fail-500", "garbage", "reset"])
+def test_a_probe_that_does_not_pass_ends_nothing(sandbox, alice, lease, name):
     ask(sandbox, alice, {"name": "fail-401"})
-    for name in ("fail-401", "fail-402", "fail-500", "garbage", "reset"):
-        make_probe_due()
-        sandbox.script({"on": LIST, "name": name})
-        assert make_probe(lease) is False
-        assert state() == ("PAUSED", "401")
+    make_probe_due()
+    sandbox.script({"on": LIST, "name": name})
+    assert make_probe(lease) is False
+    assert state() == ("PAUSED", "401")
 
 
 def test_a_probe_that_passes_resumes_and_a_success_opens(sandbox, alice, lease):
@@ -193,6 +243,20 @@ def test_a_401_right_after_a_probe_that_passed_needs_an_operator(sandbox, alice,
     assert state() == ("ACTIVE", "")
 
 
+def test_a_401_after_an_operator_resumed_is_probed_for_again_from_the_first_interval(sandbox, alice, olga, lease):
+    ask(sandbox, alice, {"name": "fail-401"})
+    for _ in range(3):
+        make_probe_due()
+        sandbox.script({"on": LIST, "name": "fail-401"})
+        make_probe(lease)
+    resume(olga)
+
+    ask(sandbox, alice, {"name": "fail-401"})
+
+    assert get_key().operator_only is False
+    assert next_probe_in() == pytest.approx(10, abs=5)
+
+
 def test_a_probe_that_passes_when_the_pause_has_become_an_operator_s_ends_nothing(sandbox, settings, alice, lease):
     ask(sandbox, alice, {"name": "fail-401"})
     account = accounts.get_current_account()
@@ -210,10 +274,31 @@ def test_a_probe_that_passes_when_the_pause_has_become_an_operator_s_ends_nothin
 # --- 429: until the time the provider named ---
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("3", 3), ("0", None), (str(10**9), 3600), ("soon", None)])
+def in_seconds(seconds: float) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("3", 3),
+        ("-1", None),
+        ("0", None),
+        (str(10**9), 3600),
+        ("9" * 400, None),
+        ("soon", None),
+        ("", None),
+        (None, None),
+        (lambda: in_seconds(90), 90),
+        (lambda: in_seconds(-90), None),
+        (lambda: in_seconds(10**7), 3600),
+    ],
+    ids=["3", "-1", "0", "1e9", "too-long", "word", "empty", "none", "date", "past-date", "far-date"],
+)
 def test_a_429_pauses_until_the_time_named_but_an_hour_at_most(sandbox, settings, alice, header, seconds):
     settings.PORTAL_RETRY_DELAY = 10.0
-    portal_request = ask(sandbox, alice, {"status": 429, "headers": {"Retry-After": header}})
+    text = header() if callable(header) else header
+    portal_request = ask(sandbox, alice, {"status": 429, "headers": {} if text is None else {"Retry-After": text}})
 
     assert (portal_request.status, portal_request.attempt_count) == ("QUEUED", 0)
     assert state() == ("PAUSED", "429")
@@ -227,10 +312,34 @@ def test_a_429_pauses_until_the_time_named_but_an_hour_at_most(sandbox, settings
     assert state() == ("ACTIVE", "")
 
 
+def test_a_pause_names_the_request_whose_answer_it_came_with(sandbox, alice):
+    assert circuit_breaker.find_stopping_request(key=get_key()) is None
+    portal_request = ask(sandbox, alice, {"name": "fail-402"})
+    assert circuit_breaker.find_stopping_request(key=get_key()) == portal_request.pk
+
+
+def test_what_is_in_flight_while_a_timed_pause_ends_keeps_nobody_waiting(sandbox, alice):
+    refused, _ = call_all(sandbox, alice, 2)
+    finish(sandbox, refused, {"status": 429, "headers": {"Retry-After": "3"}})
+    factories.submit(alice)
+    models.Key.objects.update(paused_until=Now())
+    assert len(factories.claim_requests(worker="w", most=5)) == 1
+    assert factories.claim_requests(worker="w", most=5) == []
+
+
+def test_an_earlier_end_never_replaces_a_later_one(sandbox, alice):
+    calls = call_all(sandbox, alice, 3)
+    ends = []
+    for seconds in ("100", "10", "200"):
+        finish(sandbox, calls.pop(), {"status": 429, "headers": {"Retry-After": seconds}})
+        ends.append(hold_seconds())
+    assert ends == pytest.approx([100, 100, 200], abs=5)
+
+
 # --- Several in a row ---
 
 
-@pytest.mark.parametrize("name", ["fail-503", "reset"])
+@pytest.mark.parametrize("name", ["fail-500", "fail-503", "fail-502", "reset", "garbage"])
 def test_three_in_a_row_pause_for_a_short_time_and_two_do_not(sandbox, settings, alice, name):
     settings.PORTAL_RETRY_DELAY = 30.0
     for count in (1, 2, 3):
@@ -239,7 +348,7 @@ def test_three_in_a_row_pause_for_a_short_time_and_two_do_not(sandbox, settings,
     assert hold_seconds() == pytest.approx(60, abs=5)
 
 
-@pytest.mark.parametrize("between", [None, {"name": "fail-422"}])
+@pytest.mark.parametrize("between", [None, {"name": "fail-422"}, {"name": "fail-400"}])
 def test_a_response_that_makes_sense_breaks_the_row(sandbox, settings, alice, between):
     settings.PORTAL_RETRY_DELAY = 30.0
     for response in ({"name": "fail-503"}, {"name": "fail-500"}, between, {"name": "fail-503"}, {"name": "reset"}):
@@ -254,12 +363,13 @@ def refuse_in_a_row(sandbox, requesters: Sequence[models.User]) -> None:
         ask(sandbox, requester, {"status": 403})
 
 
-def test_a_refusal_that_is_not_documented_fails_three_requests_and_no_more(sandbox, settings, alice, bob):
+@pytest.mark.parametrize("status", [403, 404, 405])
+def test_a_refusal_that_is_not_documented_fails_three_requests_and_no_more(sandbox, settings, alice, bob, status):
     settings.PORTAL_RETRY_DELAY = 30.0
     calls = [*call_all(sandbox, alice, 3), *call_all(sandbox, bob, 3)]
     waiting = factories.submit(bob)
 
-    ended = [finish(sandbox, call, {"status": 403}) for call in calls]
+    ended = [finish(sandbox, call, {"status": status}) for call in calls]
 
     assert [(one.status, one.attempt_count) for one in ended] == [("FAILED", 1)] * 3 + [("QUEUED", 0)] * 3
     assert state() == ("PAUSED", "other")
@@ -310,6 +420,39 @@ def test_three_that_could_not_be_sent_in_time_pause_with_a_cause_of_their_own(sa
     assert sandbox.record()["posts"] == []
 
 
+def test_pauses_in_a_row_grow_up_to_five_minutes_and_a_success_begins_anew(sandbox, settings, alice):
+    settings.PORTAL_RETRY_DELAY = 30.0
+    for _ in range(3):
+        ask(sandbox, alice, {"name": "fail-500"})
+    lengths = [hold_seconds()]
+    for _ in range(3):
+        end_pause()
+        ask(sandbox, alice, {"name": "fail-500"})  # the same failure in RESUMING: once is enough
+        lengths.append(hold_seconds())
+    assert lengths == pytest.approx([60, 120, 240, 300], abs=5)
+
+    end_pause()
+    assert ask(sandbox, alice).status == "SUCCEEDED"
+    for _ in range(3):
+        ask(sandbox, alice, {"name": "fail-500"})
+    assert hold_seconds() == pytest.approx(60, abs=5)
+
+
+def test_other_failures_in_a_row_pause_a_key_that_resumes_too(sandbox, settings, alice, olga):
+    """Or a provider that breaks in another way would take the whole queue, one request after the other."""
+    settings.PORTAL_RETRY_DELAY = 30.0
+    ask(sandbox, alice, {"name": "fail-402"})
+    resume(olga)
+    for name in ("fail-500", "reset"):
+        ask(sandbox, alice, {"name": name})
+        assert state() == ("RESUMING", "402")
+
+    ask(sandbox, alice, {"name": "fail-500"})
+
+    assert state() == ("PAUSED", "500")
+    assert hold_seconds() == pytest.approx(60, abs=5)
+
+
 # --- Resuming cannot get stuck ---
 
 
@@ -324,6 +467,36 @@ def resume_with_one_in_flight(alice: models.User, operator: models.User) -> disp
     return call
 
 
+ENDS = [
+    *(
+        f"fail-{code}"
+        for code in ("400", "401", "402", "418", "422", "429", "500", "500-made", "502", "503", "503-html")
+    ),
+    *("garbage", "reset", "reset-made", "truncate", "not-sent", "made"),
+]
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_whatever_that_attempt_ends_in_the_key_can_still_be_opened(sandbox, alice, olga, name):
+    call = resume_with_one_in_flight(alice, olga)
+    if name == "not-sent":
+        results.record_result(call=call, result=dispatch.Result())
+    else:
+        finish(sandbox, call, None if name == "made" else {"name": name})
+
+    is_for_good, is_timed = name in ("fail-401", "fail-402"), name == "fail-429"
+    assert get_key().state == ("PAUSED" if is_for_good or is_timed else "ACTIVE" if name == "made" else "RESUMING")
+    if is_for_good:
+        resume(olga)
+    elif is_timed:
+        end_pause()
+    assert factories.send_once().value is not None
+    assert state() == ("ACTIVE", "")
+    verbs = models.Event.objects.filter(verb__in=["pause", "resume", "activate"]).order_by("id")
+    again = ["pause", "resume"] if is_for_good or is_timed else []
+    assert list(verbs.values_list("verb", flat=True)) == ["pause", "resume", *again, "activate"]
+
+
 @pytest.mark.parametrize("is_recovered", [True, False], ids=["recovered", "recover-is-late"])
 def test_a_killed_worker_s_attempt_lets_the_next_try_after_its_deadline(sandbox, alice, olga, lease, is_recovered):
     call = resume_with_one_in_flight(alice, olga)
@@ -333,6 +506,15 @@ def test_a_killed_worker_s_attempt_lets_the_next_try_after_its_deadline(sandbox,
 
     assert state() == ("RESUMING", "402")
     assert factories.send_once().value is not None
+    assert state() == ("ACTIVE", "")
+
+
+def test_a_request_cancelled_while_the_key_resumes_lets_the_next_try(sandbox, alice, olga):
+    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
+    resume(olga)
+    submissions.cancel_request(actor=alice, portal_request=factories.submit(alice))
+    assert factories.claim_next(worker="w") is None
+    assert ask(sandbox, alice).status == "SUCCEEDED"
     assert state() == ("ACTIVE", "")
 
 
