@@ -56,14 +56,10 @@ def test_a_length_that_is_none_is_left_to_the_parser(field):
     assert receive(post(field)).is_whole
 
 
-def test_what_follows_a_request_is_let_go_and_ends_the_connection():
+def test_what_follows_a_request_is_let_go_and_a_head_without_an_end_is_too_long():
     arrival = receive(GET + GET)
     assert (bytes(arrival.received), arrival.is_last) == (GET, True)
-
-
-def test_a_head_without_an_end_is_too_long():
-    assert not receive(b"x" * MOST_HEAD).is_too_long
-    assert receive(b"x" * (MOST_HEAD + 1)).is_too_long
+    assert [receive(b"x" * length).is_too_long for length in (MOST_HEAD, MOST_HEAD + 1)] == [False, True]
 
 
 def test_who_asks_before_sending_is_told_once_and_only_if_the_body_is_wanted():

@@ -62,11 +62,7 @@ def test_it_is_in_no_line_of_django():
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/setup/unknown/", "/join/unknown/", "/%6Aoin/unknown", "/nowhere/Setup/unknown/"])
-def test_pages_with_a_token_do_not_tell_their_path_to_what_they_load(client, path):
-    assert client.get(path)["Referrer-Policy"] == "strict-origin"
-
-
-@pytest.mark.django_db
-def test_other_sites_are_not_told_the_name_of_the_portal(client):
+def test_pages_with_a_token_tell_what_they_load_no_path_and_none_tells_other_sites_the_name_of_the_portal(client):
+    for path in ("/setup/unknown/", "/join/unknown/", "/%6Aoin/unknown", "/nowhere/Setup/unknown/"):
+        assert client.get(path)["Referrer-Policy"] == "strict-origin"
     assert client.get("/accounts/login/")["Referrer-Policy"] == "same-origin"

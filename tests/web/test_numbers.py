@@ -31,22 +31,14 @@ def ask(**variables: str) -> list[int]:
 POSTGRES = {"DATABASE_URL": "postgres://portal@127.0.0.1:1/portal"}
 
 
-@pytest.mark.parametrize(
-    ("variables", "numbers"),
-    [
-        ({"WEB_CONCURRENCY": "1"}, [1, 10, 10]),
-        ({"WEB_CONCURRENCY": "5"}, [5, 8, 8]),
+def test_web_processes_and_four_workers_leave_some_of_postgresql_s_connections():
+    assert ask(**POSTGRES)[0] == min(environment.count_cores(), 8), "one for each core"
+    for variables, numbers in (
         ({"WEB_CONCURRENCY": "8"}, [8, 5, 5]),
         ({"WEB_CONCURRENCY": "64"}, [64, 2, 2]),
         ({"PORTAL_LOCAL": "1"}, [1, 10, 10]),
-    ],
-)
-def test_web_processes_and_four_workers_leave_some_of_postgresql_s_connections(variables, numbers):
-    assert ask(**POSTGRES, **variables) == numbers
-
-
-def test_there_is_one_for_each_core():
-    assert ask(**POSTGRES)[0] == min(environment.count_cores(), 8)
+    ):
+        assert ask(**POSTGRES, **variables) == numbers
 
 
 @pytest.mark.parametrize(
