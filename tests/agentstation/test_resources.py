@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from portal import agentstation
 from portal.agentstation import File, Log, Released, Workspace, Workstation
 from tests.agentstation.server import answering, http
 
-FILE = {
+FILE: dict[str, Any] = {
     "id": "0b9c1a52-5a43-4cf4-9a10-3f6e0c1f4f10",
     "name": "notes.txt",
     "url": "https://files.example/notes.txt",
@@ -42,39 +43,14 @@ ODD = [None, True, False, 0, -1, 1.5, 2**63, "", "x", "\x00", "\ud800", [], ["x"
 
 def test_a_whole_workstation_is_read(client_of, serve):
     server = serve(answering(http(200, json.dumps(WORKSTATION).encode())))
-    assert client_of(server.url).retrieve_workstation(uid="Il4lMTpQUC3L") == Workstation(
-        uid="Il4lMTpQUC3L",
-        type="python",
-        status="active",
-        workspace=Workspace(
-            uid="bMf1euMgczAY",
-            status="active",
-            files=(
-                File(
-                    uid=str(FILE["id"]),
-                    name="notes.txt",
-                    url="https://files.example/notes.txt",
-                    size=12,
-                    created_at=datetime(2021, 4, 7, 10, 31, tzinfo=UTC),
-                    raw=FILE,
-                ),
-            ),
-            logs=(
-                Log(
-                    uid=LOG["id"],
-                    type="console",
-                    level="warning",
-                    url="https://files.example/log",
-                    created_at=datetime(2021, 4, 7, 10, 32, tzinfo=UTC),
-                    raw=LOG,
-                ),
-            ),
-            created_at=datetime(2021, 4, 7, 10, 30, tzinfo=UTC),
-            raw=WORKSPACE,
-        ),
-        started_at=datetime(2021, 4, 7, 10, 30, tzinfo=UTC),
-        raw=WORKSTATION,
-    )
+    at = {minute: datetime(2021, 4, 7, 10, minute, tzinfo=UTC) for minute in (30, 31, 32)}
+    file = File(uid=FILE["id"], name="notes.txt", url=FILE["url"], size=12, created_at=at[31], raw=FILE)
+    log = Log(uid=LOG["id"], type="console", level="warning", url=LOG["url"], created_at=at[32], raw=LOG)
+    contents: dict[str, Any] = {"files": (file,), "logs": (log,), "created_at": at[30], "raw": WORKSPACE}
+    workspace = Workspace(uid="bMf1euMgczAY", status="active", **contents)
+    values: dict[str, Any] = {"status": "active", "workspace": workspace, "started_at": at[30], "raw": WORKSTATION}
+    read = client_of(server.url).retrieve_workstation(uid="Il4lMTpQUC3L")
+    assert read == Workstation(uid="Il4lMTpQUC3L", type="python", **values)
 
 
 def test_what_is_missing_is_empty():

@@ -12,6 +12,7 @@ from websockets.sync.client import connect
 
 from portal.sandbox import server
 from portal.sandbox.connections import CONNECTIONS
+from tests import ports
 from tests.sandbox.caller import Caller
 from tests.sandbox.viewer import BINARY, Viewer, read_to_end
 
@@ -58,29 +59,15 @@ def test_tokens_are_in_no_log(alice, caplog):
     assert not [secret for secret in secrets if secret in " ".join(lines)]
 
 
-def test_an_address_works_for_several_at_once(alice):
-    address = alice.open(alice.make(), "sandbox/pty")
-
-    with connect(address) as first, connect(address) as second:
-        assert first.recv(30) == second.recv(30)
-
-
-@pytest.mark.parametrize("path", ["/v1/vnc/wrong", "/v1/pty/wrong", "/"])
-def test_a_wrong_token_leads_nowhere(alice, path):
-    address = alice.open(alice.make(), "vncwss")
-    with pytest.raises(InvalidStatus) as caught:
-        connect(address.partition("/v1/")[0] + path)
-    assert caught.value.response.status_code == 404
-
-
 def test_a_token_leads_only_where_it_was_given_for(alice, sandbox):
     uid = alice.make()
     desktop, log = alice.open(uid, "vncwss"), alice.open(uid, "log/stream")
     token = desktop.rpartition("/")[2]
     server_address = desktop.partition("/v1/")[0]
-    for path in (f"/v1/pty/{token}", log.removeprefix(sandbox.url)):
-        with pytest.raises(InvalidStatus):
+    for path in (f"/v1/pty/{token}", log.removeprefix(sandbox.url), "/v1/vnc/wrong", "/"):
+        with pytest.raises(InvalidStatus) as caught:
             connect(server_address + path)
+        assert caught.value.response.status_code == 404
     assert requests.get(f"{sandbox.url}/v1/log/sse/{token}", timeout=30).status_code == 404
 
 
@@ -111,31 +98,21 @@ def test_the_end_of_a_workstation_closes_all_that_leads_into_it(alice, clock, en
 
 
 def test_stop_closes_all_of_them_also_those_that_do_not_answer(clock):
-    with server.Sandbox(clock=clock) as sandbox, Caller(sandbox.base_url) as alice:
+    port = ports.find_port()
+    with server.Sandbox(clock=clock, connections_port=port) as sandbox, Caller(sandbox.base_url) as alice:
+        with pytest.raises(OSError, match="in use"):
+            server.Sandbox(clock=clock, connections_port=port)
         uid = alice.make()
         terminal = connect(alice.open(uid, "sandbox/pty"))
-        host, _, port = alice.open(uid, "vncwss").removeprefix("ws://").partition("/")[0].rpartition(":")
-        deaf = socket.create_connection((host, int(port)), timeout=30)
+        assert alice.open(uid, "vncwss").startswith(f"ws://127.0.0.1:{port}/v1/vnc/")
+        deaf = socket.create_connection(("127.0.0.1", port), timeout=30)
         log = requests.get(alice.open(uid, "log/stream"), stream=True, timeout=30)
 
+        sandbox.provider.connections.stop()
+        assert alice.call("POST", f"/workstations/{uid}/vncwss").status_code == 503
     with terminal, deaf, log:
         assert log.content
         assert read_to_end(terminal) == (1001, "The workstation has ended.")
-
-
-def test_nothing_more_is_opened_once_it_stops(alice, sandbox):
-    uid = alice.make()
-    sandbox.provider.connections.stop()
-    assert alice.call("POST", f"/workstations/{uid}/vncwss").status_code == 503
-
-
-def test_the_port_can_be_chosen_and_a_taken_one_leaves_nothing_open(clock):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(OSError, match="in use"):
-            server.Sandbox(clock=clock, connections_port=port)
-    with server.Sandbox(clock=clock, connections_port=port) as sandbox, Caller(sandbox.base_url) as alice:
-        assert alice.open(alice.make(), "vncwss").startswith(f"ws://127.0.0.1:{port}/v1/vnc/")
 
 
 def test_the_web_process_loads_no_websockets():

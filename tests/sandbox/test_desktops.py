@@ -68,7 +68,7 @@ def test_a_viewer_chooses_the_order_of_its_colours(viewer):
 
 
 @pytest.mark.parametrize(
-    "message", [b"\xff", b"\x00\0\0\0" + bytes([8, 8, 0, 0]) + bytes(12), b"\x06\0\0\0\xff\xff\xff\xff"]
+    "message", [b"\xff", b"\x00\0\0\0" + bytes([8, 8, 0, 0]) + bytes(12), b"\x06\0\0\0" + b"\xff" * 4]
 )
 def test_what_makes_no_sense_ends_the_connection(viewer, message):
     viewer.line.write(message)

@@ -20,6 +20,7 @@ def test_entries_come_one_after_the_other(alice):
     with requests.get(alice.open(uid, "log/stream"), stream=True, timeout=30) as stream:
         assert stream.headers["Content-Type"] == "text/event-stream"
         assert stream.headers["Cache-Control"] == "no-store"
+        assert stream.headers["Access-Control-Allow-Origin"] == "*"
         lines = stream.iter_lines(decode_unicode=True)
         events = [[next(lines) for _ in range(3)] for _ in range(5)]
 
@@ -30,13 +31,3 @@ def test_entries_come_one_after_the_other(alice):
     assert entries[0]["createdAt"] == "2023-11-14T22:13:20Z"
     assert uid in entries[0]["message"]
     assert len({entry["id"] for entry in entries}) == 5
-
-
-def test_pages_from_elsewhere_may_read_it(alice):
-    with requests.get(alice.open(alice.make(), "log/stream"), stream=True, timeout=30) as stream:
-        assert stream.headers["Access-Control-Allow-Origin"] == "*"
-
-
-def test_a_wrong_token_finds_no_stream(sandbox):
-    answer = requests.get(f"{sandbox.url}/v1/log/sse/wrong", timeout=30)
-    assert answer.status_code == 404

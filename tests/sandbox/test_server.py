@@ -58,21 +58,15 @@ def test_a_store_that_is_none_gives_the_port_back(tmp_path):
     with pytest.raises(sqlite3.DatabaseError):
         server.Sandbox(port=port, path=path)
 
-    server.Sandbox(port=port).stop()
+    never_started = server.Sandbox(port=port)
+    never_started.stop()
+    never_started.stop()
 
 
-def test_a_taken_port_is_an_error(sandbox):
-    with pytest.raises(OSError, match="in use"):
-        server.Sandbox(port=int(sandbox.url.rpartition(":")[2]))
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.com", "::"])
-def test_it_listens_on_loopback_only(host):
-    with pytest.raises(ValueError, match="loopback only"):
-        server.Sandbox(host=host)
-
-
-def test_it_listens_on_localhost_too(clock):
+def test_it_listens_on_loopback_only(clock):
+    for host in ("0.0.0.0", "192.0.2.1", "example.com", "::"):
+        with pytest.raises(ValueError, match="loopback only"):
+            server.Sandbox(host=host)
     with server.Sandbox(host="localhost", api_key="other") as sandbox, Caller(sandbox.base_url, "other") as alice:
         assert alice.uids() == []
         assert sandbox.url.startswith("http://localhost:")
@@ -85,12 +79,6 @@ def test_ipv6_addresses_are_bracketed():
         pytest.skip("this machine has no IPv6")
     sandbox.stop()
     assert sandbox.url.startswith("http://[::1]:")
-
-
-def test_stopping_twice_or_before_the_start_is_harmless():
-    sandbox = server.Sandbox()
-    sandbox.stop()
-    sandbox.stop()
 
 
 def test_stop_finishes_slow_answers_cuts_the_others_and_joins_every_thread(sandbox, post_raw):
