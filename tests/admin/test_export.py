@@ -36,7 +36,8 @@ def test_a_list_is_downloaded_as_it_is_searched_and_filtered_and_in_full(alice, 
     assert download("request", "q=ab") == []  # too short to look for, which the page of the list says
     assert download("request", f"q=demo&requester={bob.pk}&o=0") == theirs
     assert download("event", "q=demo") == events[::-1]
-    assert download("event", "verb=adopt&o=0") == events
+    assert download("event", "verb=adopt&o=0") == download("event", "verb=adopt&person=ali&o=0") == events
+    assert download("event", "since=Tuesday") == []
 
 
 def test_a_download_from_the_admin_is_recorded(alice, download, browser):

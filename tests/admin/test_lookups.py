@@ -1,8 +1,8 @@
 """A list's address asks for what the list offers, and for nothing else that Django could look up."""
 
 import html
-import itertools
 import re
+from collections.abc import Iterable
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
@@ -18,6 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from portal.admin.base import columns
 from portal.admin.base.readonly import ReadOnlyAdmin
 from tests.admin import rows
+from tests.browser import Browser
 
 pytestmark = pytest.mark.django_db
 
@@ -31,12 +32,10 @@ def list_made_up(model: type[Model]) -> list[str]:
     """Lookups of each field of the model and of each field that a relation leads to."""
     names = []
     for field in model._meta.get_fields():
-        names += [f"{field.name}__{lookup}" for lookup in ("regex", "iregex", "contains", "in", "gt")]
+        names += [f"{field.name}__{lookup}" for lookup in ("iregex", "contains", "in")]
         if field.related_model:
             others = [other.name for other in field.related_model._meta.get_fields()]
-            names += [
-                f"{field.name}__{other}{lookup}" for other in others for lookup in ("", "__startswith", "__regex")
-            ]
+            names += [f"{field.name}__{other}{lookup}" for other in others for lookup in ("", "__regex")]
     return names
 
 
@@ -58,16 +57,27 @@ def test_what_froze_the_portal_is_a_bad_request_and_no_line_of_the_log(alice, br
     for wrong in ("request/?nonsense=1", "request/?requester=abc", "request/?p=99", "user/?password__startswith=m"):
         assert browser.get(f"/admin/portal/{wrong}").status_code == 400, wrong
     assert caplog.records == []
+    assert not [pages for pages in admin.site._registry.values() if pages.autocomplete_fields]
 
 
-def choose(addresses: list[str]) -> list[str]:
-    """Of those that ask for the same things, the first and the last."""
-    kinds: dict[tuple[str, ...], list[str]] = {}
-    for address in addresses:
+def choose(addresses: set[str]) -> list[str]:
+    """Of those that ask for the same things, one."""
+    kinds: dict[tuple[str, ...], str] = {}
+    for address in sorted(addresses):
         path, _, query = address.partition("?")
         names = sorted({name for name, _ in parse_qsl(query, keep_blank_values=True)} - {"q"})
-        kinds.setdefault((path, *names), []).append(address)
-    return sorted({address for kind in kinds.values() for address in (kind[0], kind[-1])})
+        kinds[path, *names] = address
+    return [*kinds.values()]
+
+
+def follow(browser: Browser, addresses: Iterable[str]) -> set[str]:
+    """Where the lists at these addresses lead."""
+    found = set()
+    for address in addresses:
+        response = browser.get(address)
+        assert response.status_code == 200, address
+        found |= {address.partition("?")[0] + html.unescape(link) for link in _LINK.findall(response.text)}
+    return found
 
 
 def test_every_link_of_a_list_and_to_it_works(alice, root, sign_in, monkeypatch):
@@ -78,17 +88,8 @@ def test_every_link_of_a_list_and_to_it_works(alice, root, sign_in, monkeypatch)
     browser = sign_in(root)
     for model in admin.site._registry:
         change = browser.get(columns.url_of(record[model._meta.model_name])).text
-        known: set[str] = set()
-        todo = [columns.list_url(model), *map(html.unescape, re.findall(r'href="(/admin/\w+/\w+/\?[^"]*)"', change))]
-        for _ in range(2):
-            found = []
-            for address in todo:
-                response = browser.get(address)
-                assert response.status_code == 200, address
-                links = {html.unescape(link) for link in _LINK.findall(response.text)}
-                found += [address.partition("?")[0] + link for link in links]
-            todo = choose(sorted({*found} - known))
-            known.update(todo)
+        to_lists = map(html.unescape, re.findall(r'href="(/admin/\w+/\w+/\?[^"]*)"', change))
+        follow(browser, choose(follow(browser, [columns.list_url(model), *to_lists])))
 
 
 def test_a_list_goes_by_the_columns_whose_heads_can_be_clicked(alice, browse):
@@ -99,14 +100,3 @@ def test_a_list_goes_by_the_columns_whose_heads_can_be_clicked(alice, browse):
         with CaptureQueriesContext(connection) as queries:
             browse("request", o=order)
         assert not [query["sql"] for query in queries if re.search(r'ORDER BY[^)]*"status"', query["sql"])], order
-
-
-def test_nothing_is_completed(alice, root, sign_in):
-    rows.create_all(alice)
-    browser = sign_in(root)
-    browser.raise_request_exception = False
-    fields = (("workstation", "request"), ("request", "requester"), ("user", "groups"), ("nothing", "nothing"))
-    for (model, field), term in itertools.product(fields, ("alice", "", "a\x00b")):
-        asked = {"app_label": "portal", "model_name": model, "field_name": field, "term": term}
-        assert browser.get("/admin/autocomplete/", asked).status_code == 404, asked
-    assert not [pages for pages in admin.site._registry.values() if pages.autocomplete_fields]
