@@ -83,31 +83,19 @@ def test_the_database_refuses_what_would_let_it_in(service, values):
         models.User.objects.filter(pk=service.pk).update(**values)
 
 
-def test_it_has_no_link_to_choose_a_password(service, admin, root):
+def test_it_has_no_link_to_choose_a_password_and_one_that_is_there_all_the_same_is_not_valid(service, root, client):
     with pytest.raises(invitations.NotPossible):
         invitations.make_link(actor=root, person=service)
-    admin.post(f"/people/{service.pk}/link/")
-    assert not models.SignInLink.objects.exists()
-
-
-def test_a_link_that_is_there_all_the_same_is_not_valid(service, client):
+    with pytest.raises(CommandError, match="Nobody who may sign in"):
+        call_command("sign_in_link", "nightly")
+    for name in ("nightly", "nightly@example.org"):
+        invitations.ask_for_link(name=name)
+    assert models.User.objects.get(pk=service.pk).link_asked_at is None
     link = links.create_link(person=service, lifetime=invitations.LIFETIME)
     assert client.get(f"/join/{link.token}/").status_code == 404
     assert client.post(f"/join/{link.token}/", {"password": PASSWORD, "password_again": PASSWORD}).status_code == 404
     service.refresh_from_db()
     assert not service.has_usable_password()
-
-
-def test_it_is_mailed_none_that_was_asked_for(service):
-    for name in ("nightly", "nightly@example.org"):
-        invitations.ask_for_link(name=name)
-    service.refresh_from_db()
-    assert service.link_asked_at is None
-
-
-def test_it_has_no_emergency_link(service):
-    with pytest.raises(CommandError, match="Nobody who may sign in"):
-        call_command("sign_in_link", "nightly")
 
 
 def test_whatever_else_proves_who_it_is_no_session_begins(service, rf):

@@ -1,22 +1,17 @@
 """Tokens on the pages: made once the password is typed, shown once, ended by their owner or an administrator."""
 
 import re
+from typing import Any
 
 import pytest
 
 from portal import models
 from portal.services.tokens import tokens
-from tests.browser import Browser, read
+from tests.browser import forget_password, read
 from tests.tokens import make_token
 
 pytestmark = pytest.mark.django_db
 WISH = {"name": "nightly build", "scopes": ["read", "request"], "days": "30"}
-
-
-def forget_password(browser: Browser) -> None:
-    session = browser.session
-    session["proved"] = 0
-    session.save()
 
 
 def test_it_is_shown_once(alice, sign_in):
@@ -34,40 +29,36 @@ def test_it_is_shown_once(alice, sign_in):
     assert text not in account
 
 
-def test_one_may_be_for_some_networks(alice, sign_in):
+def test_one_may_be_for_some_networks_and_without_an_end_and_its_owner_ends_it(alice, sign_in):
     browser = sign_in(alice)
-    browser.post("/accounts/tokens/new/", WISH | {"addresses": "10.0.0.2, 2001:db8::/32"})
-    assert models.Token.objects.get().addresses == "10.0.0.2/32 2001:db8::/32"
-    assert "Only from 10.0.0.2/32 2001:db8::/32" in read(browser.get("/accounts/"))
-
-
-def test_one_may_have_no_end(alice, sign_in):
-    browser = sign_in(alice)
-    browser.post("/accounts/tokens/new/", WISH | {"days": ""})
-    assert models.Token.objects.get().ends_at is None
-    tokens.note_use(token=models.Token.objects.get())
+    browser.post("/accounts/tokens/new/", WISH | {"addresses": "10.0.0.2, 2001:db8::/32", "days": ""})
+    token = models.Token.objects.get()
+    assert (token.addresses, token.ends_at) == ("10.0.0.2/32 2001:db8::/32", None)
+    tokens.note_use(token=token)
     page = read(browser.get("/accounts/"))
+    assert "Only from 10.0.0.2/32 2001:db8::/32" in page
     assert "without an end" in page
     assert "never used" not in page
+    assert "nightly build" in read(browser.post(f"/accounts/tokens/{token.pk}/end/", follow=True))
+    assert models.Token.objects.get().ended_at is not None
+    assert "nightly build</bdi>" not in read(browser.get("/accounts/"))
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
+def test_what_is_wrong_is_said(alice, sign_in):
+    browser = sign_in(alice)
+    wishes: list[tuple[dict[str, Any], str]] = [
         ({"name": ""}, "Type a name."),
         ({"name": "x" * 61}, "Shorten it to 60"),
         ({"scopes": []}, "Choose what it may do."),
         ({"scopes": ["all"]}, "This is not in the list."),
-        ({"days": "0"}, "Enter a whole number from 1 to 3650."),
+        *(({"days": odd}, "Enter a whole number from 1 to 3650.") for odd in ("0", "soon")),
         ({"addresses": "10.0.0.1/8"}, "Type addresses or networks"),
         ({"addresses": "10.0.0.1," * 60}, "Shorten it to 500"),
-        ({"days": "soon"}, "Enter a whole number from 1 to 3650."),
-    ],
-)
-def test_what_is_wrong_is_said(alice, sign_in, wrong, words):
-    page = read(sign_in(alice).post("/accounts/tokens/new/", WISH | wrong))
-    assert words in page
-    assert re.search("<title> ?Error:", page)
+    ]
+    for wrong, words in wishes:
+        page = read(browser.post("/accounts/tokens/new/", WISH | wrong))
+        assert words in page
+        assert re.search("<title> ?Error:", page)
     assert not models.Token.objects.exists()
 
 
@@ -89,20 +80,17 @@ def test_the_password_is_asked_for_first(alice, sign_in):
     assert models.Token.objects.get().ended_at is None
 
 
-def test_its_owner_ends_it(alice, sign_in):
-    browser, made = sign_in(alice), make_token(alice)
-    assert "a program" in read(browser.post(f"/accounts/tokens/{made.row.pk}/end/", follow=True))
-    assert tokens.find_token(text=made.text, address="127.0.0.1") is None
-    assert "a program</bdi>" not in read(browser.get("/accounts/"))
-
-
 def test_an_administrator_ends_somebody_s(alice, root, sign_in):
     browser, made = sign_in(root), make_token(alice)
+    models.User.objects.filter(pk=alice.pk).update(is_active=False)
+    assert tokens.find_token(text=made.text, address="127.0.0.1") is None
     path = f"/people/{alice.pk}/"
     assert "a program" in read(browser.get(path))
     browser.post(f"{path}tokens/{made.row.pk}/end/")
     assert tokens.find_token(text=made.text, address="127.0.0.1") is None
     assert models.Token.objects.get().ended_by == root
+    models.User.objects.filter(pk=alice.pk).update(is_active=True)
+    assert tokens.find_token(text=made.text, address="127.0.0.1") is None
     assert "Tokens for programs" not in read(browser.get(path))
 
 
@@ -118,14 +106,3 @@ def test_one_act_too_many_is_refused(alice, sign_in, settings):
     models.Limit.objects.create(kind="act", who=str(alice.pk), count=30)
     assert sign_in(alice).post("/accounts/tokens/new/", WISH).status_code == 429
     assert not models.Token.objects.exists()
-
-
-def test_a_deactivated_person_s_do_not_work_and_can_be_ended(alice, root, sign_in):
-    made = make_token(alice)
-    models.User.objects.filter(pk=alice.pk).update(is_active=False)
-    assert tokens.find_token(text=made.text, address="127.0.0.1") is None
-    browser = sign_in(root)
-    assert "a program" in read(browser.get(f"/people/{alice.pk}/"))
-    browser.post(f"/people/{alice.pk}/tokens/{made.row.pk}/end/")
-    models.User.objects.filter(pk=alice.pk).update(is_active=True)
-    assert tokens.find_token(text=made.text, address="127.0.0.1") is None
