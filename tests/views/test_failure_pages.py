@@ -45,15 +45,12 @@ def test_who_met_it_hears_how_many_others_did_but_no_names(sign_in, noon, alice,
 
 
 def test_who_did_not_meet_it_hears_how_often_others_did(sign_in, noon, alice, bob):
+    meet(bob, ago=timedelta(hours=14))
+    meet(bob, code="500")
+    assert read(sign_in(alice)) == "Not seen today."
     meet(bob, ago=timedelta(hours=3))
     assert read(sign_in(alice)) == "How often lately: none in the last hour, once today."
     assert read(sign_in(bob)) == "How often lately: none in the last hour, once today."
-
-
-def test_yesterday_s_and_other_failures_do_not_count(sign_in, noon, alice):
-    meet(alice, ago=timedelta(hours=14))
-    meet(alice, code="500")
-    assert read(sign_in(alice)) == "Not seen today."
 
 
 def test_what_was_met_before_midnight_within_the_hour_is_said(sign_in, alice, bob, settings):

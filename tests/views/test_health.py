@@ -53,14 +53,6 @@ def test_a_queue_that_nobody_sends_is_no_ready_portal(client, alice):
     assert ask(client) == (200, [], []), "something was sent just now"
 
 
-def test_a_request_that_waits_for_its_next_try_or_came_just_now_stalls_nothing(client, alice):
-    submit_long_ago(alice)
-    models.Request.objects.update(next_attempt_at=Now() + timedelta(seconds=60))
-    assert ask(client) == (200, [], [])
-    models.Request.objects.update(next_attempt_at=None, queued_at=Now())
-    assert ask(client) == (200, [], [])
-
-
 def test_long_calls_of_the_whole_team_are_no_stall_but_calls_past_their_deadline_are(client, alice):
     submit_long_ago(alice)
     factories.claim()
@@ -72,22 +64,22 @@ def test_long_calls_of_the_whole_team_are_no_stall_but_calls_past_their_deadline
     assert ask(client) == (503, [STALLED], [])
 
 
-def test_a_call_that_was_never_sent_is_silence(client, alice):
+def test_a_call_that_was_never_sent_is_silence_and_what_came_just_now_or_waits_for_its_next_try_is_none(client, alice):
     submit_long_ago(alice)
     results.record_result(call=factories.claim(), result=dispatch.Result())
     models.Request.objects.update(next_attempt_at=None)
     assert ask(client) == (503, [STALLED], [])
+    models.Request.objects.update(next_attempt_at=Now() + timedelta(seconds=60))
+    assert ask(client) == (200, [], [])
+    models.Request.objects.update(next_attempt_at=None, queued_at=Now())
+    assert ask(client) == (200, [], [])
 
 
-def test_a_pause_is_a_warning_and_leaves_the_site_in_reach(client, alice):
+def test_a_pause_is_a_warning_and_leaves_the_site_in_reach_until_its_time_has_passed_for_long(client, alice):
     submit_long_ago(alice)
     models.Key.objects.update(**PAUSED)
     assert ask(client) == (200, [], ["Sending is paused: payment required."])
-
-
-def test_a_pause_whose_time_has_passed_for_long_is_none(client, alice):
-    submit_long_ago(alice)
-    models.Key.objects.update(**PAUSED, paused_until=Now() - timedelta(seconds=60))
+    models.Key.objects.update(paused_until=Now() - timedelta(seconds=60))
     assert ask(client) == (200, [], [])
     models.Key.objects.update(paused_until=Now() - timedelta(seconds=150))
     assert ask(client) == (503, [STALLED], [])

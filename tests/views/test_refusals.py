@@ -38,17 +38,10 @@ def test_a_form_without_its_token_is_recorded(alice):
     assert list_refusals() == [("alice", "POST /requests/new/", 403)]
 
 
-@pytest.mark.parametrize(
-    ("path", "recorded"), [("/setup/some-token/", [("alice", "GET /setup/.../", 404)]), ("/nowhere/", [])]
-)
-def test_the_token_of_a_link_and_an_address_that_leads_nowhere_are_not(alice, sign_in, path, recorded):
-    assert sign_in(alice).get(path).status_code == 404
-    assert list_refusals() == recorded
-
-
-def test_nor_is_anybody_who_is_signed_out(client, alice):
+def test_the_token_of_a_link_an_address_that_leads_nowhere_and_who_is_signed_out_are_not(client, alice, sign_in):
     assert client.get("/requests/1/").status_code == 302
-    assert list_refusals() == []
+    assert [sign_in(alice).get(path).status_code for path in ("/nowhere/", "/setup/some-token/")] == [404, 404]
+    assert list_refusals() == [("alice", "GET /setup/.../", 404)]
 
 
 def test_after_ten_in_a_minute_the_others_are_counted(alice, sign_in, settings):

@@ -72,16 +72,6 @@ def test_an_administrator_sets_the_portal_s_limits(settings, sign_in, alice, roo
     assert models.Event.objects.get(verb="change-policy").actor_name == "root"
 
 
-def test_who_has_not_typed_the_password_lately_sets_nothing(sign_in, root):
-    browser = sign_in(root)
-    session = browser.session
-    session["proved"] = 0
-    session.save()
-    for ask in (browser.get, browser.post):
-        assert ask("/settings/").url == "/accounts/confirm/?next=%2Fsettings%2F"
-    assert not models.Policy.objects.exists()
-
-
 def test_an_operator_gives_a_person_another_limit(sign_in, alice, bob, anna, olga):
     factories.submit(bob)
     set_limits(person=1)
@@ -121,7 +111,7 @@ def test_an_operator_gives_a_person_another_limit(sign_in, alice, bob, anna, olg
 
 def test_who_may_is_led_to_the_pages(sign_in, alice, anna, olga, root):
     found = [
-        tuple(f'href="/{name}/"' in sign_in(person).get("/usage/").text for name in ("limits", "settings"))
+        tuple(f'href="/{name}/"' in sign_in(person).get("/usage/").text for name in ("limits", "settings", "people"))
         for person in (alice, anna, olga, root)
     ]
-    assert found == [(False, False), (False, False), (True, False), (True, True)]
+    assert found == [(False, False, False), (False, False, False), (True, False, False), (True, True, True)]

@@ -49,11 +49,6 @@ def test_an_unknown_request_too_with_its_late_response(sandbox, sign_in, alice):
     assert "Response: too late" in text
 
 
-def test_a_request_that_went_well_needs_no_help(sandbox, sign_in, alice):
-    portal_request = factories.send_until_settled(factories.submit(alice))
-    assert "Copy details for support" not in sign_in(alice).get(f"/requests/{portal_request.pk}/").text
-
-
 def test_taking_evidence_is_recorded(sandbox, sign_in, alice, olga):
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
     assert download(sign_in(olga), 999_999).status_code == 404
