@@ -13,8 +13,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, StorageState, sync_playwright
 
+from portal.sandbox import names
 from tests import ports
+from tests.e2e import firefox as debians_firefox
 from tests.e2e import steps
+from tests.mailserver import MailServer
+from tests.provider import server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHROMIUM = "/usr/bin/chromium"
@@ -45,6 +49,7 @@ class Portal:
         self.port, self.sandbox_port, self.folder = ports.find_port(), ports.find_port(), folder
         self.printed = f"http://127.0.0.1:{self.port}"
         self.sandbox = f"http://127.0.0.1:{self.sandbox_port}"
+        self.issuer_port = ports.find_port()
         self.output, self._has_more = "", threading.Condition()
 
     def start(self, **variables: str) -> "Portal":
@@ -110,14 +115,46 @@ class Portal:
         return self.output
 
 
-# What tests wait for shows soon.
-QUICK = {"PORTAL_JOB_INTERVAL": "1", "PORTAL_REFRESH_INTERVAL": "1", "PORTAL_SCAN_INTERVAL": "2"}
+# What tests wait for shows soon, and one person does more in a minute than anybody may.
+QUICK = {
+    "PORTAL_JOB_INTERVAL": "1",
+    "PORTAL_REFRESH_INTERVAL": "1",
+    "PORTAL_SCAN_INTERVAL": "2",
+    "PORTAL_LIMITS": "off",
+}
+SHORT = "15s"
+LIFETIMES = {"PORTAL_LIFETIMES": f"{SHORT} 2h", "PORTAL_LIFETIME": "2h"}
+
+
+def name_issuer(port: int) -> dict[str, str]:
+    """One provider as two: one that vouches for addresses, one whose groups are roles."""
+    variables = {"PORTAL_OIDC": "acme,corp", "PORTAL_OIDC_ACME_DOMAINS": "example.com", "PORTAL_OIDC_CORP_SIGN_UP": "1"}
+    variables["PORTAL_OIDC_CORP_GROUPS"] = "operators=team-lead,members=staff"
+    for name in ("acme", "corp"):
+        known = {"ISSUER": f"http://127.0.0.1:{port}", "CLIENT_ID": name, "CLIENT_SECRET": f"the secret of {name}"}
+        variables |= {f"PORTAL_OIDC_{name.upper()}_{part}": value for part, value in known.items()}
+    return variables
 
 
 @pytest.fixture(scope="session")
-def portal(tmp_path_factory) -> Iterator[Portal]:
+def provider() -> Iterator[server.Sandbox]:
+    with server.Sandbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def mails() -> Iterator[MailServer]:
+    with MailServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory, provider, mails) -> Iterator[Portal]:
     """One for all tests that leave nothing in the others' way."""
-    running = Portal(tmp_path_factory.mktemp("portal")).start(**QUICK)
+    running = Portal(tmp_path_factory.mktemp("portal"))
+    key = {"AGENTSTATION_API_KEY": names.DEFAULT_API_KEY, "AGENTSTATION_BASE_URL": provider.base_url}
+    mail = {"EMAIL_URL": mails.url, "PORTAL_URL": running.printed}
+    running.start(**QUICK, **LIFETIMES, **key, **mail, **name_issuer(running.issuer_port))
     yield running
     running.end()
 
@@ -134,21 +171,35 @@ def launch(playwright: Playwright, program: str = CHROMIUM) -> Browser:
 
 
 @pytest.fixture(scope="session")
-def browser(playwright) -> Iterator[Browser]:
+def chromium(playwright) -> Iterator[Browser]:
     running = launch(playwright)
     yield running
     running.close()
 
 
 @pytest.fixture(scope="session")
-def people(portal, browser) -> dict[str, StorageState]:
+def firefox(playwright, tmp_path_factory) -> Iterator[Browser]:
+    running = debians_firefox.launch(playwright, tmp_path_factory.mktemp("firefox"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def browser(request) -> Browser:
+    """Chromium, where a test does not name another."""
+    running: Browser = request.getfixturevalue(getattr(request, "param", "chromium"))
+    return running
+
+
+@pytest.fixture(scope="session")
+def people(portal, chromium) -> dict[str, StorageState]:
     """What the browsers keep of ada, who administers, and of anna and olga, whom she has made auditor and operator."""
-    page = browser.new_page()
+    page = chromium.new_page()
     steps.create_administrator(page, portal.address, portal.setup_link)
     contexts = {"ada": page.context}
     for username, role in (("anna", "Auditor"), ("olga", "Operator")):
         link = steps.add_person(page, portal.address, username, role)
-        other = browser.new_page()
+        other = chromium.new_page()
         steps.join(other, portal.address, link)
         contexts[username] = other.context
     kept = {username: context.storage_state() for username, context in contexts.items()}

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e import checks
 from tests.e2e.conftest import ROOT, launch
-from tests.e2e.pages import PAGES, TEXTS, Page, is_admin_page
+from tests.e2e.pages import ADMIN, PAGES, Page
 from tests.e2e.staged import Staged
 
 SIZES = {"desk": 1440, "phone": 390}
@@ -72,9 +72,8 @@ def main() -> None:
             take_readme(browser, Path(folder))
             return
         staged = Staged(Path(folder)).start()
-        pages = [*PAGES, *TEXTS, *(page for page in staged.list_admin_pages() if is_admin_page(page.url))]
         try:
-            for page in pages:
+            for page in [*PAGES, *ADMIN]:
                 if options.only in page.name:
                     take(browser, staged, page, options.folder)
         finally:

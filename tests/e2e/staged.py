@@ -86,13 +86,6 @@ class Staged:
             context.add_cookies([{"name": "sessionid", "value": value, "url": self.address}])
         return context
 
-    def list_admin_pages(self) -> list[Page]:
-        """Every list and every form of the admin, as the URL map has them."""
-        return [
-            Page(name=name.replace(":", "-"), path=path, url=name, person="root")
-            for name, path in self.facts["admin"].items()
-        ]
-
     def end(self) -> None:
         self._server.terminate()
         self._server.wait(timeout=60)

@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from importlib import import_module
 
 import django
-from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.core.management import call_command
-from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
+from django.urls import URLPattern, URLResolver, get_resolver
 
 django.setup()
 
-from portal import failures, models  # noqa: E402
+from portal import models  # noqa: E402
 from portal.services.people import sessions  # noqa: E402
 from tests.e2e.stage import day, rows, scenes  # noqa: E402
 
@@ -30,23 +29,6 @@ def list_names(patterns: list[URLPattern | URLResolver], namespace: str = "") ->
             yield from list_names(pattern.url_patterns, inner)
         else:
             yield namespace + (pattern.name or str(pattern.pattern))
-
-
-def list_admin(names: list[str]) -> dict[str, str]:
-    """Paths of the admin's pages by their names, each of the newest row where it is about one."""
-    models_by_label = {model._meta.label_lower.replace(".", "_"): model for model in apps.get_models()}
-    models_by_label["auth_user"] = models.User  # what Django's own admin calls it, whichever model it is
-    found: dict[str, str] = {}
-    for name in names:
-        model = models_by_label.get("_".join(name.removeprefix("admin:").split("_")[:2]))
-        newest = model._default_manager.order_by("-pk").first() if model else None
-        assert newest or model is None, f"the stage has no row for {name}"
-        for args in ([], [newest and newest.pk], ["portal"]):
-            try:
-                found.setdefault(name, reverse(name, args=args))
-            except NoReverseMatch:
-                continue
-    return found
 
 
 def sign_in(user: models.User, *, browser: str = "Firefox/140.0 (X11; Linux x86_64)") -> str:
@@ -73,18 +55,13 @@ def build() -> dict[str, object]:
     uids = rows.create_mirrors(people["mira"], people["olga"])
     uids["unsubscribe"] = rows.create_notifications(people, requests)
     rows.create_types()
-    rows.create_past(people["root"], people["olga"], models.User.objects.latest("pk"))
     rows.create_record(people["olga"])
     sign_in(people["mira"], browser="iPhone OS 19_0 like Mac OS X Safari/605.1")  # on her telephone, too
-    names = list(list_names(get_resolver().url_patterns))
     return {
         "requests": {f"r_{name}".replace("-", "_"): number for name, number in requests.items()},
         "uids": uids,
         "sessions": {name: sign_in(user) for name, user in people.items()},
-        "names": names,
-        "admin": list_admin([name for name in names if name.startswith("admin:")]),
-        "codes": list(failures.CATALOGUE),
-        "holding": [code for code, row in failures.CATALOGUE.items() if row.pause is not failures.Pause.NONE],
+        "names": list(list_names(get_resolver().url_patterns)),
         "static_root": str(settings.STATIC_ROOT),
     }
 

@@ -9,20 +9,16 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.conf import settings
-from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils import timezone
 
 from portal import failures, models
-from portal.models.event import Verb
 from portal.sandbox import workstation_types
-from portal.services import audit
-from portal.services.audit import seals, tombstones
+from portal.services.audit import seals
 from portal.services.connections import shares
 from portal.services.key import accounts
 from portal.services.notifications import channels, choices
-from portal.services.people import membership
-from portal.services.requests import lifecycle, notes
+from portal.services.requests import notes
 from portal.services.runtime import leases
 from tests import factories
 from tests.signing import write_event
@@ -73,18 +69,16 @@ def create_requests(mira: models.User, olga: models.User) -> dict[str, int]:
     for portal_request in spread:
         _create_attempt(portal_request, "SUCCEEDED")
     numbers = {code: _create_failed(mira, code) for code in failures.CATALOGUE}
-    numbers["settled"] = _create_failed(mira, "500", attempts=3)
     numbers["closed"] = _create_closed(mira, olga)
     numbers["unknown"] = _create_unknown(mira)
-    numbers["unwanted"] = _create_unknown(mira, cancel_requested_at=NOW)
     numbers["stuck"] = _create_unknown(
         mira, type="zoom-chromium", workspace_uid="atlas", operator_note=notes.NO_WITNESS
     )
     stuck = models.Request.objects.get(pk=numbers["stuck"])
     _add_event(None, "needs-review", stuck, reason=notes.NO_WITNESS)
-    numbers["cancelled"] = _create_request(mira, 5, "CANCELLED").pk
+    _create_request(mira, 5, "CANCELLED")
     numbers["sending"] = _create_sending(mira)
-    numbers["retrying"] = _create_retrying(mira)
+    _create_retrying(mira)
     numbers["queued"] = _create_request(mira, 1, "QUEUED", note="For the interview on Friday, please.").pk
     return numbers
 
@@ -134,9 +128,9 @@ def _create_attempt(
     )
 
 
-def _create_failed(mira: models.User, code: str, attempts: int = 1) -> int:
+def _create_failed(mira: models.User, code: str) -> int:
     portal_request = _create_request(mira, 12, "FAILED", failure=code, workspace_uid="atlas" if code == "422" else "")
-    for _ in range(0 if code == "waited-too-long" else attempts):
+    if code != "waited-too-long":
         _create_attempt(portal_request, "UNKNOWN" if failures.CATALOGUE[code].may_exist else "FAILED", code)
     return int(portal_request.pk)
 
@@ -151,12 +145,7 @@ def _create_closed(mira: models.User, olga: models.User) -> int:
 
 def _create_unknown(mira: models.User, **values: object) -> int:
     portal_request = _create_request(mira, 2, "UNKNOWN", failure="no-answer", **values)
-    attempt = _create_attempt(portal_request, "UNKNOWN", "no-answer")
-    if portal_request.cancel_requested_at:
-        _add_event(mira, "request-cancel", portal_request)
-        models.LateResponse.objects.create(
-            attempt=attempt, outcome="FAILED", failure="503", http_status=503, message="x"
-        )
+    _create_attempt(portal_request, "UNKNOWN", "no-answer")
     return int(portal_request.pk)
 
 
@@ -166,10 +155,9 @@ def _create_sending(mira: models.User) -> int:
     return int(portal_request.pk)
 
 
-def _create_retrying(mira: models.User) -> int:
+def _create_retrying(mira: models.User) -> None:
     portal_request = _create_request(mira, 1, "QUEUED", next_attempt_at=NOW + timedelta(hours=1), type="nodejs")
     _create_attempt(portal_request, "FAILED", "503")
-    return int(portal_request.pk)
 
 
 def _add_event(
@@ -207,8 +195,6 @@ def create_mirrors(mira: models.User, olga: models.User) -> dict[str, str]:
         "elsewhere": _create_workstation(None, "ws-elsewhere", account=former, refreshed_at=NOW - timedelta(hours=2)),
         "active": _create_workstation(mira, "5d0f7a52-1c34-4b8e-a9b5-2f6f0f6a7c11", **shared),
         "ended": _create_workstation(mira, "ws-ended", **over, release_requested_by=mira, release_requested_at=NOW),
-        "errored": _create_workstation(mira, "ws-errored", status="errored", ended_at=NOW),
-        "leaving": _create_workstation(mira, "ws-leaving", **leaving),
         "refused": _create_workstation(mira, "ws-refused", **leaving, release_failure="503"),
         "missing": _create_workstation(mira, "ws-missing", missing_since=NOW - timedelta(days=2), missing_tick=1),
         "strange": _create_workstation(mira, LONG, status="hibernating-until-somebody-wakes-it-up", type=LONG),
@@ -306,20 +292,6 @@ def create_types(*, strange: bool = True) -> None:
     models.WorkstationType.objects.create(account=account, name="retired", withdrawn_at=NOW)
 
 
-@transaction.atomic
-def create_past(root: models.User, olga: models.User, ines: models.User) -> None:
-    """What an administrator has changed about the newest person, and what became of the newest request."""
-    before = membership.describe(target=ines)
-    ines.first_name = "Ines"
-    ines.save(update_fields=["first_name"])
-    ines.groups.set(Group.objects.filter(name__in=["Auditors", "Members"]))
-    membership.record_change(actor=root, target=ines, before=before)
-    portal_request = factories.submit(olga, note="For the review, please.")
-    for verb, status in ((Verb.CLAIM, "SENDING"), (Verb.RESPONSE, "QUEUED"), (Verb.CANCEL, "CANCELLED")):
-        change = lifecycle.move_request(portal_request=portal_request, status=models.Request.Status(status))
-        audit.record(verb, portal_request, by=olga if verb == Verb.CANCEL else None, detail=change)
-
-
 def create_notifications(people: dict[str, models.User], requests: dict[str, int]) -> str:
     """What mira and the channels were told; gives the token by which mails to mira are stopped."""
     told: list[dict[str, Any]] = [
@@ -344,19 +316,10 @@ def create_notifications(people: dict[str, models.User], requests: dict[str, int
 
 @transaction.atomic
 def create_record(olga: models.User) -> None:
-    """A notice, a check, a tombstone of what was pruned long ago, and a seal over all events but the newest."""
+    """Notices, a check, and a seal over all events but the newest."""
     example = json.dumps({"id": "ws-1", "type": "quantum"})
     models.Notice.objects.create(kind="workstation.type=quantum", example=example, numbers=[1])
     models.Notice.objects.create(kind=f"workstation has a field {LONG}", example=example, numbers=list(range(1, 21)))
-    ids, kind = [-3, -2], models.Tombstone.Kind.REQUESTS
-    counts = {"request": 2, "attempt": 3, "late-response": 0}
-    tombstone = models.Tombstone(made_at=NOW, kind=kind, first_id=ids[0], last_id=ids[-1], ids=ids, counts=counts)
-    tombstones.add_tombstones(tombstones=[tombstone])
-    account = accounts.get_current_account()
-    models.Restore.objects.create(account=account, lost_since=NOW, lost_since_tick=1, restored_tick=2)
-    models.LostResponse.objects.create(
-        account=account, attempt_number=9, token=uuid4().hex, outcome="SUCCEEDED", response=b'{"id": "lost"}'
-    )
     seal()
     write_event(actor_name="mira", verb="sign-in", target="user mira")
     check()

@@ -1,6 +1,5 @@
 """What may differ from one look at a page to the next: the key, the worker, the administrator."""
 
-import contextlib
 import time
 from datetime import timedelta
 
@@ -16,12 +15,11 @@ from portal import models
 from portal.accounts import devices
 from portal.models.clock import Now
 from portal.services.key import accounts
-from portal.services.people import invitations, links, throttle
+from portal.services.people import invitations, links
 from portal.services.reconciliation import completeness
 from portal.web.sessionstore import SessionStore
 
 _SESSIONS, _AWAY = "portal_session", "portal_session_away"
-UNTIL_A_TIME = ("429", "500", "503", "no-connection", "no-answer", "unreadable")
 
 
 def set_scene(name: str) -> dict[str, str]:
@@ -67,14 +65,9 @@ def _change_key(**values: object) -> None:
 
 def _pause(cause: str) -> None:
     now = timezone.now().replace(microsecond=0)
-    until = now + timedelta(hours=1) if cause in UNTIL_A_TIME else None
+    until = now + timedelta(hours=1) if cause == "503" else None
     values = {"paused_at": now, "paused_until": until, "pause_seconds": 3600 if until else 0}
-    _change_key(
-        state="PAUSED",
-        cause=cause,
-        operator_only=cause in ("402", "by-operator", "new-key", "database-moved"),
-        **values,
-    )
+    _change_key(state="PAUSED", cause=cause, operator_only=until is None, **values)
     if cause == models.NEW_KEY:
         models.Credential.objects.create(
             account=accounts.get_current_account(),
@@ -151,12 +144,6 @@ def _ask_code(_: str) -> None:
     device_codes.update_device_state("one", asked | more)
 
 
-def _lock_out(_: str) -> dict[str, str]:
-    facts = _invite("")
-    models.User.objects.filter(username="ida").update(is_active=False)
-    return facts
-
-
 def _change_row(_: str) -> None:
     """The check of the night has found changed rows, and somebody has asked for another."""
     check = models.LogCheck.objects.get()
@@ -182,13 +169,6 @@ def _rename_table(name: str, other: str) -> None:
         cursor.execute(f"ALTER TABLE {name} RENAME TO {other}")
 
 
-def _guess(cause: str) -> None:
-    """Somebody has guessed at a name that nobody has, until the next try had to wait."""
-    with contextlib.suppress(throttle.TooManyFailures):
-        for _ in range(6):
-            throttle.count_try(subjects=throttle.list_subjects(name="nobody", address="", browser=""), name="nobody")
-
-
 _SCENES = {
     "active": lambda _: None,
     "paused": _pause,
@@ -198,11 +178,9 @@ _SCENES = {
     "doubtful": _doubt,
     "no-worker": _stop_worker,
     "set-up": _set_up,
-    "guessed": _guess,
     "invited": _invite,
     "service": _add_service,
     "device": _ask_code,
-    "locked-out": _lock_out,
     "not-intact": _change_row,
     "broken": _break,
     "away": _take_away,
