@@ -3,63 +3,36 @@
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Page, expect
 
-from portal.sandbox import names
-from tests.e2e import checks, firefox, remote
-from tests.e2e.conftest import QUICK, Portal, launch
-from tests.e2e.steps import add_person, create_administrator, join, request, sign_in
+from tests.e2e import checks, remote
+from tests.e2e.conftest import Portal
+from tests.e2e.steps import add_person, join, open_key, request
 from tests.provider import server
 
+BOTH = pytest.mark.parametrize("browser", ["chromium", "firefox"], indirect=True)
 
-@pytest.fixture(scope="module", params=["chromium", "firefox"])
-def browser(request: pytest.FixtureRequest, playwright: Playwright, tmp_path_factory) -> Iterator[Browser]:
-    """Both, for all fixtures that open pages."""
-    if request.param == "firefox":
-        running = firefox.launch(playwright, tmp_path_factory.mktemp("firefox"))
-    else:
-        running = launch(playwright)
-    with closing(running):
-        yield running
+
+@pytest.fixture
+def page(page, people) -> Page:
+    """Signed in."""
+    page.context.add_cookies(people["ada"]["cookies"])
+    return page
 
 
 @pytest.fixture(scope="module")
-def provider(browser) -> Iterator[server.Sandbox]:
-    """One for each browser: a test may leave it pointing at what has ended."""
-    with server.Sandbox() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def portal(browser, provider, tmp_path_factory) -> Iterator[Portal]:
-    """A portal for each browser: its first administrator is made once."""
-    variables = {"AGENTSTATION_API_KEY": names.DEFAULT_API_KEY, "AGENTSTATION_BASE_URL": provider.base_url}
-    # One person opens more in a minute than anybody may.
-    running = Portal(tmp_path_factory.mktemp("portal")).start(**QUICK, **variables, PORTAL_LIMITS="off")
-    yield running
-    running.end()
-
-
-@pytest.fixture(scope="module")
-def administrator(portal, browser) -> None:
-    with closing(browser.new_page()) as page:
-        create_administrator(page, portal.address, portal.setup_link)
-
-
-@pytest.fixture(scope="module")
-def uid(portal, browser, administrator) -> str:
+def uid(portal, chromium, people) -> str:
     """A workstation that has everything."""
-    with closing(browser.new_page()) as page:
-        return make_one(page, portal)
+    with closing(chromium.new_context(storage_state=people["ada"])) as context:
+        return make_one(context.new_page(), portal)
 
 
 def make_one(page: Page, portal: Portal) -> str:
-    sign_in(page, portal.address)
+    open_key(page, portal.address)
     request(page, portal.address, type="max")
     expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded", timeout=20_000)
     page.get_by_role("link", name="View workstation").click()
@@ -69,9 +42,6 @@ def make_one(page: Page, portal: Portal) -> str:
 
 def connect(page: Page, portal: Portal, uid: str, kind: str, *, expected: str = "connected") -> None:
     page.goto(f"{portal.address}/workstations/{uid}/{kind}/")
-    if "/accounts/login/" in page.url:
-        sign_in(page, portal.address)
-        page.goto(f"{portal.address}/workstations/{uid}/{kind}/")
     expect(page.locator("[data-connection]")).to_have_attribute("data-connection", expected, timeout=15_000)
 
 
@@ -86,14 +56,6 @@ def test_what_is_typed_on_the_desktop_arrives_and_comes_back(page, portal, uid):
     expect(page.locator("[data-clipboard]")).to_have_value("Hello")
 
 
-def test_the_terminal_answers(page, portal, uid):
-    connect(page, portal, uid, "terminal")
-    page.keyboard.type("echo it is alive\n", delay=5)
-    expect(page.locator(".xterm-rows > div", has_text=re.compile("^it is alive"))).to_be_visible()
-    black = page.locator(".xterm-viewport").evaluate("bar => getComputedStyle(bar).backgroundColor")
-    assert black == "rgba(0, 0, 0, 0)", "below the last row"
-
-
 def test_the_live_log_shows_a_line_an_entry(page, portal, uid):
     connect(page, portal, uid, "log")
     expect(page.locator("[data-screen]")).to_contain_text("Entry 1 of max")
@@ -106,16 +68,13 @@ def test_the_page_has_no_fault(page, portal, uid, kind):
     connect(page, portal, uid, kind)
     checks.show(page, checks.PHONE)  # the row of tools scrolls there, and the page does not
     assert page.evaluate("document.documentElement.scrollWidth") == checks.PHONE
-    if page.context.browser.browser_type.name == "chromium":  # where media can be emulated
-        page.evaluate(checks.SCRIPT)
-        assert checks.check_axe(page) + checks.check_names(page) + checks.check_forced_colours(page) == []
+    page.evaluate(checks.SCRIPT)
+    assert checks.check_axe(page) + checks.check_names(page) + checks.check_forced_colours(page) == []
 
 
 def test_a_script_uses_the_browser_of_the_workstation(page, portal, provider, uid, playwright, tmp_path):
     with remote.run_browser(tmp_path) as address:
         point_at(provider, "browser/cdp", address, times=1)
-        page.goto(f"{portal.address}/accounts/login/")
-        sign_in(page, portal.address)
         page.goto(f"{portal.address}/workstations/{uid}/scripts/")
         page.get_by_role("button", name="Address of the browser").click()
         assert page.locator("#address").inner_text() == address
@@ -128,62 +87,38 @@ def test_a_script_uses_the_browser_of_the_workstation(page, portal, provider, ui
         assert address not in page.content()
 
 
-def test_a_page_says_that_the_workstation_was_released_and_no_address_is_kept(browser, portal, administrator):
-    opened, page = list[str](), browser.new_context().new_page()  # nobody minds its console: a refusal is a 409
-    page.on("websocket", lambda socket: opened.append(socket.url))
-    page.goto(f"{portal.address}/accounts/login/")
-    uid = make_one(page, portal)
-    connect(page, portal, uid, "terminal")
-    with closing(page.context.new_page()) as other:
-        other.goto(f"{portal.address}/workstations/{uid}/")
-        other.locator("summary", has_text="Release").click()
-        other.get_by_role("button", name="Release").click()
-        # A page that is closed while another takes its place may never be told as closed.
-        expect(other.locator("main")).to_contain_text("Ended", timeout=15_000)
-    words = page.locator("[data-connection]")
-    expect(words).to_have_attribute("data-connection", re.compile("ended|refused"), timeout=30_000)
-    expect(words).to_contain_text("ada released this workstation at")
-    expect(page.get_by_role("button", name="Connect again")).to_be_hidden()
-
-    tokens = [url.rpartition("/")[2] for url in opened if "/v1/" in url]
-    for token in tokens:
-        assert token not in portal.output
-        for file in portal.folder.glob("portal.sqlite3*"):
-            assert token.encode() not in Path(file).read_bytes(), file.name
-    page.context.close()
-
-
-@pytest.mark.parametrize("browser", ["chromium"], indirect=True)
-@pytest.mark.parametrize("is_released", [True, False])
-def test_who_works_in_a_shared_workstation_reads_why_it_is_gone(browser, portal, administrator, is_released):
-    owner, guest, name = browser.new_context().new_page(), browser.new_context().new_page(), f"carol{is_released}"
-    owner.goto(f"{portal.address}/accounts/login/")
+def test_who_works_in_a_shared_workstation_reads_why_it_is_gone_and_no_address_is_kept(browser, portal, people):
+    owner, guest = browser.new_context(storage_state=people["ada"]).new_page(), browser.new_context().new_page()
+    opened = list[str]()
+    guest.on("websocket", lambda socket: opened.append(socket.url))
     uid = make_one(owner, portal)
-    join(guest, portal.address, add_person(owner, portal.address, name, "Member"))
+    join(guest, portal.address, add_person(owner, portal.address, "carol", "Member"))
     owner.goto(f"{portal.address}/workstations/{uid}/")
     owner.locator("#share summary").click()
-    owner.fill("#share [name=person]", name)
+    owner.fill("#share [name=person]", "carol")
     owner.check("#share [name=level][value=work]")
     owner.locator("#share [type=submit]").click()
     guest.goto(f"{portal.address}/workstations/{uid}/terminal/")
     words = guest.locator("[data-connection]")
     expect(words).to_have_attribute("data-connection", "connected", timeout=15_000)
-    if is_released:
-        owner.locator("#release > summary").click()
-        expect(owner.locator("#release")).to_contain_text(f"{name} has a terminal open.", timeout=15_000)
-        owner.locator("#release").get_by_role("button", name="Release").click()
-        why = re.compile(r"ada released this workstation at \d\d:\d\d UTC, .+\. Its files stay in ada's workspace\.")
-    else:
-        owner.get_by_role("button", name="Stop sharing").click()
-        why = re.compile(r"ada shared this workstation with you until \d\d:\d\d UTC, ")
+    owner.locator("#release > summary").click()
+    expect(owner.locator("#release")).to_contain_text("carol has a terminal open.", timeout=15_000)
+    owner.locator("#release").get_by_role("button", name="Release").click()
+    why = re.compile(r"ada released this workstation at \d\d:\d\d UTC, .+\. Its files stay in ada's workspace\.")
     expect(words).to_contain_text(why, timeout=40_000)
     expect(guest.get_by_role("button", name="Connect again")).to_be_hidden()
     with closing(sqlite3.connect(portal.folder / "portal.sqlite3", timeout=30)) as database:
-        events = database.execute("SELECT verb FROM portal_event WHERE actor_name = ?", [name])
+        events = database.execute("SELECT verb FROM portal_event WHERE actor_name = 'carol'")
         assert not {"refused", "end-connection"} & {verb for (verb,) in events}
-    expect(owner.locator("main")).to_contain_text("Ended" if is_released else "Not shared with", timeout=15_000)
+    expect(owner.locator("main")).to_contain_text("Ended", timeout=15_000)
     guest.reload()
     expect(guest.locator("main")).to_contain_text(why)
+
+    tokens = [url.rpartition("/")[2] for url in opened if "/v1/" in url]
+    assert tokens
+    for token in tokens:
+        assert token not in portal.output
+        assert not any(token.encode() in file.read_bytes() for file in portal.folder.glob("portal.sqlite3*"))
     owner.context.close()
     guest.context.close()
 
@@ -192,7 +127,8 @@ def test_who_works_in_a_shared_workstation_reads_why_it_is_gone(browser, portal,
 
 
 def point_at(provider: server.Sandbox, kind: str, address: str, *, times: int = 20) -> None:
-    """Let the provider answer with this address from now on."""
+    """Let the provider answer with this address from now on, and with none that has ended."""
+    provider.provider.script.clear()
     answer = {"status": 200, "body": {"url": address}, "times": times}
     provider.script({"on": f"POST /workstations/{{id}}/{kind}"} | answer)
 
@@ -211,6 +147,7 @@ def wait_for_colour(page: Page, wanted: list[int]) -> None:
     )
 
 
+@BOTH
 def test_three_keys_lead_from_the_desktop_to_its_tools(page, portal, uid):
     connect(page, portal, uid, "desktop")
     expect(page.locator("[data-screen] canvas")).to_be_focused()
@@ -228,6 +165,7 @@ def test_a_desktop_that_asks_for_a_password_is_refused_in_words(page, portal, pr
         expect(page.get_by_role("button", name="Connect again")).to_be_focused()
 
 
+@BOTH
 def test_a_real_desktop_is_shown_takes_what_is_typed_and_comes_back_after_a_cut(page, portal, provider, uid, tmp_path):
     with remote.run_desktop(tmp_path) as (relay, keys):
         point_at(provider, "vncwss", relay.address)
@@ -252,6 +190,7 @@ def wait_for_keys(page: Page, file: Path, wanted: str) -> None:
         page.wait_for_timeout(50)
 
 
+@BOTH
 def test_a_real_shell_runs_what_is_typed_and_comes_back_after_a_cut(page, portal, provider, uid, tmp_path):
     with remote.run_shell(tmp_path) as relay:
         point_at(provider, "sandbox/pty", relay.address)
@@ -260,6 +199,8 @@ def test_a_real_shell_runs_what_is_typed_and_comes_back_after_a_cut(page, portal
         page.keyboard.type("echo $((6 * 7)) > answer.txt; cat answer.txt\n", delay=5)
         expect(rows.filter(has_text=re.compile(r"^42\s*$"))).to_be_visible()
         assert (tmp_path / "answer.txt").read_text() == "42\n"
+        black = page.locator(".xterm-viewport").evaluate("bar => getComputedStyle(bar).backgroundColor")
+        assert black == "rgba(0, 0, 0, 0)", "below the last row"
 
         relay.cut()
         expect(rows.filter(has_text="Connected again")).to_be_visible(timeout=15_000)

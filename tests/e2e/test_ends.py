@@ -1,37 +1,12 @@
 """A newcomer's day: a workstation that is kept longer from its desktop, and one that the portal releases."""
 
 import re
-from collections.abc import Iterator
 
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from portal.sandbox import names
 from tests.e2e import checks
-from tests.e2e.conftest import QUICK, Portal
-from tests.e2e.steps import await_status, create_administrator
-from tests.provider import server
-
-SHORT = "15s"
-
-
-@pytest.fixture(scope="module")
-def portal(tmp_path_factory) -> Iterator[Portal]:
-    with server.Sandbox() as provider:
-        variables = {"AGENTSTATION_API_KEY": names.DEFAULT_API_KEY, "AGENTSTATION_BASE_URL": provider.base_url}
-        folder = tmp_path_factory.mktemp("portal")
-        running = Portal(folder).start(**QUICK, **variables, PORTAL_LIFETIMES=f"{SHORT} 2h", PORTAL_LIFETIME="2h")
-        yield running
-        running.end()
-
-
-@pytest.fixture(scope="module")
-def page(portal, browser) -> Iterator[Page]:
-    context = browser.new_context()
-    page = context.new_page()
-    create_administrator(page, portal.address, portal.setup_link)
-    yield page
-    context.close()
+from tests.e2e.conftest import SHORT, Portal
+from tests.e2e.steps import await_status
 
 
 def make_one(page: Page, portal: Portal, lifetime: str) -> str:
@@ -46,7 +21,8 @@ def make_one(page: Page, portal: Portal, lifetime: str) -> str:
     return page.url
 
 
-def test_one_that_nobody_keeps_is_announced_and_released(page, portal):
+def test_one_that_nobody_keeps_is_announced_and_released(signed_in, portal):
+    page = signed_in
     address = make_one(page, portal, SHORT)
     expect(page.locator("#live")).to_contain_text("Ends in")
     expect(page.locator("#live")).to_contain_text("Ended", timeout=60_000)
@@ -57,7 +33,8 @@ def test_one_that_nobody_keeps_is_announced_and_released(page, portal):
     expect(page.get_by_text("Keep 2 h longer")).to_have_count(0)
 
 
-def test_one_press_on_its_desktop_keeps_it(page, portal):
+def test_one_press_on_its_desktop_keeps_it(signed_in, portal):
+    page = signed_in
     page.clock.install()
     address = make_one(page, portal, SHORT)
     page.goto(f"{address}desktop/")
@@ -71,7 +48,8 @@ def test_one_press_on_its_desktop_keeps_it(page, portal):
     expect(page.locator("[data-ends]")).to_have_text("Ends in 1 h 59 min.")
 
 
-def test_its_end_is_changed_on_its_page_by_keyboard_on_a_phone(page, portal):
+def test_its_end_is_changed_on_its_page_by_keyboard_on_a_phone(signed_in, portal):
+    page = signed_in
     make_one(page, portal, "2h")
     checks.show(page, 390)
     summary = page.get_by_text("Change its end")
@@ -85,13 +63,3 @@ def test_its_end_is_changed_on_its_page_by_keyboard_on_a_phone(page, portal):
     page.get_by_role("button", name="Keep 2 h longer").focus()
     page.keyboard.press("Enter")
     expect(page.locator(".messages")).to_contain_text("Ends in 1 h 59 min.")
-
-
-def test_it_is_kept_without_javascript(page, portal, browser: Browser):
-    address = make_one(page, portal, "2h")
-    context = browser.new_context(java_script_enabled=False, storage_state=page.context.storage_state())
-    plain = context.new_page()
-    plain.goto(address)
-    plain.get_by_role("button", name="Keep 2 h longer").click()
-    expect(plain.locator(".messages")).to_contain_text("Ends in 1 h 59 min.")
-    context.close()
