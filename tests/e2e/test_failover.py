@@ -14,9 +14,9 @@ import pytest
 from portal.sandbox import names
 from tests import ports
 from tests.chaos import stage
+from tests.e2e.conftest import ROOT, manage
 from tests.provider import server
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PEOPLE = """
 from django.contrib.auth.models import Group
 from portal import models
@@ -31,18 +31,20 @@ person = models.User.objects.get(username={person!r})
 print(submissions.submit_request(requester=person, submission=uuid4(), type="python", workspace_uid="", note="").pk)
 """
 READ = """
-import json
-from portal import models
-key, database = models.Key.objects.get(), models.Database.objects.get()
-print(json.dumps({
-    "requests": list(models.Request.objects.order_by("id").values_list("requester__username", "status")),
-    "lost_responses": models.LostResponse.objects.count(),
-    "orphans": models.Workstation.objects.orphans().count(),
-    "key": [key.state, key.cause],
-    "doubt": database.doubt,
-    "timeline": database.timeline,
-    "changes": [event.detail["what"] for event in models.Event.objects.filter(verb="database-changed").order_by("id")],
-}))
+SELECT json_build_object(
+    'requests', (
+        SELECT json_agg(json_build_array(username, status) ORDER BY request.id)
+        FROM portal_request request JOIN portal_user person ON person.id = requester_id
+    ),
+    'lost_responses', (SELECT count(*) FROM portal_lostresponse),
+    'unclaimed', (SELECT count(*) FROM portal_workstation WHERE request_id IS NULL AND ended_at IS NULL),
+    'key', (SELECT json_build_array(state, cause) FROM portal_key),
+    'doubt', (SELECT doubt FROM portal_database),
+    'timeline', (SELECT timeline FROM portal_database),
+    'changes', (
+        SELECT json_agg(detail::json ->> 'what' ORDER BY id) FROM portal_event WHERE verb = 'database-changed'
+    )
+)
 """
 PUT_BACK = """
 from portal import models
@@ -72,7 +74,7 @@ class Replicated(stage.Postgres):
     def wait_until_followed(self, *, by: int) -> None:
         """Wait until so many replicas have all that was committed."""
         query = f"SELECT count(*) = {by} FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn()"
-        assert stage.wait_until(lambda: self._ask(query) == "t", seconds=30)
+        assert stage.wait_until(lambda: self.ask(query) == "t", seconds=30)
 
     def fail_over(self) -> None:
         """The primary dies, and the replica is promoted in its place."""
@@ -97,7 +99,7 @@ class Replicated(stage.Postgres):
         options += " -c max_connections=300"
         self._run("pg_ctl", "start", "-w", "-D", data, "-l", f"{self._folder}/log", "-o", options)
 
-    def _ask(self, query: str) -> str:
+    def ask(self, query: str) -> str:
         command = [str(self._programs / "psql"), self.url, "-Atc", query]
         return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
 
@@ -125,7 +127,7 @@ class Portal:
     """Workers with what is to them a real key, and what one says to the portal in a shell."""
 
     def __init__(self, *, database: Replicated, sandbox: server.Sandbox, folder: Path) -> None:
-        self._folder, self._workers = folder, list[stage.Actor]()
+        self._folder, self._database, self._workers = folder, database, list[stage.Actor]()
         self._environment = os.environ | {
             "PORTAL_LOCAL": "1",
             "SECRET_KEY": secrets.token_hex(32),
@@ -135,22 +137,18 @@ class Portal:
             "PORTAL_JOB_INTERVAL": "0.2",
         }
 
-    def manage(self, *words: str) -> str:
-        command = [sys.executable, str(ROOT / "manage.py"), *words]
-        done = subprocess.run(
-            command, cwd=ROOT, env=self._environment, capture_output=True, text=True, timeout=120, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+    def prepare(self) -> None:
+        manage("migrate", "--verbosity=0", environment=self._environment)
+        self.say(PEOPLE)
 
     def say(self, code: str) -> str:
-        return self.manage("shell", "--verbosity=0", "-c", code)
+        return manage("shell", "--verbosity=0", "-c", code, environment=self._environment)
 
     def submit(self, person: str) -> int:
         return int(self.say(SUBMIT.format(person=person)))
 
     def read(self) -> dict[str, object]:
-        read: dict[str, object] = json.loads(self.say(READ))
+        read: dict[str, object] = json.loads(self._database.ask(READ))
         return read
 
     def wait_for(self, **expected: object) -> dict[str, object]:
@@ -176,8 +174,7 @@ class Portal:
 def portal(database, sandbox, tmp_path) -> Iterator[Portal]:
     running = Portal(database=database, sandbox=sandbox, folder=tmp_path)
     try:
-        running.manage("migrate", "--verbosity=0")
-        running.say(PEOPLE)
+        running.prepare()
         running.start_worker()
         running.submit("alice")
         running.wait_for(requests=[["alice", "SUCCEEDED"]])
@@ -202,7 +199,7 @@ def test_nobody_gets_what_was_made_for_a_request_that_was_lost(database, sandbox
 
     state = portal.wait_for(lost_responses=1)
     assert state["requests"] == [["alice", "SUCCEEDED"], ["bob", "QUEUED"]]
-    assert (state["orphans"], state["key"]) == (1, ["PAUSED", "database-moved"])
+    assert (state["unclaimed"], state["key"]) == (1, ["PAUSED", "database-moved"])
     assert len(sandbox.record()["posts"]) == 2
 
     assert portal.say(PUT_BACK) == "1"
