@@ -13,7 +13,7 @@ from pathlib import Path
 from portal.sandbox import names
 from tests import ports
 from tests.chaos import stage
-from tests.e2e.conftest import ROOT
+from tests.e2e.conftest import ROOT, manage
 from tests.web.clients import HOST, Client
 
 NGINX = "/usr/sbin/nginx"
@@ -95,21 +95,18 @@ class Proxied:
             self.end(name)
 
     def manage(self, *words: str) -> str:
-        command = [sys.executable, "manage.py", *words]
-        return subprocess.run(
-            command, cwd=ROOT, env=self._environment, check=True, stdout=subprocess.PIPE, text=True, timeout=120
-        ).stdout
+        return manage(*words, environment=self._environment)
 
     def fill(self) -> str:
         """Make an administrator with many requests; gives a session of theirs."""
-        token = self.manage("setup_link").strip().rstrip("/").rpartition("/")[2]
+        token = self.manage("setup_link").rstrip("/").rpartition("/")[2]
         made = f"links.create_administrator(token={token!r}, username='ada', password='')"
         self.manage("shell", "-v0", "-c", f"from portal.services.people import links; {made}{_FILL}")
         session = (
             "from django.test import Client; from portal import models; c = Client();"
             " c.force_login(models.User.objects.get()); print(c.cookies['__Host-sessionid'].value)"
         )
-        return self.manage("shell", "-v0", "-c", session).strip()
+        return self.manage("shell", "-v0", "-c", session)
 
     def ask_database(self, query: str) -> list[tuple[object, ...]]:
         connection = sqlite3.connect(self.folder / "portal.sqlite3", timeout=30)

@@ -18,15 +18,15 @@ import psycopg
 import pytest
 import requests
 
-from portal.sandbox import names
 from tests import ports
 from tests.chaos import stage
-from tests.e2e.conftest import ROOT
+from tests.e2e.conftest import ROOT, manage
+from tests.e2e.proxied import make_environment
 from tests.provider import server
+from tests.web.clients import HOST
 
-QUIET = 30.0  # seconds: long enough for every thread to have used the database at least once
+QUIET = 12.0  # seconds: every thread has used the database, those of frequent jobs more than once
 PATIENCE = 30.0
-HOST = "portal.example"
 
 
 def allow_plain_http(cookies: http.cookiejar.CookieJar) -> None:
@@ -41,32 +41,16 @@ class Production:
     def __init__(self, folder: Path, provider: server.Sandbox) -> None:
         self.database = stage.Postgres(folder)
         self.port, self._folder = ports.find_port(), folder
-        (folder / "secret_key").write_text(secrets.token_hex(32))
-        (folder / "api_key").write_text(names.DEFAULT_API_KEY)
-        for name in ("secret_key", "api_key"):
-            (folder / name).chmod(0o600)
-        ours = ("PORTAL_", "AGENTSTATION_", "WEB_CONCURRENCY", "DEBUG", "DJANGO_")
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)} | {
-            "DATABASE_URL": self._name_database("portal_web"),
-            "SECRET_KEY_FILE": f"{folder}/secret_key",
-            "AGENTSTATION_API_KEY_FILE": f"{folder}/api_key",
-            "AGENTSTATION_BASE_URL": provider.base_url,
-            "ALLOWED_HOSTS": HOST,
-            "CSRF_TRUSTED_ORIGINS": f"https://{HOST}",
-            "PORTAL_TRUSTED_PROXY": "127.0.0.1",
-            "PORT": str(self.port),
-        }
+        environment = make_environment(database_url=self._name_database("portal_web"), port=self.port)
+        more = {"AGENTSTATION_BASE_URL": provider.base_url, "PORTAL_TRUSTED_PROXY": "127.0.0.1"}
+        self.environment = environment | more
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def _name_database(self, role: str) -> str:
         return self.database.url.replace("//portal@", f"//{role}@")
 
     def manage(self, *words: str, role: str = "portal_web") -> str:
-        environment = self.environment | {"DATABASE_URL": self._name_database(role)}
-        command = [sys.executable, "manage.py", *words]
-        return subprocess.run(
-            command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=120
-        ).stdout
+        return manage(*words, environment=self.environment | {"DATABASE_URL": self._name_database(role)})
 
     def _make_roles(self) -> None:
         """One owns the database and migrates; with the other web and worker do all they do."""
