@@ -149,6 +149,14 @@ def _show_key(scene: str, person: str = "mira") -> Page:
     return Page(name=f"key-{scene.replace(' ', '-')}-{person}", path="/key/", url="key", scene=scene, person=person)
 
 
+def _show_workspace(name: str, key: str, **values: Any) -> Page:
+    return Page(name=name, path=f"/workspaces/{{{key}}}/", url="workspace_detail", **values)
+
+
+def _show_person(name: str, *, part: str = "", **values: Any) -> Page:
+    return Page(name=name, path=f"/people/{{number}}/{part}", person="root", **values)
+
+
 PAGES = [
     # --- Signed out ---
     Page(name="login", path="/accounts/login/", url="account_login", person=""),
@@ -159,14 +167,10 @@ PAGES = [
     ),
     Page(name="setup", path="/setup/{token}/", url="setup", person="", scene="set-up"),
     Page(name="join", path="/join/{token}/", url="join", person="", scene="invited"),
-    Page(name="unsubscribe", path="/notifications/unsubscribe/{unsubscribe}/", url="unsubscribe", person=""),
-    Page(
-        name="unsubscribed",
-        path="/notifications/unsubscribe/{unsubscribe}/",
-        url="unsubscribe",
-        person="",
-        act=send_empty,
-    ),
+    *[
+        Page(name=name, path="/notifications/unsubscribe/{unsubscribe}/", url="unsubscribe", person="", act=act)
+        for name, act in (("unsubscribe", None), ("unsubscribed", send_empty))
+    ],
     Page(name="not-found-signed-out", path="/nowhere/", url="", person="", status=404),
     # --- A member's ---
     Page(name="home", path="/", url="home"),
@@ -190,8 +194,8 @@ PAGES = [
             ("strange", open_all),
         ]
     ],
-    Page(name="workspace", path="/workspaces/{workspace}/", url="workspace_detail", act=open_main),
-    Page(name="workspace-empty", path="/workspaces/{empty}/", url="workspace_detail"),
+    _show_workspace("workspace", "workspace", act=open_main),
+    _show_workspace("workspace-empty", "empty"),
     Page(name="failures", path="/failures/", url="failure_list"),
     Page(name="failure", path="/failures/402/", url="failure_detail"),
     Page(name="notifications", path="/notifications/", url="notifications"),
@@ -230,13 +234,7 @@ PAGES = [
     Page(name="workstation-elsewhere", path="/workstations/{elsewhere}/", url="workstation_detail", person="olga"),
     Page(name="unknown", path="/unknown/", url="unknown", person="olga"),
     Page(name="unknown-doubtful", path="/unknown/", url="unknown", person="olga", scene="doubtful", act=open_main),
-    Page(
-        name="workspace-doubtful",
-        path="/workspaces/{workspace}/",
-        url="workspace_detail",
-        person="olga",
-        scene="doubtful",
-    ),
+    _show_workspace("workspace-doubtful", "workspace", person="olga", scene="doubtful"),
     Page(name="limits", path="/limits/", url="limits", person="olga", scene="limited 2"),
     # --- Administrators' ---
     Page(name="settings", path="/settings/", url="settings", person="root"),
@@ -247,23 +245,10 @@ PAGES = [
     Page(name="person-added", path="/people/new/", url="person_add", person="root", act=add_person),
     Page(name="people-add", path="/people/new/several/", url="person_add_several", person="root"),
     Page(name="people-added", path="/people/new/several/", url="person_add_several", person="root", act=add_people),
-    Page(name="person", path="/people/{number}/", url="person_detail", person="root", scene="invited"),
-    Page(
-        name="person-details-refused",
-        path="/people/{number}/",
-        url="person_details",
-        person="root",
-        scene="invited",
-        act=mistype_mail,
-    ),
-    Page(name="service", path="/people/{number}/", url="person_detail", person="root", scene="service"),
-    Page(
-        name="service-token-new",
-        path="/people/{number}/tokens/new/",
-        url="person_token_new",
-        person="root",
-        scene="service",
-    ),
+    _show_person("person", url="person_detail", scene="invited"),
+    _show_person("person-refused", url="person_details", scene="invited", act=mistype_mail),
+    _show_person("service", url="person_detail", scene="service"),
+    _show_person("service-token-new", part="tokens/new/", url="person_token_new", scene="service"),
     Page(name="unknown-refused", path="/unknown/", url="unknown", person="olga", act=send_empty),
     Page(name="unknown-auditor", path="/unknown/", url="unknown", person="anna", act=open_main),
     # --- The key ---
