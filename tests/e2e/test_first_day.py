@@ -51,19 +51,6 @@ def test_a_402_is_explained_and_stops_the_queue_until_an_operator_resumes_it(ope
     await_status(page, "succeeded")
 
 
-def test_an_unknown_outcome_is_said_plainly_and_closed_with_a_reason(signed_in, portal):
-    page = signed_in
-    request(page, portal.address, workspace="reset")
-    live = page.locator("#live")
-    await_status(page, "unknown")
-    expect(live).to_have_attribute("data-failure", "no-answer")
-    page.locator("summary", has_text="Close it as failed").click()
-    page.fill("[name=reason]", "The provider's list does not show it.")
-    page.get_by_role("button", name="Close").click()
-    expect(live).to_have_attribute("data-request-status", "failed")
-    expect(page.locator("main")).to_contain_text("The provider's list does not show it.")
-
-
 def test_everything_works_without_javascript(browser, portal, people):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
