@@ -146,9 +146,8 @@ PORTAL_LIFETIME = environment.read_choice(
     "PORTAL_LIFETIME", default="8h" if "8h" in _OFFERED else _OFFERED[0], choices=_OFFERED
 )
 PORTAL_IDLE_HOURS = environment.read_whole_number("PORTAL_IDLE_HOURS", default=0, least=0, most=10_000)
-PORTAL_SECOND_FACTOR = environment.read_choice(
-    "PORTAL_SECOND_FACTOR", default="optional", choices=("optional", "operators", "everybody")
-)
+_WHO = ("optional", "operators", "everybody")
+PORTAL_SECOND_FACTOR = environment.read_choice("PORTAL_SECOND_FACTOR", default="optional", choices=_WHO)
 PORTAL_RUNNING_PER_PERSON = environment.read_whole_number("PORTAL_RUNNING_PER_PERSON", default=0, least=0, most=100_000)
 PORTAL_RUNNING = environment.read_whole_number("PORTAL_RUNNING", default=0, least=0, most=100_000)
 PORTAL_NOT_MAILED = " ".join(environment.read_list("PORTAL_NOT_MAILED", default="unassigned"))
@@ -230,9 +229,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "portal.accounts.passwords.NotOnlyDigits"},
 ]
 PASSWORD_HASHERS = ["portal.accounts.passwords.GatedHasher"]
-LOGIN_URL = "account_login"
+LOGIN_URL = LOGOUT_REDIRECT_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
-LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_ADAPTER = "portal.accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_EMAIL_VERIFICATION = "none"
