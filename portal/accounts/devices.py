@@ -19,7 +19,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from portal.accounts.tokens import make_base_url
-from portal.services.people import sessions
+from portal.services.people import sessions, throttle
 from portal.services.runtime import limits
 from portal.services.tokens import tokens
 from portal.views import people
@@ -33,6 +33,11 @@ CLIENT = {"name": "wsp", "secret": "", "type": Client.Type.PUBLIC, "grant_types"
 class AskCode(DeviceCodeView):
     def post(self, request: HttpRequest) -> HttpResponse:
         _check(request)
+        try:
+            throttle.count_try(subjects=_list_subjects(request), name="")
+        except throttle.TooManyFailures as error:
+            refusal = {"error": "slow_down", "message": _("Too many codes were asked for from your address.")}
+            return JsonResponse(refusal, status=429, headers={"Retry-After": str(error.seconds)})
         Client.objects.get_or_create(pk="wsp", defaults=CLIENT)
         response: HttpResponse = super().post(request)
         if response.status_code == 200:
@@ -56,6 +61,7 @@ class GiveToken(TokenView):
         if user is None or user.is_service:
             raise device_codes.AccessDenied
         scopes, lifetime = tokens.list_scopes(person=user), timedelta(days=_DAYS)
+        throttle.forget_failures(subjects=_list_subjects(request))
         text = tokens.create_token(person=user, by=user, name=data["name"], scopes=scopes, lifetime=lifetime)
         return JsonResponse({"access_token": text, "token_type": "Bearer", "base_url": make_base_url(request)})
 
@@ -65,6 +71,12 @@ def _check(request: HttpRequest) -> None:
     code = request.POST.get("device_code", "")
     if request.POST.get("client_id") != "wsp" or not re.fullmatch("[0-9A-Za-z]{,100}", code):
         raise SuspiciousOperation
+
+
+def _list_subjects(request: HttpRequest) -> list[throttle.Subject]:
+    """Whoever asks for codes fills a table, and has not signed in."""
+    network = client_address.find_network(request)
+    return [throttle.Subject(kind="code", value=network)] if network else []
 
 
 def _read(code: str) -> Any:

@@ -147,6 +147,17 @@ def test_who_guesses_has_to_wait(program, alice, bob, sign_in, settings):
     assert "Approved" in answer(sign_in(bob), program.code)
 
 
+def test_who_asks_for_code_after_code_has_to_wait(alice, sign_in):
+    programs = [Program() for _ in range(20)]
+    asking = Browser(REMOTE_ADDR="203.0.113.9")
+    refused = asking.post(CODE, {"client_id": "wsp"})
+    assert (refused.status_code, refused["Retry-After"]) == (429, "10")
+    assert Browser(REMOTE_ADDR="203.0.113.10").post(CODE, {"client_id": "wsp"}).status_code == 200
+    answer(sign_in(alice), programs[-1].code)
+    assert programs[-1].poll()["access_token"]
+    assert asking.post(CODE, {"client_id": "wsp"}).status_code == 200
+
+
 def test_the_password_is_asked_for_first(program, alice, sign_in):
     browser = sign_in(alice)
     session = browser.session

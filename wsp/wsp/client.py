@@ -68,7 +68,7 @@ class Portal(AbstractContextManager["Portal"]):
     def ask_code(self) -> Document | None:
         """One to type into a page of the portal; nothing where it has none."""
         answer = self._send("POST", "/accounts/device/code/", data={"client_id": "wsp", "host": platform.node()})
-        return read_document(answer) if answer.is_success else None
+        return None if answer.status_code == 404 else read_document(answer)
 
     def await_token(self, asked: Document) -> SignIn:
         """Raises NotSignedIn where it is denied, or too late."""

@@ -20,10 +20,11 @@ from portal import models
 from portal.models.event import Verb
 from portal.services import audit
 
-type Kind = Literal["name", "address", "browser", "person", "token"]
+type Kind = Literal["name", "address", "browser", "person", "token", "code"]
 
-# Failures that cost nothing. Many people may share an address. `token`: wrong ones that come from an address.
-_FREE: dict[Kind, int] = {"name": 5, "address": 20, "browser": 10, "person": 10, "token": 20}
+# Failures that cost nothing. Many people may share an address. `token`: wrong ones that come from an address; `code`:
+# those that programs there asked for, until one gets its token.
+_FREE: dict[Kind, int] = {"name": 5, "address": 20, "browser": 10, "person": 10, "token": 20, "code": 20}
 _FIRST_WAIT = timedelta(seconds=10)
 _LONGEST_WAIT = timedelta(minutes=15)
 _FORGOTTEN_AFTER = timedelta(days=1)
@@ -120,7 +121,7 @@ def _refuse_waiting(rows: Iterable[models.Limit]) -> None:
 
 
 def _note_block(subject: Subject, row: models.Limit, *, name: str) -> None:
-    if subject.kind in ("address", "token"):
+    if subject.kind in ("address", "token", "code"):
         target: models.User | str = f"address {subject.value}"
     else:
         target = models.User.objects.filter(username=name).first() or "a name that nobody has"
