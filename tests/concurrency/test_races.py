@@ -30,6 +30,14 @@ def claim() -> dispatch.Call | None:
     return factories.claim_next(worker=threading.current_thread().name)
 
 
+def work() -> int:
+    client, count = clients.make_client(), 0
+    while (call := claim()) is not None:
+        factories.finish(call, client=client)
+        count += 1
+    return count
+
+
 def won[T](results: Sequence[T | Exception | None]) -> list[T]:
     """What did not fail and is not None; a failure that was not meant fails the test."""
     kept: list[T] = []
@@ -44,30 +52,23 @@ def won[T](results: Sequence[T | Exception | None]) -> list[T]:
 # --- Claims ---
 
 
-def resume_key(sandbox, settings, alice: models.User, olga: models.User) -> None:
-    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
-    circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
+def test_two_workers_send_everything_once_and_neither_waits_for_the_other(sandbox, alice, bob):
+    requests = [factories.submit(person) for person in (alice, bob) * 6]
+    # Neither returns before all is sent or being sent.
+    assert sum(won(crowd.run_together(work, work))) == len(requests)
+    assert models.Request.objects.filter(status="SUCCEEDED").count() == len(requests)
+    assert len({post["made"] for post in sandbox.record()["posts"]}) == len(requests)
 
 
-def let_pause_pass(sandbox, settings, alice: models.User, olga: models.User) -> None:
-    sandbox.script({"status": 429, "headers": {"Retry-After": "60"}})
-    factories.submit_and_send(alice)
-    factories.pass_time(61)
-
-
-def allow_one(sandbox, settings, alice: models.User, olga: models.User) -> None:
+def test_ten_claimers_with_a_cap_of_one_never_have_two_in_flight(settings, sandbox, alice, bob):
     settings.PORTAL_CALLS_IN_FLIGHT = 1
-
-
-@pytest.mark.parametrize(("prepare", "resumed"), [(resume_key, 1), (let_pause_pass, 1), (allow_one, 0)])
-def test_ten_claimers_have_one_in_flight_where_one_may_be(sandbox, settings, alice, olga, prepare, resumed):
-    prepare(sandbox, settings, alice, olga)
-    factories.submit_for(*[alice] * 10)
-    for _ in range(ROUNDS):
-        [call] = won(crowd.run_together(*[claim] * 10))
-        assert models.Attempt.objects.get(outcome="SENDING").pk == call.attempt_id
-        results.record_result(call=call, result=REFUSED)
-    assert models.Event.objects.filter(verb="resume").count() == resumed
+    factories.submit_for(*(alice, bob) * 5)
+    for round_number in range(1, ROUNDS + 1):
+        calls = won(crowd.run_together(*[claim] * 10))
+        assert len(calls) == 1
+        assert models.Attempt.objects.filter(outcome="SENDING").count() == 1
+        assert models.Attempt.objects.count() == round_number
+        results.record_result(call=calls[0], result=REFUSED)
 
 
 def test_ten_claimers_never_exceed_the_calls_per_minute(settings, sandbox, alice, bob):
@@ -95,6 +96,25 @@ def test_ten_claimers_take_ten_different_requests_in_the_fair_order(sandbox, ali
     assert models.Key.objects.get().tick == 10
 
 
+def test_ten_claimers_of_a_key_that_resumes_have_one_in_flight(sandbox, alice, olga):
+    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
+    circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
+    factories.submit_for(*[alice] * 10)
+    for _ in range(ROUNDS):
+        calls = won(crowd.run_together(*[claim] * 10))
+        assert len(calls) == 1
+        results.record_result(call=calls[0], result=REFUSED)
+
+
+def test_ten_claimers_end_a_hold_whose_time_has_come_once(sandbox, alice):
+    factories.submit(alice)
+    sandbox.script({"status": 429, "headers": {"Retry-After": "0"}})
+    factories.send_once()
+    factories.submit_for(*[alice] * 10)
+    assert len(won(crowd.run_together(*[claim] * 10))) == 1
+    assert models.Event.objects.filter(verb="resume").count() == 1
+
+
 def test_of_ten_401_at_the_same_moment_one_request_fails(sandbox, alice, bob):
     factories.submit_for(*(alice, bob) * 5)
     sandbox.script({"name": "fail-401", "times": 10})
@@ -110,6 +130,28 @@ def test_of_ten_401_at_the_same_moment_one_request_fails(sandbox, alice, bob):
 
 
 # --- Cancel, close, submit ---
+
+
+def test_of_a_cancel_and_a_claim_exactly_one_wins(sandbox, alice):
+    for _ in range(2 * ROUNDS):
+        portal_request = factories.submit(alice)
+
+        def cancel(portal_request=portal_request) -> bool:
+            submissions.cancel_request(actor=alice, portal_request=portal_request)
+            return True
+
+        cancelled, call = crowd.run_together(cancel, claim)
+
+        portal_request.refresh_from_db()
+        if isinstance(cancelled, submissions.NotPossible):
+            assert isinstance(call, dispatch.Call), f"neither has won: {call}"
+            assert portal_request.status == "SENDING"
+            factories.finish(call)
+        else:
+            assert (cancelled, call, portal_request.status) == (True, None, "CANCELLED")
+            assert portal_request.attempts.count() == 0
+    posts, made = sandbox.record()["posts"], models.Request.objects.filter(status="SUCCEEDED")
+    assert len(posts) == made.count() == models.Attempt.objects.count()
 
 
 def test_a_cancel_waits_for_a_claim_under_way(sandbox, alice, monkeypatch):
@@ -133,7 +175,8 @@ def test_a_cancel_waits_for_a_claim_under_way(sandbox, alice, monkeypatch):
     assert claiming.result() is not None
     with pytest.raises(submissions.NotPossible):
         cancelling.result()
-    assert factories.reread(portal_request).status == "SENDING"
+    portal_request.refresh_from_db()
+    assert portal_request.status == "SENDING"
 
 
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite locks no rows")
@@ -332,7 +375,7 @@ def test_many_workers_with_a_new_key_ask_once_and_pause_once(asked):
     assert accounts.get_current_account().key.asks_for_account
 
 
-@pytest.mark.parametrize("responses", [(True, False), (True, True), (False, False)])
+@pytest.mark.parametrize("responses", [(True, False), (False, True), (True, True), (False, False)])
 def test_of_many_operators_one_answers_and_nothing_is_sent_for_a_left_account(asked, olga, responses):
     steps = [partial(credentials.confirm_key, actor=olga, credential=asked, is_same_account=a) for a in responses * 3]
     claim = partial(factories.claim_next, worker="w")

@@ -68,12 +68,17 @@ def test_a_failure_is_told_with_what_it_means(tell, sandbox, alice, bob):
     assert line == f"R-{failed.pk} failed: {failures.CATALOGUE['422'].title}"
 
 
-@pytest.mark.parametrize("act", [acts.wait_too_long, acts.refuse_workspace, acts.decide("give-up")])
-def test_a_request_that_fails_otherwise_is_told_to_its_requester(tell, stage, act):
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [(acts.wait_too_long, "failed: "), (acts.refuse_workspace, "failed: "), (acts.decide("give-up"), "failed: ")],
+)
+def test_a_request_that_fails_otherwise_is_told_to_its_requester(tell, stage, act, words):
     act(stage)
+    failed = models.Request.objects.get(status="FAILED")
     [told] = [row for row in tell() if row.kind == "failed"]
-    assert (told.person, told.request_number) == (stage.alice, models.Request.objects.get(status="FAILED").pk)
-    assert "failed: " in messages.describe(row=told).line
+    assert told.person == stage.alice
+    assert words in messages.describe(row=told).line
+    assert told.request_number == failed.pk
 
 
 def test_a_cancelled_request_is_told_with_the_operator_s_reason(tell, sandbox, alice, olga):
@@ -304,6 +309,18 @@ def test_a_storm_is_one_message_with_its_count(tell, alice, olga):
     assert text.path == "/requests/"
 
 
+def test_a_storm_of_questions_is_one_message_to_each_operator(tell, sandbox, alice, olga, root):
+    asked = make_unknown(sandbox, alice)
+    change = {"before": {"operator_note": ""}, "after": {"operator_note": "Look."}}
+    with transaction.atomic(), audit.collect_events():
+        for _ in range(50):
+            audit.record(Verb.NEEDS_REVIEW, asked, detail=change, reason="Look.", rows=())
+    rows = tell()
+    assert {(row.person.username, row.kind, len(row.events)) for row in rows} == {
+        *(("alice", "decision", 50), ("olga", "review", 50), ("root", "review", 50))
+    }
+
+
 def test_the_same_cause_is_told_again_after_ten_minutes(tell, mails, alice, olga):
     models.User.objects.filter(pk=alice.pk).update(email="alice@team.example")
     fail(alice, olga)
@@ -328,13 +345,17 @@ def test_another_cause_is_another_message(tell, alice, olga):
     assert len(tell()) == 2
 
 
-@pytest.mark.parametrize("is_old", [True, False], ids=["older than an hour", "before the job first ran"])
-def test_what_was_long_ago_is_not_told(tell, alice, olga, is_old):
-    if not is_old:
-        models.StreamPosition.objects.all().delete()
+def test_what_is_older_than_an_hour_is_not_told(tell, alice, olga):
     fail(alice, olga)
-    if is_old:
-        move_back(minutes=61)
+    move_back(minutes=61)
+    assert tell() == []
+    fail(alice, olga)
+    assert len(tell()) == 1
+
+
+def test_of_what_was_before_the_job_first_ran_nobody_is_told(tell, alice, olga):
+    models.StreamPosition.objects.all().delete()
+    fail(alice, olga)
     assert tell() == []
     fail(alice, olga)
     assert len(tell()) == 1

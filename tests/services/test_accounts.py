@@ -14,7 +14,7 @@ from portal.services.mirrors import refreshing, releases
 from portal.services.reconciliation import scans
 from portal.services.runtime import clients, leases
 from tests import factories
-from tests.services.reconciling import scan, statuses
+from tests.services.reconciling import ACTIVE, scan, statuses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -125,10 +125,7 @@ def test_a_new_secret_key_is_no_new_key(waiting, settings):
 
 
 def test_another_base_url_cancels_nothing_and_sends_nothing(waiting, real, settings):
-    settings.AGENTSTATION_BASE_URL = OTHER_URL
-    assert factories.claim_next(worker="shell") is None
-    assert count_events("ask-account") == 0, "a shell asks nobody anything"
-    ask(settings)
+    ask(settings, base_url=OTHER_URL)
 
     assert factories.claim_next(worker="w") is None
     assert factories.expire_overdue(lease=take("recover")) == 0
@@ -139,13 +136,21 @@ def test_another_base_url_cancels_nothing_and_sends_nothing(waiting, real, setti
     assert read_key().state == "ACTIVE", "a worker with an accepted key lives"
 
 
+def test_a_shell_with_another_base_url_asks_nobody_anything(waiting, settings):
+    settings.AGENTSTATION_BASE_URL = OTHER_URL
+    factories.claim_next(worker="shell")
+    assert count_events("ask-account") == 0
+    assert read_key().state == "ACTIVE"
+
+
 def test_workstations_are_neither_refreshed_nor_given_back_with_another_key(real, settings, alice):
     station = factories.create_workstation(alice)
     releases.request_release(actor=alice, workstation=station)
     ask(settings, api_key="another key")
     assert take("refresh").run(refreshing.refresh_workstations, client=clients.make_client()) == 0
     assert releases.claim_release() is None
-    assert factories.reread(station).is_live
+    station.refresh_from_db()
+    assert station.is_live
     assert real.record()["workstations"][0]["status"] == "active"
 
 
@@ -200,6 +205,18 @@ def test_the_key_is_paused_while_no_worker_with_an_accepted_one_lives(waiting, s
     )
 
 
+def test_a_worker_with_an_accepted_key_that_comes_back_resumes_by_itself(waiting, settings):
+    worker_dies()
+    ask(settings)
+    assert read_key().cause == models.NEW_KEY
+
+    settings.AGENTSTATION_API_KEY = "sandbox"
+    factories.present_key()
+
+    assert factories.send_until_settled(waiting).status == "SUCCEEDED"
+    assert read_key().state == "ACTIVE"
+
+
 def test_each_key_is_asked_about_once_and_the_form_can_confirm_any(waiting, settings, olga):
     second, third = ask(settings, api_key="second"), ask(settings, api_key="third")
     ask(settings, api_key="second")
@@ -213,10 +230,25 @@ def test_a_worker_says_at_its_start_that_its_key_is_not_confirmed(waiting, setti
     asked = ask(settings)
     [warning] = credentials.find_warnings()
     assert "nothing is sent until an operator has answered" in warning
-    models.Credential.objects.update(seen_at=Now() - timedelta(hours=2))
-    assert credentials.list_questions(account=accounts.get_current_account()) == [], "no worker has it any more"
     confirm(olga, asked, is_same_account=True)
     assert credentials.find_warnings() == []
+
+
+def test_a_key_that_no_worker_has_any_more_is_not_asked_about(waiting, settings):
+    ask(settings)
+    models.Credential.objects.update(seen_at=Now() - timedelta(hours=2))
+    assert credentials.list_questions(account=accounts.get_current_account()) == []
+
+
+@pytest.mark.parametrize(("code", "becomes"), [("401", "RESUMING"), ("402", "PAUSED")])
+def test_a_new_key_after_a_401_resumes_and_after_a_402_does_not(real, settings, alice, olga, code, becomes):
+    real.script({"name": f"fail-{code}"})
+    factories.submit_and_send(alice)
+    factories.present_key()
+    asked = ask(settings)
+    assert (read_key().state, read_key().cause) == ("PAUSED", code), "the worker with the refused key lives"
+    confirm(olga, asked, is_same_account=True)
+    assert (read_key().state, read_key().cause) == (becomes, code)
 
 
 def test_another_question_to_operators_is_not_replaced_by_this_one(waiting, settings):
@@ -253,9 +285,7 @@ def test_a_key_of_another_account_begins_anew_and_what_waited_is_cancelled(waiti
     assert factories.send_once().value is not None
 
 
-def test_the_worker_of_the_left_account_is_asked_about_in_its_turn_and_its_account_taken_up_again(
-    waiting, settings, olga
-):
+def test_the_worker_of_the_left_account_waits_and_is_asked_about_in_its_turn(waiting, settings, olga):
     old, old_url = accounts.get_current_account(), settings.AGENTSTATION_BASE_URL
     confirm(olga, ask(settings, base_url=OTHER_URL), is_same_account=False)
 
@@ -264,7 +294,12 @@ def test_the_worker_of_the_left_account_is_asked_about_in_its_turn_and_its_accou
     assert read_key().state == "ACTIVE", "the worker of the account that was chosen lives"
     assert not accounts.is_key_accepted(account=back.account)
 
-    confirm(olga, back, is_same_account=False)
+
+def test_the_account_of_a_key_that_comes_back_is_taken_up_again(waiting, settings, olga):
+    old, old_url = accounts.get_current_account(), settings.AGENTSTATION_BASE_URL
+    confirm(olga, ask(settings, base_url=OTHER_URL), is_same_account=False)
+    confirm(olga, ask(settings, api_key="sandbox", base_url=old_url), is_same_account=False)
+
     assert accounts.get_current_account() == old
     assert accounts.is_key_accepted(account=old)
     assert models.Account.objects.filter(retired_at=None).count() == 1
@@ -344,17 +379,24 @@ def revoked(sandbox, settings) -> models.Credential:
 
 
 def test_a_401_of_one_worker_takes_back_its_key_and_pauses_nobody(sandbox, settings, alice, revoked):
-    requests = factories.submit_for(*[alice] * 2)
-    for call in [factories.claim() for _ in requests]:
-        factories.finish(call)
+    portal_request = factories.submit_and_send(alice)
 
-    assert (statuses(*requests), [one.attempt_count for one in requests]) == (["QUEUED"] * 2, [0] * 2)
+    assert (statuses(portal_request), portal_request.attempt_count) == (["QUEUED"], 0)
     assert read_key().state == "ACTIVE"
     assert [one.pk for one in credentials.list_questions(account=accounts.get_current_account())] == [revoked.pk]
     assert models.Event.objects.get(verb="withdraw-key").detail["worker"] == "test-worker"
     assert factories.claim_next() is None, "not with this key"
     settings.AGENTSTATION_API_KEY = "sandbox"
-    assert factories.send_until_settled(requests[0]).status == "SUCCEEDED"
+    assert factories.send_until_settled(portal_request).status == "SUCCEEDED"
+
+
+def test_others_in_flight_with_it_are_sent_again_too(sandbox, alice, revoked):
+    requests = factories.submit_for(*[alice] * 2)
+    calls = [factories.claim() for _ in requests]
+    for call in calls:
+        factories.finish(call)
+    assert statuses(*requests) == ["QUEUED", "QUEUED"]
+    assert models.Event.objects.filter(verb="withdraw-key").count() == 1
 
 
 def test_a_401_pauses_where_the_other_worker_lives_no_longer(sandbox, alice, revoked):
@@ -377,30 +419,38 @@ def test_a_worker_whose_probe_is_refused_leaves_it_to_another(sandbox, settings,
     assert read_key().state == "RESUMING"
 
 
-def scan_lists(requester: models.User) -> None:
-    scan(take("reconcile"))
-
-
-def read_all(requester: models.User) -> None:
-    models.Workstation.objects.update(refresh_due_at=Now())
-    take("refresh").run(refreshing.refresh_workstations, client=clients.make_client())
-
-
-def release(requester: models.User) -> None:
-    releases.request_release(actor=requester, workstation=models.Workstation.objects.get())
-    factories.send_releases()
-
-
-@pytest.mark.parametrize("call", [scan_lists, read_all, release])
-def test_a_call_that_is_refused_has_the_key_probed_which_pauses_before_a_request_fails(
-    sandbox, alice, scan_in_every_round, call
-):
-    factories.create_workstation(alice)
-    sandbox.script({"on": "*", "times": 9, "status": 401})
-    call(alice)
+def find_probe() -> bool:
+    """Whether the key is about to be probed, though it is not paused."""
     key = models.Key.objects.get()
-    assert not key.is_paused
-    assert key.probe_at is not None
+    return not key.is_paused and key.probe_at is not None
+
+
+def test_a_list_that_is_refused_has_the_key_probed(sandbox, lease, scan_in_every_round):
+    factories.mark_baseline_scan()
+    sandbox.script({"on": ACTIVE, "status": 401})
+    scan(lease)
+    assert find_probe()
+
+
+def test_a_read_that_is_refused_has_the_key_probed(sandbox, alice, lease):
+    factories.create_workstation(alice)
+    models.Workstation.objects.update(refresh_due_at=Now())
+    sandbox.script({"on": "GET /workstations", "status": 401})
+    lease.run(refreshing.refresh_workstations, client=clients.make_client())
+    assert find_probe()
+
+
+def test_a_release_that_is_refused_has_the_key_probed(sandbox, alice):
+    releases.request_release(actor=alice, workstation=factories.create_workstation(alice))
+    sandbox.script({"on": "DELETE", "status": 401})
+    factories.send_releases()
+    assert find_probe()
+
+
+def test_a_probe_that_is_refused_then_pauses_before_anybody_s_request_fails(sandbox, alice, lease, scan_in_every_round):
+    factories.mark_baseline_scan()
+    sandbox.script({"on": "*", "times": 2, "status": 401})
+    scan(lease)
     assert not take("probe").run(credentials.probe_key, client=clients.make_client())
     assert read_key().state == "PAUSED"
     assert statuses(factories.submit(alice)) == ["QUEUED"]

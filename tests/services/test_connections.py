@@ -105,8 +105,9 @@ def test_hosts_are_known_by_name_scheme_and_port(settings, address, is_url, is_k
     assert hosts.list_sources() == ["wss://*.agentstation.ai", "https://*.agentstation.ai"]
 
 
-def test_what_the_provider_refuses_is_told_and_remembered_until_it_opens(sandbox, alice, workstation):
-    script(sandbox, status=422, body={"error": "No terminal", "message": "This type has no terminal."})
+@pytest.mark.parametrize("status", [400, 422])
+def test_what_the_provider_refuses_is_told_and_remembered_until_it_opens(sandbox, alice, workstation, status):
+    script(sandbox, status=status, body={"error": "No terminal", "message": "This type has no terminal."})
     refusal = refuse(alice, workstation)
     assert refusal.said == "This type has no terminal."
     workstation.refresh_from_db()
@@ -115,7 +116,8 @@ def test_what_the_provider_refuses_is_told_and_remembered_until_it_opens(sandbox
 
     script(sandbox, status=200, body={"url": SECRET})
     open_one(alice, workstation)
-    assert factories.reread(workstation).refused_connections == {}
+    workstation.refresh_from_db()
+    assert workstation.refused_connections == {}
 
 
 @pytest.mark.parametrize(
@@ -135,7 +137,8 @@ def test_other_failures_explain_themselves_and_are_forgotten(sandbox, alice, wor
     assert refusal.retry_after == retry_after
     assert refusal.title == title
     assert "secret-token" not in f"{refusal.title}{refusal.text}{refusal.said}"
-    assert factories.reread(workstation).refused_connections == {}
+    workstation.refresh_from_db()
+    assert workstation.refused_connections == {}
     assert not circuit_breaker.get_current_key().is_paused
 
 
@@ -270,16 +273,15 @@ def read_end() -> tuple[str, str, int]:
     return event.actor_name, event.detail["kind"], event.detail["seconds"]
 
 
-@pytest.mark.parametrize(("opened_ago", "length"), [(90, 90), (-3600, 0)], ids=["earlier", "by a clock that was ahead"])
-def test_its_page_ends_it_once_and_not_before_it_began(alice, workstation, opened_ago, length):
+def test_its_page_ends_it_once(alice, workstation):
     connection = open_row(alice, workstation)
-    models.Connection.objects.update(opened_at=F("opened_at") - timedelta(seconds=opened_ago))
+    models.Connection.objects.update(opened_at=F("opened_at") - timedelta(seconds=90))
     connection.refresh_from_db()
-    for _ in range(2):
-        ending.end_connection(connection=connection, by=alice)
+    ending.end_connection(connection=connection, by=alice)
+    ending.end_connection(connection=connection, by=alice)
     who, kind, seconds = read_end()
     assert (who, kind) == ("alice", "desktop")
-    assert length <= seconds < length + 60
+    assert 90 <= seconds < 150
 
 
 def test_a_silent_page_ended_at_its_last_sign_of_life(alice, workstation, lease):
@@ -290,7 +292,8 @@ def test_a_silent_page_ended_at_its_last_sign_of_life(alice, workstation, lease)
         opened_at=F("opened_at") - 2 * ago, seen_at=F("seen_at") - ago
     )
     assert lease.run(ending.end_silent) == 1
-    assert factories.reread(silent).length == ago
+    silent.refresh_from_db()
+    assert silent.length == ago
     assert read_end() == ("", "desktop", 600)
     assert {row.pk for row in models.Connection.objects.filter(ended_at=None)} == {alive.pk, shown.pk}
 
@@ -298,10 +301,20 @@ def test_a_silent_page_ended_at_its_last_sign_of_life(alice, workstation, lease)
 def test_the_end_of_a_workstation_ends_all_that_is_open(alice, workstation, lease):
     held, shown = open_row(alice, workstation), open_row(alice, workstation, kind=Kind.CDP)
     models.Workstation.objects.update(ended_at=Now())
-    assert not ending.note_alive(connection=factories.reread(held))
+    held.refresh_from_db()
+    assert not ending.note_alive(connection=models.Connection.objects.get(pk=held.pk))
     assert lease.run(ending.end_silent) == 1
-    assert factories.reread(shown).ended_at is not None
+    shown.refresh_from_db()
+    assert shown.ended_at is not None
     assert models.Event.objects.filter(verb="end-connection").count() == 2
+
+
+def test_a_clock_that_stepped_back_makes_nothing_end_before_it_began(alice, workstation):
+    connection = open_row(alice, workstation)
+    models.Connection.objects.update(opened_at=F("opened_at") + timedelta(hours=1))
+    connection.refresh_from_db()
+    ending.end_connection(connection=connection, by=alice)
+    assert read_end() == ("alice", "desktop", 0)
 
 
 def test_a_sign_of_life_is_written_down_once_a_minute(alice, workstation):
@@ -342,17 +355,22 @@ def test_a_share_lets_somebody_look_or_work_until_it_ends(alice, bob, workstatio
     looking = open_row(bob, workstation, is_view_only=True)
     share(alice, workstation, level=models.Share.Level.WORK, lasts=timedelta(hours=1))
     assert find_kinds(bob, workstation) == set(models.Connection.HELD)
-    working = open_row(bob, workstation)
-    assert [ending.note_alive(connection=one) for one in (looking, working)] == [True, True]
-    assert factories.reread(made).ended_at is not None, "one share takes the place of the other"
-    share(alice, workstation, lasts=timedelta(hours=1))
-    assert [ending.note_alive(connection=one) for one in (looking, working)] == [True, False]
+    assert ending.note_alive(connection=looking)
+    made.refresh_from_db()
+    assert made.ended_at is not None, "one share takes the place of the other"
 
     models.Share.objects.filter(ended_at=None).update(until=Now())
     assert find_kinds(bob, workstation) == set()
     assert not ending.note_alive(connection=looking)
     verbs = models.Event.objects.filter(verb__in=["share", "end-share"]).order_by("pk").values_list("verb", flat=True)
-    assert list(verbs) == ["share", "end-share", "share", "end-share", "share"]
+    assert list(verbs) == ["share", "end-share", "share"]
+
+
+def test_what_was_opened_for_work_ends_where_only_looking_is_left(alice, bob, workstation):
+    share(alice, workstation, level=models.Share.Level.WORK)
+    working = open_row(bob, workstation)
+    share(alice, workstation, level=models.Share.Level.LOOK)
+    assert not ending.note_alive(connection=working)
 
 
 @pytest.mark.parametrize(
@@ -385,11 +403,14 @@ def test_a_name_with_other_capitals_is_one_person_s_alone(alice, bob, workstatio
         share(alice, workstation, name="BOB")
 
 
-def test_nobody_in_no_group_is_let_in_nor_by_somebody_who_was_deactivated(alice, bob, workstation):
+def test_nobody_in_no_group_is_let_in(alice, workstation):
     guest = factories.create_user("guest")
-    for name in ("guest", "bob"):
-        share(alice, workstation, name=name)
+    share(alice, workstation, name="guest")
     assert find_kinds(guest, workstation) == set()
+
+
+def test_a_share_of_somebody_deactivated_lets_nobody_in(alice, bob, workstation):
+    share(alice, workstation)
     models.User.objects.filter(pk=alice.pk).update(is_active=False)
     assert find_kinds(bob, models.Workstation.objects.get()) == set()
 

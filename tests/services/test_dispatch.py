@@ -1,5 +1,6 @@
 """Claim, call, record."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,9 +8,10 @@ from django.db import connection, transaction
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services.requests import dispatch
+from portal.services.requests import dispatch, results
 from portal.services.runtime import clients, leases
 from tests import factories
+from tests.services.reconciling import statuses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,6 +69,31 @@ def test_the_body_sent_is_exactly_the_contract_s(sandbox, alice):
     assert all(post["authorized"] for post in posts)
 
 
+def test_what_was_claimed_too_long_ago_is_given_back_unsent(sandbox, alice):
+    portal_request = factories.submit(alice)
+    call = factories.claim()
+    paused = replace(call, send_before=agentstation.boottime() - 1)
+
+    factories.finish(paused)
+
+    assert (statuses(portal_request), portal_request.attempt_count) == (["QUEUED"], 0)
+    assert portal_request.attempts.get().outcome == "NOT_SENT"
+    assert sandbox.record()["posts"] == []
+
+
+def test_an_attempt_past_its_deadline_becomes_unknown_and_is_never_sent_again(sandbox, alice, lease):
+    portal_request = factories.submit(alice)
+    call = factories.claim()
+    assert factories.expire_overdue(lease=lease) == 0
+    factories.make_overdue(call)
+
+    assert [factories.expire_overdue(lease=lease) for _ in range(2)] == [1, 0]
+
+    assert (statuses(portal_request), portal_request.failure) == (["UNKNOWN"], "no-answer")
+    assert factories.claim_next(worker="w") is None
+    assert models.Event.objects.filter(verb="deadline-passed").count() == 1
+
+
 def test_time_under_a_pause_is_no_waiting(sandbox, settings, alice, bob, lease):
     settings.PORTAL_LONGEST_WAIT, settings.PORTAL_RECONCILE_GRACE = 3600, 0.0
     factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
@@ -76,6 +103,14 @@ def test_time_under_a_pause_is_no_waiting(sandbox, settings, alice, bob, lease):
     models.Request.objects.filter(pk=waiting.pk).update(queued_at=two_hours_ago)
 
     assert factories.expire_overdue(lease=lease) == 0
+
+
+def test_a_claim_makes_the_databases_row_where_there_is_none(sandbox, alice):
+    factories.submit(alice)
+    models.Database.objects.all().delete()
+
+    assert factories.claim()
+    assert models.Database.objects.count() == 1
 
 
 def test_a_lease_is_one_worker_s_as_long_as_it_comes_forward_or_until_it_is_dropped():
@@ -92,3 +127,14 @@ def test_a_lease_is_one_worker_s_as_long_as_it_comes_forward_or_until_it_is_drop
         first.run(leases.renew_lease)
     leases.drop_leases(holder="other")
     assert leases.acquire_lease(name="long", holder="mine", seconds=60) is not None
+
+
+def test_recording_twice_changes_nothing(sandbox, alice):
+    portal_request = factories.submit(alice)
+    call = factories.claim()
+    result = factories.finish(call)
+    results.record_result(call=call, result=result)
+
+    assert statuses(portal_request) == ["SUCCEEDED"]
+    assert models.LateResponse.objects.count() == 0
+    assert models.Event.objects.filter(verb="response").count() == 1

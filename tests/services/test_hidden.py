@@ -43,14 +43,23 @@ def test_a_text_under_an_ordinary_name():
     ("text", "shown"),
     [
         ('{"tokens_used": 12, "token": null, "password": true, "secret": ""}', None),
+        (
+            '{"credentials": {"user": "x", "port": 1, "more": ["y", {"z": "w"}]}, "b": "seen"}',
+            '{"credentials": {"user": "(not shown)", "port": 1, "more": ["(not shown)", {"z": "(not shown)"}]}, '
+            '"b": "seen"}',
+        ),
+        ('[{"a": [{"token": "x"}]}, "token", "x"]', '[{"a": [{"token": "(not shown)"}]}, "token", "x"]'),
         ('{"token": 1, "b": "seen"}', None),
+        ('{"token": [1], "b": "seen"}', None),
         ('{"token": "hunt', '{"token": "(not shown)"'),
+        ('{"token": "hunt\\', '{"token": "(not shown)"'),
         ('{"token": "hunt\\"er', '{"token": "(not shown)"'),
         ('{"token": ["a", "hunt', '{"token": ["(not shown)", "(not shown)"'),
         ('{"tok', None),
         ('{"token":', None),
         ('\ufeff {"token": "x"}', '\ufeff {"token": "(not shown)"}'),
         ('}]{"token": "x"}', '}]{"token": "(not shown)"}'),
+        ('{}}]]{"token": "x"}', '{}}]]{"token": "(not shown)"}'),
         ('{"a": "\\": \\"", "token": "x"}', '{"a": "\\": \\"", "token": "(not shown)"}'),
         ("token=hunter2", None),
         ('"token"', None),

@@ -55,9 +55,13 @@ def test_what_a_database_refuses_is_escaped_and_the_rest_kept_as_it_came():
     assert files["ancient"].created_at is None
 
 
-@pytest.mark.parametrize(
-    "body", ["<html>hello</html>", "", "[]", '{"id": 7}', json.dumps(response(id="x" * 201)), "[" * 100_000]
-)
+def test_a_workstation_without_a_storable_name_is_an_unreadable_answer(sandbox, alice):
+    sandbox.script([{"status": 200, "body": response(id="x" * 201)}])
+    portal_request = factories.send_until_settled(factories.submit(alice))
+    assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "unreadable")
+
+
+@pytest.mark.parametrize("body", ["<html>hello</html>", "", "[]", '{"type": "python"}', '{"id": 7}', "[" * 100_000])
 def test_a_200_that_cannot_be_read_is_unknown_and_kept(sandbox, alice, body):
     sandbox.script([{"status": 200, "body": body}])
 

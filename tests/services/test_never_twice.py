@@ -71,8 +71,7 @@ def test_what_was_named_late_is_taken_where_the_next_call_is_lost(sandbox, alice
     assert portal_request.workstation.uid == made(sandbox)[0]
 
 
-@pytest.mark.parametrize("is_late", [False, True])
-def test_what_was_named_late_is_taken_though_the_next_call_is_refused(sandbox, alice, lease, recovering, is_late):
+def test_what_was_named_late_is_taken_where_the_call_under_way_is_refused(sandbox, alice, lease, recovering):
     portal_request, first, result = send_late(sandbox, alice, recovering)
     take_as_not_created(sandbox, alice, lease)
     sandbox.script({"name": "fail-422"})
@@ -80,12 +79,7 @@ def test_what_was_named_late_is_taken_though_the_next_call_is_refused(sandbox, a
     refused = dispatch.send_call(call=second, client=clients.make_client())
     results.record_result(call=first, result=result)
     assert statuses(portal_request) == ["SENDING"]
-    if is_late:
-        factories.make_overdue(second)
-        factories.expire_overdue(lease=recovering)
     results.record_result(call=second, result=refused)
-    if is_late:
-        scan(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert portal_request.workstation.uid == factories.get_named(result).uid
 
@@ -141,17 +135,19 @@ def test_what_a_late_200_names_for_who_has_another_may_be_whose_that_other_was(s
     assert statuses(younger) == ["UNKNOWN"]
 
 
-def test_what_turns_up_in_the_last_grace_is_put_before_a_person(sandbox, alice, bob, lease):
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_what_turns_up_in_the_last_grace_is_put_before_a_person(sandbox, alice, bob, lease, is_shared):
     portal_request = ask(sandbox, alice, "reset")
     make_witness(bob)
     scan(lease, after=UNTIL_SURE, times=2)
     factories.pass_time(GRACE)
-    script_list(sandbox, entry("W1", workspace="S1", type="odd"), times=3)
+    models.Account.objects.update(shared_at=Now() if is_shared else None)
+    script_list(sandbox, entry("W1", workspace="S1", **({} if is_shared else {"type": "odd"})), times=3)
 
     scan(lease)
 
     assert factories.claim_next(worker="w") is None
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NEWCOMER)
+    assert statuses(portal_request) == ["UNKNOWN"]
 
 
 def test_a_workspace_is_not_given_away_while_a_request_is_sent_again_that_may_have_it(sandbox, alice, bob, lease):
@@ -176,12 +172,30 @@ def test_a_witness_that_the_last_scan_does_not_show_proves_nothing(sandbox, alic
     scan(lease)
     clients.make_client().release_workstation(uid=witness.uid)
     scan(lease)
-    assert not factories.reread(witness).is_live
+    witness.refresh_from_db()
+    assert not witness.is_live
     sandbox.set_faults({"lists_empty": True})
 
     scan(lease, after=UNTIL_SURE, times=2)
 
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_WITNESS)
+
+
+def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way(sandbox, alice, bob, lease):
+    """The Date header may be another machine's, as of a proxy."""
+    portal_request = ask(sandbox, alice, "fail-500-made")
+    witness = make_witness(bob)
+    lost, newer = (
+        entry(made(sandbox)[0]),
+        entry(witness.uid, type="max", workspace=factories.get_workspace(witness).uid),
+    )
+    script_list(sandbox, lost, newer, times=9)
+    sandbox.set_faults({"clock_off": 3600})
+    scan(lease, after=61, times=2)
+    offset = models.Scan.objects.latest("id").clock_offset
+    assert offset is not None
+    assert offset > 3000
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NEWCOMER)
 
 
 def test_the_lag_of_the_oldest_that_is_not_listed_counts_however_many_came_since(sandbox, alice, lease):
@@ -194,7 +208,8 @@ def test_the_lag_of_the_oldest_that_is_not_listed_counts_however_many_came_since
     assert completeness.choose_grace(account=account, now=clock.read_clock()) >= timedelta(seconds=900)
 
 
-@pytest.mark.parametrize(("baseline_scan", "faults"), [("BEGUN", {}), ("FAILED", {"clock_off": 3600})])
+@pytest.mark.parametrize("faults", [{}, {"clock_off": 3600}], ids=["right", "wrong"])
+@pytest.mark.parametrize("baseline_scan", ["BEGUN", "FAILED"])
 def test_what_the_first_attempt_made_is_not_foreign_though_clocks_differ(sandbox, alice, lease, baseline_scan, faults):
     """By 20 s, or because the Date header is another machine's."""
     models.Account.objects.filter(pk=accounts.get_current_account().pk).update(baseline_scan=baseline_scan)
@@ -263,7 +278,18 @@ def test_one_that_is_missing_outlasts_the_longest_lag_of_the_lists(sandbox, alic
     sandbox.set_faults({"omit": [stored.uid]})
     models.Workstation.objects.update(missing_since=Now(), missing_tick=models.Key.objects.get().tick)
     scan(lease, after=65, times=2)
-    assert factories.reread(stored).is_live
+    stored.refresh_from_db()
+    assert stored.is_live
+
+
+def test_a_stranger_is_not_explained_by_an_attempt_of_long_ago(sandbox, alice, lease):
+    portal_request = ask(sandbox, alice, "reset-made")
+    scan(lease)
+    assert statuses(portal_request) == ["SUCCEEDED"]
+    factories.pass_time(24 * 3600)
+    script_list(sandbox, entry("X1", workspace="S-x"))
+    scan(lease)
+    assert accounts.get_current_account().shared_at is not None
 
 
 def test_what_a_late_response_names_is_not_foreign(sandbox, alice, olga, lease, recovering):
@@ -352,7 +378,8 @@ def test_a_witness_that_has_ended_says_nothing_of_the_active_list(sandbox, alice
     witness = make_witness(bob)
     clients.make_client().release_workstation(uid=witness.uid)
     deny(lease)
-    assert not factories.reread(witness).is_live
+    witness.refresh_from_db()
+    assert not witness.is_live
     assert statuses(portal_request) == ["UNKNOWN"]
 
 
@@ -376,6 +403,20 @@ def test_a_lag_that_a_later_round_of_a_scan_shows_is_measured(sandbox, alice, le
 # --- Late responses ---
 
 
+def test_what_an_earlier_attempt_named_comes_before_a_late_refusal(sandbox, alice, lease, recovering):
+    portal_request, first, result = send_late(sandbox, alice, recovering)
+    take_as_not_created(sandbox, alice, lease)
+    sandbox.script({"status": 422, "body": {"error": "Unprocessable", "message": "Asset not found"}})
+    call = factories.claim()
+    refused = dispatch.send_call(call=call, client=clients.make_client())
+    results.record_result(call=first, result=result)
+    factories.make_overdue(call)
+    factories.expire_overdue(lease=recovering)
+    results.record_result(call=call, result=refused)
+    scan(lease)
+    assert statuses(portal_request) == ["SUCCEEDED"]
+
+
 def test_what_names_another_s_is_sent_no_third_time(sandbox, alice, bob, lease, recovering):
     owned = factories.create_workstation(bob)
     sandbox.script({"status": 200, "body": entry(owned.uid, workspace=factories.get_workspace(owned).uid)})
@@ -391,6 +432,25 @@ def test_what_names_another_s_is_sent_no_third_time(sandbox, alice, bob, lease, 
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.OTHERS)
 
 
+def test_what_was_named_for_one_person_is_not_given_to_another(sandbox, alice, bob, lease, recovering):
+    hers, first, result = send_late(sandbox, alice, recovering)
+    his, named = ask(sandbox, bob, "reset"), factories.get_named(result).uid
+    sandbox.set_faults({"omit": [named]})
+    deny(lease, witness_of=bob)
+    scan(lease)
+    assert statuses(hers, his) == ["QUEUED", "QUEUED"]
+    for call in (factories.claim(), factories.claim()):
+        if models.Attempt.objects.get(pk=call.attempt_id).request == his:
+            sandbox.script({"name": "reset"})
+        factories.finish(call)
+    assert statuses(hers, his) == ["SUCCEEDED", "UNKNOWN"]
+    results.record_result(call=first, result=result)
+    sandbox.set_faults({"omit": []})
+    scan(lease)
+    assert models.Workstation.objects.get(uid=named).made_for == hers
+    assert statuses(his) == ["UNKNOWN"]
+
+
 def test_a_restore_leaves_to_operators_what_names_another_s(sandbox, alice, bob, lease):
     owned = factories.create_workstation(bob)
     sandbox.script({"status": 200, "body": entry(owned.uid, workspace=factories.get_workspace(owned).uid)})
@@ -404,6 +464,16 @@ def test_a_restore_leaves_to_operators_what_names_another_s(sandbox, alice, bob,
 
 
 # --- Strangers, and what waits ---
+
+
+def test_where_more_fit_than_were_sent_an_operator_confirms(sandbox, alice, lease):
+    portal_request = ask(sandbox, alice, "reset-made")
+    claimed_at = portal_request.attempts.get().claimed_at
+    begun = (claimed_at - timedelta(seconds=5)).isoformat()
+    stranger = entry("STRANGER", workspace="S-theirs", startedAt=begun)
+    script_list(sandbox, stranger, entry(made(sandbox)[0], workspace="S-mine", startedAt=claimed_at.isoformat()))
+    scan(lease)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.CONFIRM)
 
 
 @pytest.mark.parametrize("has_ended", [True, False])

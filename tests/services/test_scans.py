@@ -89,9 +89,9 @@ def test_one_that_a_page_shows_again_is_kept_once(sandbox, lease):
     assert models.Workstation.objects.count() == 3
 
 
-def test_a_scan_takes_nobody_s_workstation_away_and_does_not_say_that_it_was_the_first_to_show(sandbox, alice, lease):
-    mine = factories.create_workstation(alice)
-    assert mine.listed_at is None
+def test_a_later_scan_does_not_say_that_it_was_the_first_to_show(sandbox, alice, lease):
+    factories.create_workstation(alice)
+    assert models.Workstation.objects.get().listed_at is None
     scan(lease)
     listed = models.Workstation.objects.get()
     assert listed.listed_at is not None
@@ -99,7 +99,13 @@ def test_a_scan_takes_nobody_s_workstation_away_and_does_not_say_that_it_was_the
     again = models.Workstation.objects.get()
     assert (again.listed_at, again.listed_tick) == (listed.listed_at, listed.listed_tick)
     assert again.last_scan_id == later.pk
-    assert (again.request, factories.get_workspace(again).owner, again.is_foreign) == (mine.request, alice, False)
+
+
+def test_a_scan_takes_nobody_s_workstation_away(sandbox, alice, lease):
+    mine = factories.create_workstation(alice)
+    scan(lease)
+    found = models.Workstation.objects.get()
+    assert (found.request, factories.get_workspace(found).owner, found.is_foreign) == (mine.request, alice, False)
 
 
 def test_one_round_ends_and_the_next_goes_on_from_its_cursor(lists, lease, monkeypatch):
@@ -114,6 +120,22 @@ def test_one_round_ends_and_the_next_goes_on_from_its_cursor(lists, lease, monke
     assert rounds[0] <= 20
     assert models.Workstation.objects.exclude(listed_at=None).count() == 120
     assert (done.is_complete, done.history_count, len(lists.calls)) == (True, 120, 25)
+
+
+def test_another_worker_goes_on_where_the_first_one_stopped(lists, lease):
+    lists.active = [entry(f"W{number}") for number in range(250)]
+    lists.refuse = lambda number: (429, {"Retry-After": "0"}) if number == 2 else None
+    advance(lease)
+    models.Scan.objects.update(wait_until=None)
+    models.Lease.objects.update(expires_at=Now())
+    taken = leases.acquire_lease(name=lease.name, holder="another", seconds=60)
+    assert taken is not None
+    with pytest.raises(leases.LeaseLost):
+        advance(lease)
+    assert scan(taken).active_count == 250
+    assert models.Scan.objects.count() == 1
+    assert "cursor=100" in lists.calls[1]
+    assert "cursor=100" in lists.calls[2]
 
 
 def test_twenty_workstations_with_sixty_files_each_are_read(lists, lease):
@@ -140,9 +162,8 @@ def test_a_page_that_is_too_large_is_asked_for_in_halves_in_later_rounds_too(lis
     assert limits == (["100", "50", "50", "25", "12"] if is_cut else ["100", "50", "25", "12", "12"])
 
 
-def test_an_entry_that_is_too_large_alone_ends_the_scan_with_a_notice(lists, lease, monkeypatch):
-    monkeypatch.setattr("portal.agentstation.client.LARGEST_PAGE", 160_000)
-    lists.active = [entry("W1"), entry("W2", padding="x" * 170_000)]
+def test_an_entry_that_is_too_large_alone_ends_the_scan_with_a_notice(lists, lease):
+    lists.active = [entry("W1"), entry("W2", padding="x" * 17_000_000)]
     done = scan(lease)
     assert (done.is_complete, done.problem) == (False, "entry-too-large")
     assert models.Workstation.objects.get().uid == "W1"
@@ -166,6 +187,7 @@ def test_an_endless_list_ends_every_round_and_in_the_end_the_scan(lists, lease, 
     ("cursors", "problem"),
     [
         (["1", "1"], "repeated-cursor"),
+        (["1", "2", "1", "2"], "repeated-cursor"),
         (["1", "2", "3", "2", "3", "2", "3", "2"], "repeated-cursor"),
         (["\ud800"], "unusable-cursor"),
         (["a\0b"], "unusable-cursor"),
@@ -181,24 +203,18 @@ def test_a_circle_of_cursors_or_one_that_no_database_takes_ends_the_scan(sandbox
     assert models.Workstation.objects.count() == 1
 
 
-def test_a_429_in_the_middle_waits_and_another_worker_goes_on_where_the_first_one_stopped(lists, lease):
+def test_a_429_in_the_middle_waits_and_goes_on_in_a_later_round(lists, lease):
     lists.active = [entry(f"W{number}") for number in range(250)]
     lists.refuse = lambda number: (429, {"Retry-After": "7"}) if number == 2 else None
-    assert not advance(lease).is_over
+    waiting = advance(lease)
+    assert not waiting.is_over
     now = models.Account.objects.values_list(Now(), flat=True).get()
-    assert timedelta(seconds=5) < models.Scan.objects.get().wait_until - now <= timedelta(seconds=7)
+    wait_until = models.Scan.objects.get().wait_until
+    assert timedelta(seconds=5) < wait_until - now <= timedelta(seconds=7)
     assert not advance(lease).is_over
     assert len(lists.calls) == 2, "it waits"
-
     models.Scan.objects.update(wait_until=Now())
-    models.Lease.objects.update(expires_at=Now())
-    taken = leases.acquire_lease(name=lease.name, holder="another", seconds=60)
-    assert taken is not None
-    with pytest.raises(leases.LeaseLost):
-        advance(lease)
-    done = scan(taken)
-    assert (done.is_complete, done.active_count, models.Scan.objects.count()) == (True, 250, 1)
-    assert ["cursor=100" in call for call in lists.calls[1:3]] == [True, True]
+    assert (scan(lease).is_complete, len(lists.calls)) == (True, 5)
 
 
 def test_a_scan_that_takes_too_long_is_given_up(lists, lease):
@@ -233,6 +249,11 @@ def test_reads_have_a_third_of_the_calls_a_minute(lists, lease, settings):
 
 def days_ago(days: float) -> str:
     return (datetime.now(UTC) - timedelta(days=days)).isoformat()
+
+
+def test_of_the_history_one_page_is_read_where_nothing_is_unknown(lists, lease):
+    lists.history = [entry(f"W{number}", status="completed", startedAt=days_ago(0)) for number in range(500)]
+    assert scan(lease).history_count == 100
 
 
 def test_it_is_read_back_to_a_day_before_the_oldest_unknown_attempt(lists, alice, lease):
@@ -321,13 +342,12 @@ def test_which_scan_shows_it_is_noted_of_what_lives_or_ended_lately(lists, alice
     assert set(shown.values_list("uid", flat=True)) == {"live", "mine", "young"}
 
 
-def test_the_first_scan_reads_the_whole_history_and_others_a_page_where_nothing_is_unknown(lists, lease):
+def test_the_first_scan_reads_the_whole_history(lists, lease):
     models.Account.objects.update(baseline_scan="WANTED")
-    lists.history = [entry(f"W{number}", status="completed", startedAt=days_ago(9)) for number in range(300)]
-    assert scan(lease).history_count == 300
-    assert models.Workstation.objects.filter(is_foreign=True).count() == 300
+    lists.history = [entry(f"W{number}", status="completed", startedAt=days_ago(9)) for number in range(500)]
+    assert scan(lease).history_count == 500
+    assert models.Workstation.objects.filter(is_foreign=True).count() == 500
     assert accounts.get_current_account().baseline_scan == "DONE"
-    assert scan(lease).history_count == 100
 
 
 @pytest.mark.parametrize("state", ["BEGUN", "FAILED"])
@@ -345,22 +365,32 @@ def test_until_a_scan_has_ended_what_is_older_than_our_first_attempt_is_foreign(
     assert accounts.get_current_account().baseline_scan == "DONE"
 
 
+def test_a_provider_that_cannot_be_reached_fails_the_first_scan_and_says_so(settings, lease):
+    settings.AGENTSTATION_BASE_URL = "http://127.0.0.1:9/v1"
+    settings.AGENTSTATION_API_KEY = "none"
+    scan(lease)
+    assert models.Scan.objects.get().problem == "NoConnection"
+    assert accounts.get_current_account().baseline_scan == "FAILED"
+
+
 # --- Failures ---
 
 
 @pytest.mark.parametrize(
-    ("on", "response", "problem", "has_lists"),
+    ("response", "problem", "has_lists"),
     [
-        (ACTIVE, {"status": 404}, "404 UnexpectedStatus", False),
-        (HISTORY, {"status": 501}, "501 GatewayResponse", False),
-        (HISTORY, {"status": 500}, "500 InternalError", True),
-        (ACTIVE, {"status": 401}, "401 InvalidKey", True),
-        (HISTORY, {"status": 302}, "302 GatewayResponse", True),
-        (ACTIVE, {"status": 200, "body": "[]"}, "200 UnreadableResponse", True),
-        (HISTORY, {"status": 200, "body": {"data": [], "next_cursor": 7}}, "200 UnreadableResponse", True),
-        (ACTIVE, {"name": "truncate"}, "NoAnswer", True),
+        ({"status": 404}, "404 UnexpectedStatus", False),
+        ({"status": 501}, "501 GatewayResponse", False),
+        ({"status": 500}, "500 InternalError", True),
+        ({"status": 401}, "401 InvalidKey", True),
+        ({"status": 302}, "302 GatewayResponse", True),
+        ({"status": 200, "body": "[]"}, "200 UnreadableResponse", True),
+        ({"status": 200, "body": {"data": [], "next_cursor": 7}}, "200 UnreadableResponse", True),
+        ({"name": "reset"}, "NoAnswer", True),
+        ({"name": "truncate"}, "NoAnswer", True),
     ],
 )
+@pytest.mark.parametrize("on", [ACTIVE, HISTORY])
 def test_a_scan_that_failed_is_kept_with_what_it_showed(sandbox, lease, on, response, problem, has_lists):
     script_list(sandbox, entry("W1"))
     sandbox.script({"on": on, "times": 4, **response})
@@ -377,7 +407,7 @@ def test_a_scan_that_failed_is_kept_with_what_it_showed(sandbox, lease, on, resp
     assert accounts.get_current_account().baseline_scan == "FAILED"
 
 
-@pytest.mark.parametrize("name", ["fail-503", "garbage"])
+@pytest.mark.parametrize("name", ["fail-500", "fail-503", "garbage", "reset"])
 def test_a_page_behind_the_first_is_asked_for_again_three_times_and_the_first_never(sandbox, lease, name):
     sandbox.script({"on": ACTIVE, "name": name})
     assert scan(lease).pages == 0

@@ -9,6 +9,7 @@ from portal.models.clock import Now
 from portal.services.key import accounts
 from portal.services.requests import submissions
 from tests import factories
+from tests.services.reconciling import statuses
 
 pytestmark = pytest.mark.django_db
 
@@ -41,18 +42,37 @@ def test_the_same_submission_is_the_same_request_whoever_has_the_workspace_since
         factories.submit(alice, workspace_uid="space")
 
 
-def test_another_person_s_workspace_is_not_found_but_one_of_another_account_or_for_rehearsals_is_no_hindrance(
-    alice, bob
-):
+def test_another_person_s_workspace_is_not_found(alice, bob):
     account = accounts.get_current_account()
-    elsewhere = models.Account.objects.create(base_url="https://elsewhere.example/v1", retired_at=Now())
-    for owned_in, uid in ((account, "ws-of-alice"), (elsewhere, "ws-1"), (account, "slow-5")):
-        models.Workspace.objects.create(account=owned_in, uid=uid, owner=alice)
+    models.Workspace.objects.create(account=account, uid="ws-of-alice", owner=alice)
+
     assert factories.submit(alice, workspace_uid="ws-of-alice").pk
     with pytest.raises(submissions.WorkspaceNotFound):
         factories.submit(bob, workspace_uid="ws-of-alice")
-    for uid in ("ws-1", "slow-5"):
-        assert factories.submit(bob, workspace_uid=uid).pk
+
+
+def test_a_workspace_of_another_account_is_no_hindrance(alice, bob):
+    elsewhere = models.Account.objects.create(base_url="https://elsewhere.example/v1", retired_at=Now())
+    models.Workspace.objects.create(account=elsewhere, uid="ws-1", owner=alice)
+
+    assert factories.submit(bob, workspace_uid="ws-1").pk
+
+
+def test_a_rehearsal_workspace_is_everybody_s(alice, bob):
+    account = accounts.get_current_account()
+    models.Workspace.objects.create(account=account, uid="slow-5", owner=alice)
+
+    assert factories.submit(bob, workspace_uid="slow-5").pk
+
+
+def test_cancelling_takes_a_waiting_request_out_of_the_queue(alice):
+    portal_request = factories.submit(alice)
+
+    submissions.cancel_request(actor=alice, portal_request=portal_request)
+
+    assert statuses(portal_request) == ["CANCELLED"]
+    assert portal_request.ended_at is not None
+    assert models.Event.objects.get(verb="cancel").actor_name == "alice"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -86,9 +86,7 @@ def test_what_it_had_under_way_is_unknown_and_takes_no_place(sandbox, alice, bob
     assert held
     assert factories.claim_next() is None
 
-    for _ in range(2):
-        workers.note_worker(name=dead)
-        end_dead()
+    end_dead()
 
     assert statuses(lost) == ["UNKNOWN"]
     assert models.Event.objects.get(verb="worker-died").request_number == lost.pk
@@ -128,6 +126,16 @@ def test_what_a_living_worker_has_under_way_is_left_alone(sandbox, alice, other)
     assert factories.claim_next(worker=name) is not None
     end_dead()
     assert statuses(portal_request) == ["SENDING"]
+
+
+def test_a_call_is_ended_once(sandbox, alice, other):
+    portal_request = factories.submit(alice)
+    dead = claim_and_die(other)
+    for _ in range(2):
+        workers.note_worker(name=dead)
+        end_dead()
+    assert statuses(portal_request) == ["UNKNOWN"]
+    assert models.Event.objects.filter(verb="worker-died").count() == 1
 
 
 def test_a_worker_that_was_not_seen_for_a_week_is_forgotten():

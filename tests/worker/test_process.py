@@ -9,7 +9,6 @@ from django.db import OperationalError, connection
 from portal import models
 from portal.management.commands import work
 from portal.models.clock import Now
-from portal.services.reconciliation import scans
 from portal.services.runtime import clients, leases, workers
 from portal.worker import scheduler
 from tests import factories, pool
@@ -19,25 +18,50 @@ from tests.worker.running import await_row, await_that, run_worker
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_worker_that_stops_finishes_its_calls_in_flight_and_starts_no_other(sandbox, settings, alice, caplog):
+@pytest.fixture
+def worker(sandbox, settings):
+    """A worker that runs until the test ends."""
     settings.AGENTSTATION_TOTAL_TIMEOUT = 60.0  # a call that is held back does not end on a busy machine
+    with run_worker(senders=2) as worker:
+        yield worker
+
+
+def test_requests_that_are_submitted_become_workstations_with_files(worker, sandbox, alice):
+    numbers = [factories.submit(alice).pk for _ in range(5)]
+
+    for number in numbers:
+        await_row(models.Request.objects.filter(pk=number, status="SUCCEEDED"))
+    assert len(sandbox.record()["posts"]) == 5
+    assert models.Workstation.objects.filter(request__in=numbers).count() == 5
+
+
+def test_a_worker_shows_that_it_lives_and_that_it_has_stopped(sandbox, transactional_db):
+    with run_worker() as worker:
+        await_row(models.Worker.objects.filter(name=worker.name))
+        assert workers.is_worker_alive()
+
+    assert not workers.is_worker_alive()
+    assert models.Worker.objects.get().stopped_at is not None
+
+
+def test_a_worker_that_stops_finishes_its_call_in_flight_and_starts_no_other(worker, sandbox, alice, caplog):
     caplog.set_level("INFO", logger="portal.worker")
     sandbox.hold()
     numbers = [factories.submit(alice).pk for _ in range(3)]
-    with run_worker(senders=2) as worker:
-        sandbox.wait_for_posts(2, timeout=20)
-        worker.stop()
-        # Before that it may hand out another.
-        await_that(lambda: "finishes its calls in flight" in caplog.text)
-        sandbox.release()
+    sandbox.wait_for_posts(2, timeout=20)
+
+    worker.stop()
+    # Before that it may hand out another.
+    await_that(lambda: "finishes its calls in flight" in caplog.text)
+    sandbox.release()
+    await_row(models.Worker.objects.filter(name=worker.name, stopped_at__isnull=False))
 
     outcomes = models.Request.objects.filter(pk__in=numbers).order_by("pk").values_list("status", flat=True)
     assert list(outcomes) == ["SUCCEEDED", "SUCCEEDED", "QUEUED"]
     assert len(sandbox.record()["posts"]) == 2
 
 
-def test_an_endless_list_keeps_no_queue_from_starting_and_no_worker_from_ending(settings, alice, monkeypatch):
-    monkeypatch.setattr(scans, "_ROUND_CALLS", 20)
+def test_an_endless_list_keeps_no_queue_from_starting_and_no_worker_from_ending(settings, alice):
     with serve_lists() as lists:
         lists.is_endless = True
         settings.AGENTSTATION_BASE_URL, settings.AGENTSTATION_API_KEY = lists.base_url, "lists"
@@ -48,13 +72,12 @@ def test_an_endless_list_keeps_no_queue_from_starting_and_no_worker_from_ending(
     assert models.Scan.objects.get().ended_at is None, "the next worker goes on with it"
 
 
-def test_a_worker_as_it_is_started_lives_and_holds_one_connection_while_idle_and_then_sends(sandbox, alice):
+def test_a_worker_as_it_is_started_holds_one_connection_while_idle_and_then_sends(sandbox, alice):
     """With the default senders, jobs and connections: the dispatcher's. On PostgreSQL the listener's is not of the
     pool."""
     with run_worker(senders=work.DEFAULT_SENDERS) as worker:
         for job in scheduler.list_jobs(client=clients.make_client()):
             await_row(models.Lease.objects.filter(name=job.name, holder=worker.name))
-        assert workers.is_worker_alive()
         await_idle_pool()
 
         sandbox.hold()
@@ -64,8 +87,6 @@ def test_a_worker_as_it_is_started_lives_and_holds_one_connection_while_idle_and
         sandbox.release()
         for number in numbers:
             await_row(models.Request.objects.filter(pk=number, status="SUCCEEDED"))
-    assert not workers.is_worker_alive()
-    assert models.Worker.objects.get().stopped_at is not None
 
 
 def await_idle_pool() -> None:
