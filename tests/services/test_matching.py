@@ -220,7 +220,7 @@ def test_where_no_two_scans_are_whole_for_long_a_person_is_asked():
 @pytest.mark.parametrize(("ended", "since"), [(20, 20 + 100), (5_020, 200)])
 def test_a_clock_that_stepped_back_puts_off_no_question(ended, since):
     """It was ahead when it was claimed. Where it still was at its end, the first scan after that tells the least."""
-    ahead = replace(SENT, claimed_at=at(5_000), ended_at=at(ended), proof_from=at(5_100))
+    ahead = replace(SENT, claimed_at=at(5_000), ended_at=at(ended), proof_from=at(5_100), scanned_at=at(200))
     request = replace(REQUEST, attempts=[ahead])
     for seconds, verdict in ((959, Verdict.WAIT), (960, Verdict.ASK)):
         now = at(since + seconds)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from portal import models
@@ -221,6 +222,20 @@ def test_a_clock_that_stepped_begins_the_wait_anew(sandbox, alice, bob, lease):
         stepped = steady_clock.SteadyClock()
         lease.run(reconcile.reconcile_requests, client=clients.make_client(), steady=stepped)
     assert statuses(portal_request) == ["UNKNOWN"]
+
+
+def test_people_are_asked_though_the_clock_stepped_back_and_no_worker_lives_for_long(sandbox, alice, lease):
+    """Then scans follow one another quickly, and each worker begins to watch the clock anew."""
+    portal_request = ask(sandbox, alice, "fail-500")
+    with factories.unprotected():
+        names = ("claimed_at", "ended_at", "deadline_at")
+        models.Attempt.objects.update(**{name: F(name) + timedelta(hours=1) for name in names})
+    for _ in range(25):
+        factories.pass_time(40)
+        steady = steady_clock.SteadyClock()
+        lease.run(reconcile.reconcile_requests, client=clients.make_client(), steady=steady)
+    assert models.Scan.objects.count() >= 25
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_SCANS)
 
 
 @pytest.mark.parametrize(("name", "failure"), [("fail-500", "500"), ("garbage", "unreadable")])

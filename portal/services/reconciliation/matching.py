@@ -29,6 +29,7 @@ class SentAttempt:
     ended_tick: int
     proof_from: datetime  # from when on the provider is done with it
     span: timedelta  # how long after the claim that may be: waited for anew where the clock has stepped since
+    scanned_at: datetime | None = None  # when a first scan after its end began, by a clock that has stepped back since
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,9 +263,8 @@ def _judge_absence(unresolved: Unresolved, *, state: AccountState) -> Decision:
 def _is_overdue(sent: SentAttempt, *, state: AccountState) -> bool:
     """Whether people are asked. That is harmless: it waits neither for a steady clock, nor until one has caught up."""
     since = min(sent.proof_from, sent.ended_at + sent.span)
-    if since > state.now:
-        after = (scan.begun_at for scan in state.scans_in_order if scan.begun_tick >= sent.ended_tick)
-        since = min(after, default=since)
+    if since > state.now and sent.scanned_at:
+        since = sent.scanned_at
     return state.now >= since + state.longest_wait + state.allowed_lag
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BooleanField, Case, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 
 from portal import models
@@ -58,6 +58,7 @@ def read_facts(
         return []
     numbers = {row.pk: row for row in by_request}
     attempts = list_open_attempts().filter(request__in=numbers).order_by("claimed_tick", "number")
+    attempts = attempts.annotate(scanned_at=_find_first_scan(account=account, now=now))
     for attempt in attempts.select_related("late_response").defer("response", "late_response__response"):
         by_request[numbers[attempt.request_id]].append(attempt)
     restores = list(models.Restore.objects.filter(account=account).order_by("-id")[:_MOST_RESTORES])
@@ -122,7 +123,15 @@ def describe_attempt(*, attempt: models.Attempt, restores: Sequence[models.Resto
         ended_tick=attempt.ended_tick or 0,
         proof_from=max(ended_at, attempt.deadline_at),
         span=attempt.deadline_at - attempt.claimed_at,
+        scanned_at=getattr(attempt, "scanned_at", None),
     )
+
+
+def _find_first_scan(*, account: models.Account, now: datetime) -> Case:
+    """When a first one after an attempt's end began, where that end is in the future: the clock has stepped back."""
+    complete = models.Scan.objects.filter(account=account, is_complete=True, begun_at__lte=now)
+    after = complete.filter(begun_tick__gte=OuterRef("ended_tick")).order_by("begun_at")
+    return Case(When(ended_at__gt=now, then=Subquery(after.values("begun_at")[:1])))
 
 
 def _read_assignments(
