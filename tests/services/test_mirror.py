@@ -34,6 +34,13 @@ def test_a_workspace_belongs_to_whoever_first_used_it_here(sandbox, alice, bob):
     assert models.Workspace.objects.get().owner == alice
 
 
+def test_a_response_without_a_workspace_has_that_which_was_asked_for_and_else_none(sandbox, alice):
+    store(response(workspace=None), factories.submit(alice))
+    assert not models.Workspace.objects.exists()
+    asked = store(response(id="another", workspace=None), factories.submit(alice, workspace_uid="S1"))
+    assert factories.get_workspace(asked).uid == "S1"
+
+
 def test_what_a_database_refuses_is_escaped_and_the_rest_kept_as_it_came():
     document = response(status="\x00odd\ud800", type="<b>new</b>")
     document["workspace"]["files"]["data"] = [
