@@ -40,7 +40,7 @@ class Dispatcher(watchdog.Part):
         self._wrote_for = 0.0  # seconds of the last batch, where it was one of several
         self._wake_up = threading.Event()
         self._is_notified = False  # of a request that was queued just now
-        self._last: batch.Batch | None = None  # unless it failed, or claimed without a look, and nothing
+        self._last: batch.Batch | None = None  # unless it failed, or did not look, and claimed nothing
         self._thread = watchdog.WatchedThread(name="dispatcher", target=self._run, deadline=_DEADLINE)
         # A call is bounded by its total time, but for the resolution of the provider's name. Past its attempt's
         # deadline nobody waits for it any more.
@@ -125,9 +125,12 @@ class Dispatcher(watchdog.Part):
             self._unrecorded.append(self._brought.get())
             self._idle += 1
         begun = time.monotonic()
-        account = self._last.account if self._last and self._is_notified else None
+        last, is_notified = self._last, self._is_notified
         self._is_notified, self._last = False, None
-        most = 0 if self._stopping.is_set() else self._idle
+        # Where nothing waited at the last look, what was brought is recorded before the next.
+        is_only_recorded = last is not None and not (last.is_any_due or is_notified) and bool(self._unrecorded)
+        account = last.account if last and (is_notified or is_only_recorded) else None
+        most = 0 if is_only_recorded or self._stopping.is_set() else self._idle
         present = batch.Batch(brought=list(self._unrecorded), most=most, account=account)
         try:
             batch.commit_batch(batch=present, worker=self._name)

@@ -34,7 +34,8 @@ class Batch:
 
     brought: Sequence[Delivery]
     most: int
-    account: models.Account | None = None  # given where there is certainly something to claim, which is not looked for
+    account: models.Account | None = None  # given where it is not to be looked for what may be claimed
+    is_any_due: bool = True  # as the look says, where there is one
     recorded: list[Delivery] = field(default_factory=list)
     broken: list[Delivery] = field(default_factory=list)  # what could not be recorded with the others, nor in part
     claimed: list[dispatch.Call] = field(default_factory=list)
@@ -43,10 +44,9 @@ class Batch:
 def commit_batch(*, batch: Batch, worker: str) -> None:
     """Record first: that frees what the team may have in flight. Takes no lock where there is nothing to do."""
     boottime = agentstation.boottime()
-    is_any_due = batch.account is not None
     if batch.account is None:
-        batch.account, is_any_due = dispatch.look_for_requests()
-    may_claim = is_any_due and batch.most > 0
+        batch.account, batch.is_any_due = dispatch.look_for_requests()
+    may_claim = batch.is_any_due and batch.most > 0
     if not (batch.brought or may_claim):
         return
     with transaction.atomic(), audit.collect_events():
