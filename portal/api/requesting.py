@@ -13,6 +13,7 @@ from portal.api import outcomes
 from portal.api.answers import Refusal
 from portal.api.calls import Pending, Result, Task
 from portal.api.waiting import Goal
+from portal.services.key import accounts
 from portal.services.mirrors import types
 from portal.services.people import policy
 from portal.services.requests import running, submissions
@@ -66,8 +67,9 @@ def _read_wish(task: Task) -> Wish:
 
 
 def _read_columns(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What is sent, what the portal goes by, and the other fields, which are kept beside them."""
-    decided, offered = policy.read_policy(), [one.name for one in types.list_offered_types()]
+    """The account, what is sent to it, what the portal goes by, and the other fields, which are kept beside them."""
+    decided, account = policy.read_policy(), accounts.get_current_account()
+    offered = [one.name for one in types.list_offered_types(account=account)]
     type_, uid = body.get("type", "default"), body.get("workspace_id", "")
     lifetime = str(body.get("lifetime", decided.lifetime))
     if type_ not in offered:
@@ -84,7 +86,8 @@ def _read_columns(body: Mapping[str, Any]) -> dict[str, Any]:
         raise Refusal(400, f"lifetime must be one of {', '.join(decided.lifetimes.split())}, or shorter.")
     others = {name: value for name, value in body.items() if name not in _READ}
     written = json.dumps(others, sort_keys=True) if others else ""
-    return {"type": type_, "workspace_uid": uid, "lifetime": lifetime, "other_fields": written}
+    columns = {"type": type_, "workspace_uid": uid, "lifetime": lifetime, "other_fields": written}
+    return {"account": account, **columns}
 
 
 def _submit(wish: Wish, submission: UUID) -> models.Request:
@@ -114,7 +117,7 @@ def _await(wish: Wish, portal_request: models.Request, *, owed: models.Repetitio
 def _finish(wish: Wish, number: int, owed: models.Repetition | None, is_gone: bool) -> Result:
     """Say what is known now. Without a key, one that still waits is cancelled: 503 says that nothing was made; and who
     has left, or is not told the outcome now, is told when they send the same again."""
-    rows = models.Request.objects.select_related("requester", "account__key", "workstation__workspace")
+    rows = models.Request.objects.select_related("requester", "workstation__workspace")
     portal_request, has_key = rows.get(pk=number), wish.task.call.key is not None
     if portal_request.status == _States.QUEUED and not has_key:
         submissions.withdraw_request(actor=wish.task.person, portal_request=portal_request)
