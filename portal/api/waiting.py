@@ -1,19 +1,25 @@
-"""One look at the database for all calls that wait, at least every 50 ms while any does."""
+"""One look at the database for all calls that wait, at least every 50 ms while any does, and where a worker announces
+outcomes."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import psycopg
+from django.conf import settings
 from django.db import DatabaseError, connection
 
 from portal import models
-from portal.db import describe_failure, release_connection
+from portal.db import describe_connection, describe_failure, release_connection
+from portal.services.runtime import workers
 
 logger = logging.getLogger(__name__)
 
 _SOONEST, _LATEST = 0.01, 0.05  # seconds between two looks; as long as ten of them take
+_PAUSE = 1.0  # seconds before a lost connection is made anew
 _UNSETTLED = (models.Request.Status.QUEUED, models.Request.Status.SENDING)
 
 
@@ -28,6 +34,8 @@ class Waiter:
     def __init__(self) -> None:
         self.waiting: dict[asyncio.Future[None], Goal] = {}
         self._looking: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
         self._has_stopped = False
         self.thread = ThreadPoolExecutor(max_workers=1)  # what the calls do must not hold it up
 
@@ -39,6 +47,8 @@ class Waiter:
         self.waiting[future] = goal
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
+        if self._listening is None and workers.can_notify():
+            self._listening = asyncio.create_task(self._listen())
         try:
             await future
         finally:
@@ -47,6 +57,8 @@ class Waiter:
     def stop(self) -> None:
         self._has_stopped = True
         self._wake(self.waiting.values())
+        if self._listening:
+            self._listening.cancel()
 
     def _wake(self, reached: Collection[Goal]) -> None:
         for future, goal in self.waiting.items():
@@ -56,10 +68,27 @@ class Waiter:
     async def _look(self) -> None:
         loop, took = asyncio.get_running_loop(), 0.0
         while self.waiting:
-            await asyncio.sleep(max(_SOONEST, min(10 * took, _LATEST)))
+            pause = _LATEST if self._listening else max(_SOONEST, min(10 * took, _LATEST))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), pause)
+            self._news.clear()
             begun = loop.time()
             self._wake(await loop.run_in_executor(self.thread, _find_reached, set(self.waiting.values())))
             took = loop.time() - begun
+
+    async def _listen(self) -> None:
+        """From the first that waits on; while there is no connection, the looks find everything."""
+        while True:
+            try:
+                address = describe_connection(url=settings.PORTAL_LISTEN_URL)
+                async with await psycopg.AsyncConnection.connect(address, autocommit=True) as opened:
+                    await opened.execute(f"LISTEN {workers.OUTCOMES}")
+                    self._news.set()  # of what came before anybody listened
+                    async for _ in opened.notifies():
+                        self._news.set()
+            except psycopg.Error:
+                logger.warning("Workers' announcements cannot be heard; outcomes are looked for every 50 ms.")
+            await asyncio.sleep(_PAUSE)
 
 
 def _find_reached(goals: Collection[Goal]) -> set[Goal]:

@@ -6,6 +6,7 @@ import psycopg
 import psycopg_pool
 from django.db import DataError, IntegrityError, connection
 from django.db import Error as DatabaseError
+from psycopg.conninfo import make_conninfo
 
 
 def release_connection() -> None:
@@ -23,12 +24,17 @@ def execute(statement: str, values: Any = None) -> list[tuple[Any, ...]]:
 
 def open_connection(*, url: str = "") -> psycopg.Connection[tuple[Any, ...]]:
     """A connection to PostgreSQL outside the pool, by the settings or by a URL of its own."""
+    return psycopg.connect(describe_connection(url=url), autocommit=True)
+
+
+def describe_connection(*, url: str = "") -> str:
+    """What libpq needs to open one."""
     if url:
-        return psycopg.connect(url, autocommit=True)
+        return url
     parameters = connection.get_connection_params()
     for name in ("pool", "cursor_factory", "context", "prepare_threshold"):  # what Django keeps
         parameters.pop(name, None)
-    return psycopg.connect(**parameters, autocommit=True)
+    return make_conninfo(**parameters)
 
 
 def is_pool_exhausted(error: BaseException) -> bool:

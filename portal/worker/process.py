@@ -112,7 +112,7 @@ class Listener(watchdog.Part):
         super().__init__([self._thread])
 
     def _run(self, thread: watchdog.WatchedThread) -> None:
-        listen = self._listen if connection.vendor == "postgresql" else self._look
+        listen = self._listen if workers.can_notify() else self._look
         while not self._stopping.is_set():
             try:
                 listen()

@@ -7,6 +7,7 @@ from django.db import connection
 
 from portal import models
 from portal.api import application, waiting
+from portal.db.connection import execute
 from tests import factories
 from tests.api.serving import PATIENCE, read_error
 from tests.worker.running import await_row, await_that, run_worker, unusable_table
@@ -33,6 +34,25 @@ def test_a_real_worker_s_outcomes_are_seen(program):
         answer = program.post()
         assert answer.status_code == 200
         assert program.call("DELETE", f"/workstations/{answer.json()['id']}/release").json()["released"] is True
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite notifies nobody")
+def test_an_outcome_is_announced_to_who_waits(program, monkeypatch):
+    monkeypatch.setattr(waiting, "_LATEST", 10 * PATIENCE)  # nobody looks by the clock
+    with run_worker():
+        assert program.post().status_code == 200
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite notifies nobody")
+def test_without_the_announcements_outcomes_are_looked_for(program, server, caplog):
+    answer = program.begin_post()
+    listening = "FROM pg_stat_activity WHERE query = 'LISTEN portal_outcomes' AND datname = current_database()"
+    await_that(lambda: execute(f"SELECT 1 {listening}"))
+    execute(f"SELECT pg_terminate_backend(pid) {listening}")
+    await_that(lambda: "announcements cannot be heard" in caplog.text)
+    factories.finish(factories.claim())
+    assert answer.result(PATIENCE).status_code == 200
+    await_that(lambda: execute(f"SELECT 1 {listening}"))
 
 
 def test_at_sigterm_nobody_waits_any_longer(program, server):

@@ -12,6 +12,7 @@ from portal.db import is_unable
 from portal.services import audit
 from portal.services.key import key_lock
 from portal.services.requests import dispatch, results
+from portal.services.runtime import workers
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,8 @@ def commit_batch(*, batch: Batch, worker: str) -> None:
         return
     with transaction.atomic(), audit.collect_events():
         key = _save_results(batch, key=key_lock.lock_key(account=batch.account))
+        if batch.recorded:
+            workers.announce_outcomes()
         if may_claim:
             most = min(batch.most, LARGEST)
             batch.claimed += dispatch.claim_with_key(key=key, worker=worker, most=most, boottime=boottime)

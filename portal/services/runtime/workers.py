@@ -79,6 +79,7 @@ def is_worker_alive() -> bool:
 
 
 CHANNEL = "portal_queue"
+OUTCOMES = "portal_outcomes"
 
 
 class Work(StrEnum):
@@ -88,6 +89,19 @@ class Work(StrEnum):
 
 
 def wake_workers(*, work: Work = Work.ANY) -> None:
-    """On PostgreSQL, notify the workers when the transaction commits; on SQLite they see the change by themselves."""
-    if connection.vendor == "postgresql":
-        execute(f"NOTIFY {CHANNEL}, '{work}'")
+    """Notify the workers when the transaction commits; on SQLite they see the change by themselves."""
+    _notify(channel=CHANNEL, payload=work)
+
+
+def announce_outcomes() -> None:
+    """Notify who waits for what becomes of requests, when the transaction commits; on SQLite they look often."""
+    _notify(channel=OUTCOMES)
+
+
+def can_notify() -> bool:
+    return connection.vendor == "postgresql"
+
+
+def _notify(*, channel: str, payload: str = "") -> None:
+    if can_notify():
+        execute(f"NOTIFY {channel}, '{payload}'")
