@@ -47,12 +47,12 @@ def test_an_outcome_is_announced_to_who_waits(program, monkeypatch):
 def test_without_the_announcements_outcomes_are_looked_for(program, server, caplog):
     answer = program.begin_post()
     listening = "FROM pg_stat_activity WHERE query = 'LISTEN portal_outcomes' AND datname = current_database()"
-    await_that(lambda: execute(f"SELECT 1 {listening}"))
+    await_that(lambda: bool(execute(f"SELECT 1 {listening}")))
     execute(f"SELECT pg_terminate_backend(pid) {listening}")
     await_that(lambda: "announcements cannot be heard" in caplog.text)
     factories.finish(factories.claim())
     assert answer.result(PATIENCE).status_code == 200
-    await_that(lambda: execute(f"SELECT 1 {listening}"))
+    await_that(lambda: bool(execute(f"SELECT 1 {listening}")))
 
 
 def test_at_sigterm_nobody_waits_any_longer(program, server):
