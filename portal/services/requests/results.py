@@ -13,7 +13,7 @@ from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, credentials, database_moved, key_lock
 from portal.services.mirrors import contract_drift, mirror, sanitize
 from portal.services.requests import dispatch, lifecycle
-from portal.services.runtime import hidden
+from portal.services.runtime import hidden, workers
 from portal.services.search import finding
 
 
@@ -21,6 +21,7 @@ from portal.services.search import finding
 def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     """Write what the call ended in, in a transaction of its own. Safe to repeat after an error."""
     save_result(key=_lock_key(call), call=call, result=result)
+    workers.announce_outcomes()
 
 
 @transaction.atomic
