@@ -68,6 +68,7 @@ class Program(threading.Thread):
         self.stopping, self.asking = threading.Event(), threading.Event()
         self._port, self._secret, self._has_key, self._told = port, secret, has_key, told
         self._connection: http.client.HTTPConnection | None = None
+        self._unanswered: list[str] = []  # for as long as a program has patience
 
     def run(self) -> None:
         for number in itertools.count():
@@ -81,6 +82,13 @@ class Program(threading.Thread):
         with contextlib.suppress(OSError, AttributeError):
             self._connection.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
 
+    def ask_again(self) -> None:
+        """With the same keys, for what was not known yet."""
+        unanswered, self._unanswered = self._unanswered, []
+        for wish in unanswered:
+            self._request_keyed(wish)
+        self._told.odd.extend(f"{wish}: nobody knows of it" for wish in self._unanswered)
+
     def _request_keyed(self, wish: str) -> None:
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
@@ -89,9 +97,10 @@ class Program(threading.Thread):
                 self._told.keyed[wish] = document["id"]
                 return
             if status not in (None, 503, 504):
-                break
+                self._told.odd.append(f"{wish}: {status} {document}")
+                return
             self.stopping.wait(0.1)
-        self._told.odd.append(f"{wish}: {status} {document}")
+        self._unanswered.append(wish)
 
     def _request_plain(self, wish: str) -> None:
         """Until something is known of it; who hears nothing asks for something else."""
@@ -192,6 +201,8 @@ class Rehearsal:
         for program in self.programs:
             program.join(PATIENCE + 60)
         stage.wait_until(lambda: not any(row[1] in _UNSETTLED for row in self._read_books()), seconds=PATIENCE)
+        for program in self.programs:
+            program.ask_again()
         made = [one["uid"] for one in self._control("GET", "record").json()["workstations"]]
         return [*self.told.odd, *compare(self.told, self._read_books(), made)]
 
