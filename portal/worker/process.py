@@ -19,7 +19,7 @@ from portal.worker import dispatcher, releases, scheduler, watchdog
 logger = logging.getLogger(__name__)
 
 _WATCH_EVERY = 0.5  # seconds
-_LOOK_EVERY = 0.05  # seconds between looks at SQLite's counter of changes
+_LOOK_EVERY = 0.025  # seconds between looks at SQLite's counter of changes
 _LISTEN_FOR = 0.5  # seconds until the listener looks whether it is to stop
 _PAUSE = 1.0  # seconds before a lost connection is made anew
 _LISTENER_DEADLINE = 120.0  # seconds without progress; opening a connection takes up to ten
