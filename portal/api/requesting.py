@@ -67,7 +67,7 @@ def _read_wish(task: Task) -> Wish:
 
 
 def _read_columns(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The account, what is sent to it, what the portal goes by, and the other fields, which are kept beside them."""
+    """The account, what is decided, what is sent, what the portal goes by, and the other fields, kept beside them."""
     decided, account = policy.read_policy(), accounts.get_current_account()
     offered = [one.name for one in types.list_offered_types(account=account)]
     type_, uid = body.get("type", "default"), body.get("workspace_id", "")
@@ -87,7 +87,7 @@ def _read_columns(body: Mapping[str, Any]) -> dict[str, Any]:
     others = {name: value for name, value in body.items() if name not in _READ}
     written = json.dumps(others, sort_keys=True) if others else ""
     columns = {"type": type_, "workspace_uid": uid, "lifetime": lifetime, "other_fields": written}
-    return {"account": account, **columns}
+    return {"account": account, "decided": decided, **columns}
 
 
 def _submit(wish: Wish, submission: UUID) -> models.Request:

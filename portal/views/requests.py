@@ -41,7 +41,7 @@ def new(request: SignedInRequest) -> HttpResponse:
     form = forms.RequestForm(**values, types=offered, policy=decided)
     if form.is_bound and form.is_valid():
         try:
-            return redirect("request_detail", _submit(request, form).pk)
+            return redirect("request_detail", _submit(request, form, decided=decided).pk)
         except submissions.SubmissionReused as error:
             form.add_error("submission", str(error))
         except submissions.WorkspaceNotFound as error:
@@ -76,11 +76,12 @@ def _fill(request: SignedInRequest) -> dict[str, object]:
     return values
 
 
-def _submit(request: SignedInRequest, form: forms.RequestForm) -> models.Request:
+def _submit(request: SignedInRequest, form: forms.RequestForm, *, decided: models.Policy) -> models.Request:
     return submissions.submit_request(
         requester=request.user,
         submission=form.cleaned_data["submission"],
         account=read_key(request).account,
+        decided=decided,
         **form.submitted,
     )
 

@@ -94,18 +94,17 @@ def list_uses(*, decided: models.Policy, account: models.Account, person: models
     return [use for use in (own, _count(decided.running, account=account)) if use]
 
 
-def take_place(*, account: models.Account, person: models.User) -> None:
+def take_place(*, decided: models.Policy, account: models.Account, person: models.User) -> None:
     """See in the caller's transaction that there is a place for one more, which nobody else gets before its end.
 
     Locks what has a limit: first the person, then the team's. Raises Reached.
     """
-    decided = policy.get_policy()
     if choose_limit(decided=decided, person=person):
         # Rows that refer to the person can be written meanwhile.
         stored = models.User.objects.select_for_update(no_key=True).only("running_limit").get(pk=person.pk)
         _check(_count(choose_limit(decided=decided, person=stored), account=account, person=person))
     if decided.running:
-        decided = models.Policy.objects.select_for_update().get(pk=decided.pk)
+        decided = models.Policy.objects.select_for_update().get(pk=policy.get_policy().pk)
         _check(_count(decided.running, account=account))
 
 

@@ -11,7 +11,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, key_lock
-from portal.services.people import people, refusals
+from portal.services.people import people, policy, refusals
 from portal.services.requests import lifecycle, notes, ownership, running
 from portal.services.runtime import limits, workers
 from portal.services.search import finding
@@ -34,19 +34,24 @@ class NotPossible(Exception):
 
 
 def submit_request(
-    *, requester: models.User, submission: UUID, account: models.Account | None = None, **submitted: str
+    *,
+    requester: models.User,
+    submission: UUID,
+    account: models.Account | None = None,
+    decided: models.Policy | None = None,
+    **submitted: str,
 ) -> models.Request:
     """Put a request into the queue; the same submission again gives the same request.
 
-    `account`: the present one, where the caller has just read it. `submitted`: the columns of `Request.SUBMITTED`.
-    Raises SubmissionReused where they differ from those of the same submission, WorkspaceNotFound for another person's
-    workspace, running.Reached where no more may run, limits.Limited for one too many a minute.
+    `account`, `decided`: the present ones, where the caller has just read them. `submitted`: the columns of
+    `Request.SUBMITTED`. Raises SubmissionReused where they differ from those of the same submission, WorkspaceNotFound
+    for another person's workspace, running.Reached where no more may run, limits.Limited for one too many a minute.
     """
     account = account or accounts.get_current_account()
     wanted = models.Request(account=account, requester=requester, submission=submission, **submitted)
     try:
         _check_workspace(account=account, requester=requester, uid=wanted.workspace_uid)
-        return _create_request(wanted)
+        return _create_request(wanted, decided=decided or policy.read_policy())
     except (IntegrityError, WorkspaceNotFound, running.Reached) as error:
         # Tried first and looked for afterwards: hardly any form is sent twice.
         earlier = models.Request.objects.filter(requester=requester, submission=submission).first()
@@ -76,8 +81,8 @@ def _check_workspace(*, account: models.Account, requester: models.User, uid: st
 
 
 @transaction.atomic
-def _create_request(portal_request: models.Request) -> models.Request:
-    running.take_place(account=portal_request.account, person=portal_request.requester)
+def _create_request(portal_request: models.Request, *, decided: models.Policy) -> models.Request:
+    running.take_place(decided=decided, account=portal_request.account, person=portal_request.requester)
     portal_request.paused_seconds_before = portal_request.account.key.paused_seconds
     portal_request.save(force_insert=True)
     finding.save_text(number=portal_request.pk, rows=[portal_request])
