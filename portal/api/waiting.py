@@ -1,8 +1,7 @@
-"""One look at the database for all calls that wait, at least every 50 ms while any does, and where a worker announces
-outcomes."""
+"""One look at the database for all calls that wait, at least every 50 ms while any does. On PostgreSQL workers announce
+what became of requests, which then needs no look."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,6 @@ logger = logging.getLogger(__name__)
 
 _SOONEST, _LATEST = 0.01, 0.05  # seconds between two looks; as long as ten of them take
 _PAUSE = 1.0  # seconds before a lost connection is made anew
-_UNSETTLED = (models.Request.Status.QUEUED, models.Request.Status.SENDING)
 
 
 class Goal(NamedTuple):
@@ -35,7 +33,6 @@ class Waiter:
         self.waiting: dict[asyncio.Future[None], Goal] = {}
         self._looking: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
-        self._news = asyncio.Event()
         self._has_stopped = False
         self.thread = ThreadPoolExecutor(max_workers=1)  # what the calls do must not hold it up
 
@@ -69,9 +66,7 @@ class Waiter:
         loop, took = asyncio.get_running_loop(), 0.0
         while self.waiting:
             pause = _LATEST if self._listening else max(_SOONEST, min(10 * took, _LATEST))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), pause)
-            self._news.clear()
+            await asyncio.sleep(pause)
             begun = loop.time()
             self._wake(await loop.run_in_executor(self.thread, _find_reached, set(self.waiting.values())))
             took = loop.time() - begun
@@ -83,9 +78,8 @@ class Waiter:
                 address = describe_connection(url=settings.PORTAL_LISTEN_URL)
                 async with await psycopg.AsyncConnection.connect(address, autocommit=True) as opened:
                     await opened.execute(f"LISTEN {workers.OUTCOMES}")
-                    self._news.set()  # of what came before anybody listened
-                    async for _ in opened.notifies():
-                        self._news.set()
+                    async for news in opened.notifies():
+                        self._wake({Goal(models.Request, int(number)) for number in news.payload.split()})
             except psycopg.Error:
                 logger.warning("Workers' announcements cannot be heard; outcomes are looked for every 50 ms.")
             await asyncio.sleep(_PAUSE)
@@ -94,7 +88,7 @@ class Waiter:
 def _find_reached(goals: Collection[Goal]) -> set[Goal]:
     requests = [goal.number for goal in goals if goal.kind is models.Request]
     workstations = [goal.number for goal in goals if goal.kind is models.Workstation]
-    settled = models.Request.objects.filter(pk__in=requests).exclude(status__in=_UNSETTLED)
+    settled = models.Request.objects.filter(pk__in=requests).exclude(status__in=models.Request.AWAITED)
     ended = models.Workstation.objects.filter(pk__in=workstations, ended_at__isnull=False)
     try:
         return {Goal(rows.model, number) for rows in (settled, ended) for number in rows.values_list("pk", flat=True)}

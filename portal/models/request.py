@@ -85,6 +85,8 @@ class Request(Audited):
         UNKNOWN = "UNKNOWN", _("Checking")
         CANCELLED = "CANCELLED", _("Cancelled")
 
+    AWAITED = (Status.QUEUED, Status.SENDING)  # the outcome of the next attempt is still ahead
+
     class Type(models.TextChoices):
         """The types of the provider's contract. A request may have others: the provider's list says which."""
 

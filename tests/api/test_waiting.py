@@ -14,6 +14,7 @@ from tests.worker.running import await_row, await_that, run_worker, unusable_tab
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MANY = 5 * application.THREADS
+_LISTENING = "FROM pg_stat_activity WHERE query = 'LISTEN portal_outcomes' AND datname = current_database()"
 
 
 def test_many_that_wait_hold_up_nobody(program, server):
@@ -38,21 +39,26 @@ def test_a_real_worker_s_outcomes_are_seen(program):
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite notifies nobody")
 def test_an_outcome_is_announced_to_who_waits(program, monkeypatch):
-    monkeypatch.setattr(waiting, "_LATEST", 10 * PATIENCE)  # nobody looks by the clock
     with run_worker():
+        assert program.post().status_code == 200
+        await_that(_is_heard)
+        monkeypatch.setattr(waiting, "_LATEST", 10 * PATIENCE)  # nobody looks by the clock
         assert program.post().status_code == 200
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite notifies nobody")
 def test_without_the_announcements_outcomes_are_looked_for(program, server, caplog):
     answer = program.begin_post()
-    listening = "FROM pg_stat_activity WHERE query = 'LISTEN portal_outcomes' AND datname = current_database()"
-    await_that(lambda: bool(execute(f"SELECT 1 {listening}")))
-    execute(f"SELECT pg_terminate_backend(pid) {listening}")
+    await_that(_is_heard)
+    execute(f"SELECT pg_terminate_backend(pid) {_LISTENING}")
     await_that(lambda: "announcements cannot be heard" in caplog.text)
     factories.finish(factories.claim())
     assert answer.result(PATIENCE).status_code == 200
-    await_that(lambda: bool(execute(f"SELECT 1 {listening}")))
+    await_that(_is_heard)
+
+
+def _is_heard() -> bool:
+    return bool(execute(f"SELECT 1 {_LISTENING}"))
 
 
 def test_at_sigterm_nobody_waits_any_longer(program, server):

@@ -38,6 +38,7 @@ class Batch:
     account: models.Account | None = None  # given where it is not to be looked for what may be claimed
     is_any_due: bool = True  # as the look says, where there is one
     recorded: list[Delivery] = field(default_factory=list)
+    requests: list[models.Request] = field(default_factory=list)  # of what is recorded
     broken: list[Delivery] = field(default_factory=list)  # what could not be recorded with the others, nor in part
     claimed: list[dispatch.Call] = field(default_factory=list)
 
@@ -52,8 +53,7 @@ def commit_batch(*, batch: Batch, worker: str) -> None:
         return
     with transaction.atomic(), audit.collect_events():
         key = _save_results(batch, key=key_lock.lock_key(account=batch.account))
-        if batch.recorded:
-            workers.announce_outcomes()
+        workers.announce_outcomes(requests=batch.requests)
         if may_claim:
             most = min(batch.most, LARGEST)
             batch.claimed += dispatch.claim_with_key(key=key, worker=worker, most=most, boottime=boottime)
@@ -70,7 +70,7 @@ def _save_results(batch: Batch, *, key: models.Key) -> models.Key:
             continue
         try:
             with audit.collect_events():
-                results.save_result(key=key, call=delivery.call, result=delivery.result)
+                batch.requests += results.save_result(key=key, call=delivery.call, result=delivery.result)
         except Exception as error:
             if is_unable(error):
                 raise

@@ -20,30 +20,33 @@ from portal.services.search import finding
 @transaction.atomic
 def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     """Write what the call ended in, in a transaction of its own. Safe to repeat after an error."""
-    save_result(key=_lock_key(call), call=call, result=result)
-    workers.announce_outcomes()
+    workers.announce_outcomes(requests=save_result(key=_lock_key(call), call=call, result=result))
 
 
 @transaction.atomic
-def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result) -> None:
-    """Write what the call ended in, under its account's locked key and in the caller's transaction: all, or nothing."""
+def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result) -> list[models.Request]:
+    """Write what the call ended in, under its account's locked key and in the caller's transaction: all, or nothing.
+
+    Returns its request; empty where the database has gone back.
+    """
     attempt = _lock_attempt(call, key=key, workstation=result.value)
     if attempt is None:
         _keep_lost(call, result=result)
-        return
+        return []
     taken = _find_taken(attempt)
     ours = _end_attempt(attempt, key=key, result=result, taken=taken)
     if result.response is not None:
         contract_drift.note_deviations(deviations=result.response.deviations, request_number=attempt.request_id)
     if not ours:
         _record_late(attempt=attempt, result=result, taken=taken)
-        return
+        return [attempt.request]
     before = attempt.request.status
     mirrors = _use_result(result, key=key, attempt=attempt, taken=taken)
     # Only now: the event keeps what the rows are after all that followed from the response.
     finding.save_text(number=attempt.request_id, rows=[attempt])
     detail = {"outcome": attempt.outcome, "failure": attempt.failure, "before": before, "after": attempt.request.status}
     audit.record(Verb.RESPONSE, attempt, detail=detail, rows=[attempt, attempt.request, *mirrors])
+    return [attempt.request]
 
 
 def record_unreadable(*, call: dispatch.Call, result: dispatch.Result) -> None:

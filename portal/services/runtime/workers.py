@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -93,9 +94,10 @@ def wake_workers(*, work: Work = Work.ANY) -> None:
     _notify(channel=CHANNEL, payload=work)
 
 
-def announce_outcomes() -> None:
-    """Notify who waits for what becomes of requests, when the transaction commits; on SQLite they look often."""
-    _notify(channel=OUTCOMES)
+def announce_outcomes(*, requests: Iterable[models.Request]) -> None:
+    """Notify who waits for what became of these, when the transaction commits; on SQLite they look often."""
+    if known := [str(one.pk) for one in requests if one.status not in models.Request.AWAITED]:
+        _notify(channel=OUTCOMES, payload=" ".join(known))
 
 
 def can_notify() -> bool:
