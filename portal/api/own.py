@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, StreamingHttpResponse
@@ -16,6 +16,7 @@ from django.urls import path, resolve
 from ninja import NinjaAPI
 from ninja.errors import HttpError
 from ninja.security import HttpBearer
+from pydantic import Field
 
 from portal import models
 from portal.api import schemas
@@ -33,8 +34,11 @@ from portal.web.streams import limit_streams
 
 PREFIX = "/api/"
 _MOST_DAYS = 366
-_WORD = re.compile("[0-9A-Za-z_-]{1,32}")
-_FIRST, _LAST = date(1970, 1, 1), date(2199, 12, 31)
+
+_Word = Annotated[str, Field(pattern="^[0-9A-Za-z_-]{0,32}$")]  # the audit log has it
+_Number = Annotated[int, Field(ge=0, le=models.MAX_ID)]
+_Limit = Annotated[int, Field(ge=1, le=100)]
+_Day = Annotated[date, Field(ge=date(1970, 1, 1), le=date(2199, 12, 31))]
 
 
 class Bearer(HttpBearer):
@@ -106,31 +110,17 @@ def _find_numbers(person: models.User, lookups: dict[str, Any], part: finding.Sl
 
 @api.get("/requests", response=schemas.RequestsOut)
 def list_requests(
-    request: _Asked, status: str = "", type: str = "", before: int = models.MAX_ID, limit: int = 50
+    request: _Asked, status: _Word = "", type: _Word = "", before: _Number = models.MAX_ID, limit: _Limit = 50
 ) -> schemas.RequestsOut:
     lookups = _read_filters(status=status, type=type)
-    part = finding.Slice(below=_bound_id(before), limit=_bound_limit(limit))
+    part = finding.Slice(below=before, limit=limit)
     numbers = _find_numbers(request.user, lookups, part)
     rows = [schemas.RequestOut.describe(row) for row in _list_visible(request).filter(pk__in=numbers).order_by("-pk")]
     return schemas.RequestsOut(data=rows, before=numbers[-1] if len(numbers) == limit else None)
 
 
 def _read_filters(**asked: str) -> dict[str, str]:
-    """Those that are given, and that a request can have: they stand in the audit log."""
-    given = {name: value for name, value in asked.items() if value}
-    if not all(_WORD.fullmatch(value) for value in given.values()):
-        raise HttpError(422, "status and type must be words of 32 letters, digits, - and _ at most.")
-    return given
-
-
-def _bound_limit(limit: int) -> int:
-    if not 1 <= limit <= 100:
-        raise HttpError(422, "limit must be from 1 to 100.")
-    return limit
-
-
-def _bound_id(number: int) -> int:
-    return max(0, min(number, models.MAX_ID))
+    return {name: value for name, value in asked.items() if value}
 
 
 @api.get("/requests/{int:number}", response=schemas.RequestDetailOut)
@@ -145,7 +135,7 @@ def read_request(request: _Asked, number: int) -> schemas.RequestDetailOut:
 
 
 def _find_request(request: _Asked, number: int) -> models.Request:
-    return get_object_or_404(_list_visible(request), pk=_bound_id(number))
+    return get_object_or_404(_list_visible(request), pk=min(number, models.MAX_ID))
 
 
 @api.post("/requests/{int:number}/cancel", response=schemas.RequestOut)
@@ -180,9 +170,10 @@ def change_end(request: _Asked, uid: str, asked: schemas.LifetimeIn) -> schemas.
 @api.get("/key", response=schemas.KeyOut)
 def read_key(request: _Asked) -> schemas.KeyOut:
     key = accounts.get_current_account().key
-    cause = key.cause_title if key.is_paused else ""
-    times = {"paused_at": key.paused_at, "paused_until": key.paused_until} if key.is_paused else {}
-    return schemas.KeyOut(state=key.state, cause=cause, **({"paused_at": None, "paused_until": None} | times))
+    if not key.is_paused:
+        return schemas.KeyOut(state=key.state, cause="", paused_at=None, paused_until=None)
+    times = {"paused_at": key.paused_at, "paused_until": key.paused_until}
+    return schemas.KeyOut(state=key.state, cause=key.cause_title, **times)
 
 
 @api.get("/limits", response=list[schemas.LimitOut])
@@ -193,10 +184,8 @@ def list_limits(request: _Asked) -> list[schemas.LimitOut]:
 
 
 @api.get("/usage", response=list[schemas.DayOut])
-def read_usage(request: _Asked, since: date, until: date) -> list[schemas.DayOut]:
+def read_usage(request: _Asked, since: _Day, until: _Day) -> list[schemas.DayOut]:
     """By day, of oneself, or of everybody for who may see all."""
-    if since < _FIRST or until > _LAST:
-        raise HttpError(422, "days must be from 1970 to 2199.")
     if not timedelta() <= until - since < timedelta(days=_MOST_DAYS):
         raise HttpError(422, f"since and until must be at most {_MOST_DAYS} days apart.")
     person = None if request.user.has_perm("portal.see_all") else request.user
@@ -209,22 +198,22 @@ def read_usage(request: _Asked, since: date, until: date) -> list[schemas.DayOut
 
 @api.get("/events", response=schemas.EventsOut)
 def list_events(
-    request: _Asked, number: int | None = None, before: int = models.MAX_ID, limit: int = 50
+    request: _Asked, number: _Number | None = None, before: _Number = models.MAX_ID, limit: _Limit = 50
 ) -> schemas.EventsOut:
     """The audit log, or what it has of one request, for who may see it."""
     if not request.user.has_perms(("portal.see_all", "portal.view_event")):
         raise HttpError(403, "only who may see the audit log may list events.")
-    rows = models.Event.objects.filter(pk__lt=_bound_id(before)).order_by("-pk")
+    rows = models.Event.objects.filter(pk__lt=before).order_by("-pk")
     if number is not None:
-        rows = rows.filter(request_number=_bound_id(number))
-    found = list(rows[: _bound_limit(limit)])
+        rows = rows.filter(request_number=number)
+    found = list(rows[:limit])
     data = [schemas.EventOut.from_orm(row) for row in found]
     return schemas.EventsOut(data=data, before=found[-1].pk if len(found) == limit else None)
 
 
 @api.get("/exports/requests.{form}")
 @limit_streams
-def export_requests(request: _Asked, form: str, status: str = "", type: str = "") -> StreamingHttpResponse:
+def export_requests(request: _Asked, form: str, status: _Word = "", type: _Word = "") -> StreamingHttpResponse:
     """All that one may see, as csv or jsonl, with the columns of docs/export.md; that is recorded."""
     if form not in exporting.CONTENT_TYPES:
         raise Http404
