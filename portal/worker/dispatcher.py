@@ -34,7 +34,7 @@ class Dispatcher(watchdog.Part):
         self._calls: queue.SimpleQueue[dispatch.Call | None] = queue.SimpleQueue()
         self._brought: queue.SimpleQueue[batch.Delivery] = queue.SimpleQueue()
         self._unrecorded: deque[batch.Delivery] = deque()
-        self._broken: deque[batch.Delivery] = deque()  # to be recorded one by one
+        self._apart: deque[batch.Delivery] = deque()  # to be recorded one by one
         self._stubborn: set[int] = set()  # the attempts of those for which no way of recording has worked
         self._unconfirmed: list[dispatch.Call] = []  # claimed, unless the commit that was not confirmed has failed
         self._wrote_for = 0.0  # seconds of the last batch, where it was one of several
@@ -87,7 +87,7 @@ class Dispatcher(watchdog.Part):
     def _is_drained(self) -> bool:
         stuck = sum(sender.is_stuck for sender in self._senders)
         is_quiet = self._idle + stuck >= len(self._senders) and self._brought.empty()
-        is_recorded = not self._unrecorded and all(one.call.attempt_id in self._stubborn for one in self._broken)
+        is_recorded = not self._unrecorded and all(one.call.attempt_id in self._stubborn for one in self._apart)
         return self._stopping.is_set() and is_quiet and is_recorded and not self._unconfirmed
 
     def _try_to_work(self) -> None:
@@ -98,7 +98,7 @@ class Dispatcher(watchdog.Part):
             while self._commit_batch():
                 self._thread.advance()
                 self._let_others_write()
-            self._record_broken()
+            self._record_apart()
         except DatabaseError as error:
             logger.warning("%s What is sent and recorded waits; tried again in a moment.", describe_failure(error))
             self._recover()
@@ -139,10 +139,10 @@ class Dispatcher(watchdog.Part):
             if is_unable(error) or not self._unrecorded:
                 raise
             logger.exception("What was brought together could not be recorded together; it is recorded one by one.")
-            present.recorded, present.broken, present.claimed = [], list(self._unrecorded), []
-        for _ in present.recorded + present.broken:
+            present.recorded, present.apart, present.claimed = [], list(self._unrecorded), []
+        for _ in present.recorded + present.apart:
             self._unrecorded.popleft()
-        self._broken += present.broken
+        self._apart += present.apart
         self._send(present.claimed)
         if account is None or present.claimed:
             self._last = present
@@ -155,14 +155,14 @@ class Dispatcher(watchdog.Part):
             self._idle -= 1
             self._calls.put(call)
 
-    def _record_broken(self) -> None:
+    def _record_apart(self) -> None:
         """Each in a transaction of its own. Raises DatabaseError where the database cannot do it now."""
-        for _ in range(len(self._broken)):
-            delivery = self._broken[0]
-            self._broken.rotate(-1)  # whatever becomes of it, the others are tried before it is tried again
+        for _ in range(len(self._apart)):
+            delivery = self._apart[0]
+            self._apart.rotate(-1)  # whatever becomes of it, the others are tried before it is tried again
             self._thread.advance()
             if self._record(delivery):
-                self._broken.pop()
+                self._apart.pop()
                 self._stubborn.discard(delivery.call.attempt_id)
 
     def _record(self, delivery: batch.Delivery) -> bool:

@@ -1,6 +1,5 @@
 """Group commit: one transaction records what a worker's senders have brought and claims requests for them."""
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,13 +7,10 @@ from dataclasses import dataclass, field
 from django.db import transaction
 
 from portal import agentstation, models
-from portal.db import is_unable
 from portal.services import audit
 from portal.services.key import key_lock
 from portal.services.requests import dispatch, results
 from portal.services.runtime import workers
-
-logger = logging.getLogger(__name__)
 
 LARGEST = 16  # results, and claims
 LONGEST = 0.05  # seconds of recording; others wait for the key meanwhile
@@ -39,12 +35,13 @@ class Batch:
     is_any_due: bool = True  # as the look says, where there is one
     recorded: list[Delivery] = field(default_factory=list)
     requests: list[models.Request] = field(default_factory=list)  # of what is recorded
-    broken: list[Delivery] = field(default_factory=list)  # what could not be recorded with the others, nor in part
+    apart: list[Delivery] = field(default_factory=list)  # to be recorded by themselves
     claimed: list[dispatch.Call] = field(default_factory=list)
 
 
 def commit_batch(*, batch: Batch, worker: str) -> None:
-    """Record first: that frees what the team may have in flight. Takes no lock where there is nothing to do."""
+    """All of it, or nothing. Record first: that frees what the team may have in flight. Takes no lock where there is
+    nothing to do."""
     boottime = agentstation.boottime()
     if batch.account is None:
         batch.account, batch.is_any_due = dispatch.look_for_requests()
@@ -52,31 +49,21 @@ def commit_batch(*, batch: Batch, worker: str) -> None:
     if not (batch.brought or may_claim):
         return
     with transaction.atomic(), audit.collect_events():
-        key = _save_results(batch, key=key_lock.lock_key(account=batch.account))
+        key = key_lock.lock_key(account=batch.account)
+        _save_results(batch, key=key)
         workers.announce_outcomes(requests=batch.requests)
         if may_claim:
             most = min(batch.most, LARGEST)
             batch.claimed += dispatch.claim_with_key(key=key, worker=worker, most=most, boottime=boottime)
 
 
-def _save_results(batch: Batch, *, key: models.Key) -> models.Key:
-    """Each in a savepoint. Returns the locked key as it is then."""
+def _save_results(batch: Batch, *, key: models.Key) -> None:
     begun_at = time.monotonic()
     for delivery in batch.brought[:LARGEST]:
         if batch.recorded and time.monotonic() - begun_at > LONGEST:
             break
         if delivery.call.account_id != key.account_id:
-            batch.broken.append(delivery)  # another key's lock is for another transaction
+            batch.apart.append(delivery)  # another key's lock is for another transaction
             continue
-        try:
-            with audit.collect_events():
-                batch.requests += results.save_result(key=key, call=delivery.call, result=delivery.result)
-        except Exception as error:
-            if is_unable(error):
-                raise
-            logger.info("The response to attempt %d is recorded by itself: %s", delivery.call.attempt_id, error)
-            batch.broken.append(delivery)
-            key = key_lock.lock_key(account=key.account)  # as it was before
-        else:
-            batch.recorded.append(delivery)
-    return key
+        batch.requests += results.save_result(key=key, call=delivery.call, result=delivery.result)
+        batch.recorded.append(delivery)

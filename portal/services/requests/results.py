@@ -23,7 +23,6 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     workers.announce_outcomes(requests=save_result(key=_lock_key(call), call=call, result=result))
 
 
-@transaction.atomic
 def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result) -> list[models.Request]:
     """Write what the call ended in, under its account's locked key and in the caller's transaction: all, or nothing.
 
