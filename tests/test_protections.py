@@ -206,8 +206,11 @@ def write_attempt_after_the_call(monkeypatch) -> None:
 
 
 def retry_blindly(monkeypatch) -> None:
-    queued = lifecycle.Next(status=models.Request.Status.QUEUED)
-    monkeypatch.setattr(lifecycle, "plan_next", lambda **_: queued)
+    def queue_again(*, portal_request: models.Request, **_: Any) -> None:
+        queued = models.Request.Status.QUEUED
+        lifecycle.move_request(portal_request=portal_request, status=queued, count_attempt=True)
+
+    monkeypatch.setattr(lifecycle, "move_on", queue_again)
 
 
 def reconcile_nothing(monkeypatch) -> None:

@@ -1,7 +1,7 @@
-"""Moves a locked request from one status to the next, and plans what becomes of it after an attempt that failed."""
+"""Moves a locked request from one status to the next, also to where it goes after an attempt that failed."""
 
-from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from django.db.models import F
 
@@ -67,45 +67,27 @@ def make_unknown(*, portal_request: models.Request, count_attempt: bool) -> Chan
 def move_on(
     *, portal_request: models.Request, failure: failures.Failure, is_spared: bool, retry_after: float | None
 ) -> None:
-    """Move the request on as `plan_next` says, after an attempt that failed, or was found out to have failed."""
-    is_sending = portal_request.status == models.Request.Status.SENDING  # else the attempt is counted already
-    attempt_count = portal_request.attempt_count + is_sending
-    step = plan_next(failure=failure, attempt_count=attempt_count, is_spared=is_spared, retry_after=retry_after)
-    move_request(
-        portal_request=portal_request,
-        status=step.status,
-        failure=failure,
-        delay=step.delay,
-        to_back=step.to_back,
-        count_attempt=step.counts and is_sending,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Next:
-    status: models.Request.Status
-    delay: float = 0.0  # seconds before it is tried again
-    counts: bool = True  # against the limit
-    # Behind the others of its requester, so that what meets the pause again and again does not block them.
-    to_back: bool = False
-
-
-def plan_next(*, failure: failures.Failure, attempt_count: int, is_spared: bool, retry_after: float | None) -> Next:
-    """What the catalogue says for a failure at this number of counted attempts, this one included.
+    """Move the request on as the catalogue says, after an attempt that failed, or was found out to have failed.
 
     `is_spared`: another request has failed in this way already, and the key is paused for it.
     """
-    status = models.Request.Status
+    states = models.Request.Status
+    is_sending = portal_request.status == states.SENDING  # else the attempt is counted already
+    attempt_count = portal_request.attempt_count + is_sending
+    is_last = failure.retry is failures.Retry.FEW and attempt_count >= MAX_ATTEMPTS
+    move = partial(move_request, portal_request=portal_request, failure=failure)
     if is_spared:
-        return Next(status=status.QUEUED, counts=False, to_back=True)
-    if failure.may_exist:
-        return Next(status=status.UNKNOWN)
-    if failure.retry is failures.Retry.NEVER or (failure.retry is failures.Retry.FEW and attempt_count >= MAX_ATTEMPTS):
-        return Next(status=status.FAILED)
-    return Next(
-        status=status.QUEUED,
-        delay=pace.choose_delay(attempt_count=attempt_count, retry_after=retry_after),
-        # What is tried until it works must not use up the few tries that another failure has.
-        counts=failure.retry is not failures.Retry.UNTIL_IT_WORKS,
-        to_back=failure.pause is failures.Pause.UNTIL_RETRY_AFTER,
-    )
+        # Behind the others of its requester, so that what meets the pause again and again does not block them.
+        move(status=states.QUEUED, to_back=True)
+    elif failure.may_exist:
+        move(status=states.UNKNOWN, count_attempt=is_sending)
+    elif failure.retry is failures.Retry.NEVER or is_last:
+        move(status=states.FAILED, count_attempt=is_sending)
+    else:
+        move(
+            status=states.QUEUED,
+            delay=pace.choose_delay(attempt_count=attempt_count, retry_after=retry_after),
+            to_back=failure.pause is failures.Pause.UNTIL_RETRY_AFTER,
+            # What is tried until it works must not use up the few tries that another failure has.
+            count_attempt=is_sending and failure.retry is not failures.Retry.UNTIL_IT_WORKS,
+        )
