@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _ASKED_AT_ONCE = 20  # requests in one transaction, which is over soon
 _MOST_NAMED = 50  # newcomers named in an event
+_QUESTION_DEPENDS_ON = ("operator_note", "attempt_count", "cancel_requested_at")  # what a question to people depends on
 SLOWEST = 60.0  # seconds between scans while something is to be reconciled
 
 
@@ -57,13 +58,11 @@ def reconcile_requests(*, client: agentstation.Client, steady: steady_clock.Stea
     if decisions:
         database_moved.check_database()
     found = [facts for facts, decision in decisions if decision.verdict is matching.Verdict.FOUND]
-    for facts in found:
+    giving = found or [facts for facts, decision in decisions if not _is_question(facts, decision=decision)]
+    for facts in giving:
         _reconcile(facts.portal_request.pk, account=account, this_round=this_round)
     if found:
         return  # they show how long the lists lag, which the next round takes into account
-    giving = [facts for facts, decision in decisions if not _is_question(facts, decision=decision)]
-    for facts in giving:
-        _reconcile(facts.portal_request.pk, account=account, this_round=this_round)
     # What one request is about to be given is no question about another: people are asked once all has been given.
     if giving:
         decisions = _decide_all(account=account, this_round=this_round)
@@ -163,14 +162,9 @@ def _ask(questions: Iterable[_Decided], *, account: models.Account) -> None:
     rows = _list_open(account).filter(status=models.Request.Status.UNKNOWN).select_for_update(of=("self",))
     stored = {row.pk: row for row in rows.filter(pk__in=[facts.portal_request.pk for facts, _ in questions])}
     for facts, decision in questions:
-        row = stored.get(facts.portal_request.pk)
-        if row is not None and _is_as_before(row, facts.portal_request):
+        before, row = facts.portal_request, stored.get(facts.portal_request.pk)
+        if row is not None and all(getattr(row, name) == getattr(before, name) for name in _QUESTION_DEPENDS_ON):
             _set_review_note(row, note=decision.note, evidence=_describe_evidence(facts))
-
-
-def _is_as_before(row: models.Request, before: models.Request) -> bool:
-    names = ("operator_note", "attempt_count", "cancel_requested_at")
-    return all(getattr(row, name) == getattr(before, name) for name in names)
 
 
 def _describe_evidence(facts: unresolved.Facts) -> dict[str, Any]:
@@ -190,13 +184,10 @@ def _describe_evidence(facts: unresolved.Facts) -> dict[str, Any]:
 def _carry_out(portal_request: models.Request, *, decision: matching.Decision, evidence: dict[str, Any]) -> None:
     # An event names it: it is kept from being pruned.
     models.Scan.objects.filter(pk=evidence["scan"], is_evidence=False).update(is_evidence=True)
-    match decision.verdict:
-        case matching.Verdict.FOUND if decision.newcomer is not None:
-            _adopt(portal_request, workstation_id=decision.newcomer.id, evidence=evidence)
-        case _ if decision.verdict is matching.Verdict.NOT_CREATED or _is_unwanted(portal_request, decision=decision):
-            _settle_not_created(portal_request, evidence=evidence)
-        case _:
-            _set_review_note(portal_request, note=decision.note, evidence=evidence)
+    if decision.newcomer is not None:
+        _adopt(portal_request, workstation_id=decision.newcomer.id, evidence=evidence)
+    else:  # nothing was created, or nobody wants it any more
+        _settle_not_created(portal_request, evidence=evidence)
 
 
 def _is_unwanted(portal_request: models.Request, *, decision: matching.Decision) -> bool:
