@@ -1,7 +1,6 @@
 """The circuit breaker of the key, for the whole team: ACTIVE, PAUSED, or RESUMING with one attempt at a time."""
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -251,22 +250,17 @@ def resume_key(*, actor: models.User, account: models.Account) -> None:
     workers.wake_workers()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Probe:
-    """A probe that was claimed: the `number`th, and in which pause; None: in none."""
-
-    number: int
-    paused_at: datetime | None
-
-
 def request_probe(*, key: models.Key) -> None:
     """Have a worker probe the locked key. One that is under way may have been answered before: another follows it."""
     if not key.is_paused:
         key.change(probes=0, probe_at=clock.read_clock())
 
 
-def claim_probe(*, account: models.Account) -> Probe | None:
-    """Take the probe that is due, if one is, and put off the next one, so that no two are made at once."""
+def claim_probe(*, account: models.Account) -> models.Key | None:
+    """Take the probe that is due, if one is, and put off the next one, so that no two are made at once.
+
+    Returns the key as it is then: with the probe's number, and the pause in which it is made, if in one.
+    """
     with key_lock.holding(account=account) as key:
         now = clock.read_clock()
         end_timed_pause(key=key, now=now)
@@ -278,14 +272,14 @@ def claim_probe(*, account: models.Account) -> Probe | None:
         key.probes += 1
         key.probe_at = now + timedelta(seconds=_probe_interval(key))
         key.save(update_fields=["probes", "probe_at"])
-        return Probe(number=key.probes, paused_at=key.paused_at)
+        return key
 
 
 def _probe_interval(key: models.Key) -> float:
     return _double(_FIRST_PROBE, key.probes, _LONGEST_PROBE)
 
 
-def note_probe(*, account: models.Account, probe: Probe, failure: failures.Failure | None) -> None:
+def note_probe(*, account: models.Account, probe: models.Key, failure: failures.Failure | None) -> None:
     """What a probe found. One that passed ends the pause in which it was made, unless that has become an operator's;
     one whose key was refused begins one. Of another pause it says nothing."""
     with key_lock.holding(account=account) as key:
@@ -299,5 +293,5 @@ def note_probe(*, account: models.Account, probe: Probe, failure: failures.Failu
                 workers.wake_workers()
         elif failure is not None and failure.pause.is_lasting:
             _pause_for_operator(key=key, failure=failure, now=now, number=None, is_probe=True)
-        elif failure is None and key.probes == probe.number:
+        elif failure is None and key.probes == probe.probes:
             key.change(probe_at=None)

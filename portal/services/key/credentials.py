@@ -161,17 +161,10 @@ def _change_account(*, credential: models.Credential, actor: models.User | None)
     account.retired_at = None
     account.save()
     key, _is_new = models.Key.objects.get_or_create(account=account)
+    values = {name: getattr(credential, name) for name in ("base_url", "is_sandbox", "seen_at", "seen_on")}
+    values |= {"accepted_at": Now(), "accepted_by": actor}
     accepted, _is_new = models.Credential.objects.get_or_create(
-        account=account,
-        fingerprint=credential.fingerprint,
-        defaults={
-            "base_url": credential.base_url,
-            "is_sandbox": credential.is_sandbox,
-            "seen_at": credential.seen_at,
-            "seen_on": credential.seen_on,
-            "accepted_at": Now(),
-            "accepted_by": actor,
-        },
+        account=account, fingerprint=credential.fingerprint, defaults=values
     )
     detail = {"is_same_account": False, "before": _list_accepted(former), "after": _list_accepted(account)}
     rows = [former, account, key, accepted]
