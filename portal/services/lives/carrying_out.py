@@ -15,8 +15,6 @@ from django.utils.translation import gettext as _
 
 from portal import models
 from portal.models.clock import Now
-from portal.models.event import Verb
-from portal.services import audit
 from portal.services.key import accounts, steady_clock
 from portal.services.lives import ends, idle
 from portal.services.mirrors import releases
@@ -109,12 +107,8 @@ def _release(row: models.Workstation) -> bool:
         if row.end_is_idle:
             rows.select_for_update().first()  # as whoever opens a connection does
             rows = idle.list_unused(rows=rows)
-        if not releases.mark_release_requested(workstation=row, rows=rows, actor=None):
-            return False
-        detail = audit.describe_moment(row=row, column="release_requested_at")
         reason = _("Nobody used it for a long time.") if row.end_is_idle else _("The end of its lifetime was reached.")
-        audit.record(Verb.REQUEST_RELEASE, row, detail=detail, reason=reason)
-    return True
+        return releases.mark_release_requested(workstation=row, rows=rows, actor=None, reason=reason)
 
 
 @transaction.atomic

@@ -46,10 +46,8 @@ def request_release(*, actor: models.User, workstation: models.Workstation, reas
     Whoever releases what somebody else asked for says why.
     """
     rows = models.Workstation.objects.filter(ended_at=None, release_requested_at=None)
-    if not mark_release_requested(workstation=workstation, rows=rows, actor=actor):
+    if not mark_release_requested(workstation=workstation, rows=rows, actor=actor, reason=reason):
         raise NotLive(_("This workstation has ended, or is already being released."))
-    detail = audit.describe_moment(row=workstation, column="release_requested_at")
-    audit.record(Verb.REQUEST_RELEASE, workstation, by=actor, detail=detail, reason=reason)
 
 
 @transaction.atomic
@@ -64,7 +62,7 @@ def request_releases(*, actor: models.User, workstations: Iterable[models.Workst
 
 
 def mark_release_requested(
-    *, workstation: models.Workstation, rows: QuerySet[models.Workstation], actor: models.User | None
+    *, workstation: models.Workstation, rows: QuerySet[models.Workstation], actor: models.User | None, reason: str
 ) -> bool:
     """Let the workstation be released at once, in the caller's transaction. False where it is not among the rows.
 
@@ -73,6 +71,8 @@ def mark_release_requested(
     if not workstation.update_where(rows, release_requested_at=Now(), release_requested_by=actor, release_due_at=Now()):
         return False
     workers.wake_workers(work=workers.Work.RELEASES)
+    detail = audit.describe_moment(row=workstation, column="release_requested_at")
+    audit.record(Verb.REQUEST_RELEASE, workstation, by=actor, detail=detail, reason=reason)
     return True
 
 

@@ -100,7 +100,5 @@ def release_orphan(*, actor: models.User, workstation: models.Workstation, reaso
     current = accounts.get_current_account()
     key_lock.lock_key(account=current)  # a request may be about to be given it
     orphans = models.Workstation.objects.live().orphans().filter(account=current, release_requested_at=None)
-    if not releases.mark_release_requested(workstation=workstation, rows=orphans, actor=actor):
+    if not releases.mark_release_requested(workstation=workstation, rows=orphans, actor=actor, reason=reason):
         raise submissions.NotPossible(_("This workstation has ended, has an owner, or is already being released."))
-    change = audit.describe_moment(row=workstation, column="release_requested_at")
-    audit.record(Verb.REQUEST_RELEASE, workstation, by=actor, detail=change, reason=reason)
