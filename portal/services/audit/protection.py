@@ -24,15 +24,8 @@ _CONTAINS = {"sqlite": "{row} IN (SELECT value FROM json_each(t.ids))", "postgre
 def list_rules() -> list[Rule]:
     of_attempt = "(SELECT a.request_id FROM portal_attempt a WHERE a.id = OLD.attempt_id)"
     claim = ("id", "request_id", "number", "worker", "token", "key_fingerprint", "claimed_at", "claimed_tick")
-    submission = (
-        "id",
-        "account_id",
-        "requester_id",
-        "submission",
-        *models.Request.SUBMITTED,
-        "other_fields",
-        "created_at",
-    )
+    origin = ("id", "account_id", "requester_id", "submission")
+    submission = (*origin, *models.Request.SUBMITTED, "other_fields", "created_at")
     skips = f"NEW.last NOT BETWEEN OLD.last + 1 AND OLD.last + {_MOST_NUMBERS}"
     # Of a request that is there all events stay; what an event changed goes after it.
     is_needed = "EXISTS (SELECT 1 FROM portal_request r WHERE r.id = OLD.request_number)"

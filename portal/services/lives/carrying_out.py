@@ -25,15 +25,11 @@ _LAST = timedelta(minutes=5)  # between the last announcement and the end
 
 @dataclass(frozen=True, kw_only=True)
 class _End:
-    """When a workstation ends, and how long before it is announced: short lives have a part of the time."""
+    """When a workstation ends, and how long before it is announced last: short lives have a part of the time."""
 
     row: models.Workstation
     at: datetime
     life: timedelta
-
-    @property
-    def first(self) -> timedelta:
-        return min(idle.FIRST, self.life / 2)
 
     @property
     def last(self) -> timedelta:
@@ -75,14 +71,13 @@ def _add_step(account: models.Account, *, watched: steady_clock.SteadyClock) -> 
     """
     step = timedelta(seconds=watched.step)
     before = _list_ends(account).exclude(end_set_at__range=(Now() - timedelta(seconds=watched.interval), Now()))
-    moved = {name: F(name) + step for name in ("ends_at", "end_set_at", "planned_end_at")}
-    before.update(**moved)
+    before.update(**{name: F(name) + step for name in ("ends_at", "end_set_at", "planned_end_at")})
 
 
 def _announce(end: _End, *, now: datetime) -> bool:
     """Whether this end was to be announced, for the first time or the last. A late announcement moves the end."""
     row, left = end.row, end.at - now
-    warnings = 2 if left <= end.last else int(left <= end.first)
+    warnings = 2 if left <= end.last else int(left <= min(idle.FIRST, end.life / 2))
     if warnings <= row.end_warnings:
         return False
     ends_at = F("ends_at") if row.end_warnings else Greatest(F("ends_at"), Now() + end.last)

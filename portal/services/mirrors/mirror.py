@@ -73,7 +73,8 @@ def adopt_response(*, attempt: models.Attempt, workstation: agentstation.Worksta
             _store_contents(stored=workspace, workspace=entry)
             fresh.append(workspace)
         elif workspace.owner_id in (None, portal_request.requester_id):
-            _update_workspace(stored=workspace, workspace=entry)
+            workspace.change(**_describe_workspace(entry))
+            _store_contents(stored=workspace, workspace=entry)
         elif not (portal_request.workspace_uid or workspace.is_contested):
             workspace.change(owner=None, is_contested=True)
             oddity = agentstation.Deviation(kind=_CONTESTED, example={"workspace": workspace.uid})
@@ -189,16 +190,10 @@ def _store_workspace(*, account: models.Account, workspace: agentstation.Workspa
     values = _describe_workspace(workspace)
     # Not update_or_create: its lock stops whoever commits a workstation in the workspace, whom this one may wait for.
     stored, is_new = models.Workspace.objects.get_or_create(account=account, uid=workspace.uid, defaults=values)
-    if is_new:
-        _store_contents(stored=stored, workspace=workspace)
-    else:
-        _update_workspace(stored=stored, workspace=workspace)
-    return stored
-
-
-def _update_workspace(*, stored: models.Workspace, workspace: agentstation.Workspace) -> None:
-    stored.change(**_describe_workspace(workspace))
+    if not is_new:
+        stored.change(**values)
     _store_contents(stored=stored, workspace=workspace)
+    return stored
 
 
 def _store_contents(*, stored: models.Workspace, workspace: agentstation.Workspace) -> None:

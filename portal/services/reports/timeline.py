@@ -35,9 +35,8 @@ class Step:
 
     @property
     def icon(self) -> str:
-        return {"done": "check", "ok": "check", "bad": "x", "off": "x", "now": "loader", "warn": "triangle-alert"}.get(
-            self.state, ""
-        )
+        icons = {"done": "check", "ok": "check", "bad": "x", "off": "x", "now": "loader", "warn": "triangle-alert"}
+        return icons.get(self.state, "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +84,8 @@ def read_request_history(*, portal_request: models.Request, was_claimed: bool = 
 
 def list_steps(*, request_history: RequestHistory) -> list[Step]:
     portal_request, attempts = request_history.portal_request, request_history.attempts
-    steps = [
-        Step(
-            title=_("Request received"),
-            state="done",
-            text=_("From %(person)s") % {"person": portal_request.requester.label},
-            at=portal_request.created_at,
-        )
-    ]
+    sender = _("From %(person)s") % {"person": portal_request.requester.label}
+    steps = [Step(title=_("Request received"), state="done", text=sender, at=portal_request.created_at)]
     middle = [step for attempt in attempts for step in _describe_attempt(attempt)]
     middle += [_describe_decision(event) for event in request_history.events if _is_shown(event)]
     steps += sorted(middle, key=lambda step: step.at or portal_request.created_at)
@@ -128,7 +121,12 @@ def _describe_after_release(request_history: RequestHistory) -> list[Step]:
 
 def _describe_attempt(attempt: models.Attempt) -> list[Step]:
     if attempt.worker == restore.WORKER:
-        return [_describe_restored(attempt)]
+        title = _("The portal's records were restored from a backup")
+        text = _(
+            "It may have been sent after that backup was taken. The portal checks first, so that nothing is created "
+            "twice."
+        )
+        return [Step(title=title, state="warn", text=text, at=attempt.claimed_at)]
     outcome = models.Attempt.Outcome
     texts = {
         outcome.SENDING: _("The request has been sent. AgentStation usually responds within a minute."),
@@ -140,44 +138,19 @@ def _describe_attempt(attempt: models.Attempt) -> list[Step]:
     if failure := attempt.failure_row:
         text = f"{failure.title} ({attempt.http_status})." if attempt.http_status else f"{failure.title}."
     again = _("Sending, attempt %(number)s") % {"number": attempt.number}
-    step = Step(
-        title=_("Sending") if attempt.number == 1 else again,
-        state=states.get(outcome(attempt.outcome), "done"),
-        text=text,
-        quote=attempt.words,
-        at=attempt.claimed_at,
-        took=_measure_call(attempt),
-    )
-    late = getattr(attempt, "late_response", None)
-    return [step, _describe_late(late)] if late else [step]
+    title, state = _("Sending") if attempt.number == 1 else again, states.get(outcome(attempt.outcome), "done")
+    at, took = attempt.claimed_at, _measure_call(attempt)
+    steps = [Step(title=title, state=state, text=text, quote=attempt.words, at=at, took=took)]
+    if late := getattr(attempt, "late_response", None):
+        text = _("AgentStation responded after the portal had stopped waiting. The response is kept and used.")
+        steps.append(Step(title=_("Late response"), state="done", text=text, quote=late.words, at=late.came_at))
+    return steps
 
 
 def _measure_call(attempt: models.Attempt) -> float | None:
     if attempt.ended_at is None or attempt.outcome == models.Attempt.Outcome.NOT_SENT:
         return None
     return (attempt.ended_at - attempt.claimed_at).total_seconds()
-
-
-def _describe_restored(attempt: models.Attempt) -> Step:
-    return Step(
-        title=_("The portal's records were restored from a backup"),
-        state="warn",
-        text=_(
-            "It may have been sent after that backup was taken. The portal checks first, so that nothing is created "
-            "twice."
-        ),
-        at=attempt.claimed_at,
-    )
-
-
-def _describe_late(late: models.LateResponse) -> Step:
-    return Step(
-        title=_("Late response"),
-        state="done",
-        text=_("AgentStation responded after the portal had stopped waiting. The response is kept and used."),
-        quote=late.words,
-        at=late.came_at,
-    )
 
 
 def _is_shown(event: models.Event) -> bool:
