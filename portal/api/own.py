@@ -111,12 +111,12 @@ def _find_numbers(person: models.User, lookups: dict[str, Any], part: finding.Sl
 @api.get("/requests", response=schemas.RequestsOut)
 def list_requests(
     request: _Asked, status: _Word = "", type: _Word = "", before: _Number = models.MAX_ID, limit: _Limit = 50
-) -> schemas.RequestsOut:
+) -> dict[str, Any]:
     lookups = _read_filters(status=status, type=type)
     part = finding.Slice(below=before, limit=limit)
     numbers = _find_numbers(request.user, lookups, part)
-    rows = [schemas.RequestOut.describe(row) for row in _list_visible(request).filter(pk__in=numbers).order_by("-pk")]
-    return schemas.RequestsOut(data=rows, before=numbers[-1] if len(numbers) == limit else None)
+    rows = _list_visible(request).filter(pk__in=numbers).order_by("-pk")
+    return {"data": rows, "before": numbers[-1] if len(numbers) == limit else None}
 
 
 def _read_filters(**asked: str) -> dict[str, str]:
@@ -124,14 +124,14 @@ def _read_filters(**asked: str) -> dict[str, str]:
 
 
 @api.get("/requests/{int:number}", response=schemas.RequestDetailOut)
-def read_request(request: _Asked, number: int) -> schemas.RequestDetailOut:
+def read_request(request: _Asked, number: int) -> models.Request:
     """With its timeline, as on its page."""
     past = timeline.read_request_history(portal_request=_find_request(request, number))
     row = past.portal_request
     is_waiting = row.status == models.Request.Status.QUEUED
     position = fair_queue.find_position(portal_request=row) if is_waiting else None
-    steps = [schemas.StepOut.describe(step) for step in timeline.list_steps(request_history=past)]
-    return schemas.RequestDetailOut.describe(row, position=position, timeline=steps)
+    vars(row).update(position=position, timeline=timeline.list_steps(request_history=past))
+    return row
 
 
 def _find_request(request: _Asked, number: int) -> models.Request:
@@ -139,7 +139,7 @@ def _find_request(request: _Asked, number: int) -> models.Request:
 
 
 @api.post("/requests/{int:number}/cancel", response=schemas.RequestOut)
-def cancel_request(request: _Asked, number: int) -> schemas.RequestOut:
+def cancel_request(request: _Asked, number: int) -> models.Request:
     row = _find_request(request, number)
     if row.requester_id != request.user.pk:
         raise Http404
@@ -147,11 +147,11 @@ def cancel_request(request: _Asked, number: int) -> schemas.RequestOut:
         submissions.cancel_request(actor=request.user, portal_request=row)
     except submissions.NotPossible as error:
         raise HttpError(409, str(error)) from None
-    return schemas.RequestOut.describe(_find_request(request, number))
+    return _find_request(request, number)
 
 
 @api.post("/workstations/{uid}/end", response=schemas.EndOut)
-def change_end(request: _Asked, uid: str, asked: schemas.LifetimeIn) -> schemas.EndOut:
+def change_end(request: _Asked, uid: str, asked: schemas.LifetimeIn) -> models.Workstation:
     """Have it end so long from now, such as 2h; none: never."""
     if not sanitize.is_storable(uid=uid):
         raise Http404
@@ -164,16 +164,12 @@ def change_end(request: _Asked, uid: str, asked: schemas.LifetimeIn) -> schemas.
     except ends.NotChanged as error:
         raise HttpError(409, str(error)) from None
     row.refresh_from_db()
-    return schemas.EndOut(ends_at=row.ends_at)
+    return row
 
 
 @api.get("/key", response=schemas.KeyOut)
-def read_key(request: _Asked) -> schemas.KeyOut:
-    key = accounts.get_current_account().key
-    if not key.is_paused:
-        return schemas.KeyOut(state=key.state, cause="", paused_at=None, paused_until=None)
-    times = {"paused_at": key.paused_at, "paused_until": key.paused_until}
-    return schemas.KeyOut(state=key.state, cause=key.cause_title, **times)
+def read_key(request: _Asked) -> models.Key:
+    return accounts.get_current_account().key
 
 
 @api.get("/limits", response=list[schemas.LimitOut])
@@ -199,7 +195,7 @@ def read_usage(request: _Asked, since: _Day, until: _Day) -> list[schemas.DayOut
 @api.get("/events", response=schemas.EventsOut)
 def list_events(
     request: _Asked, number: _Number | None = None, before: _Number = models.MAX_ID, limit: _Limit = 50
-) -> schemas.EventsOut:
+) -> dict[str, Any]:
     """The audit log, or what it has of one request, for who may see it."""
     if not request.user.has_perms(("portal.see_all", "portal.view_event")):
         raise HttpError(403, "only who may see the audit log may list events.")
@@ -207,8 +203,7 @@ def list_events(
     if number is not None:
         rows = rows.filter(request_number=number)
     found = list(rows[:limit])
-    data = [schemas.EventOut.from_orm(row) for row in found]
-    return schemas.EventsOut(data=data, before=found[-1].pk if len(found) == limit else None)
+    return {"data": found, "before": found[-1].pk if len(found) == limit else None}
 
 
 @api.get("/exports/requests.{form}")

@@ -1,73 +1,62 @@
 """What `/api/` tells, in its own JSON."""
 
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Annotated, Any
 
-from ninja import Schema
+from ninja import Field, Schema
+from pydantic import BeforeValidator
 
 from portal import models
 from portal.api import outcomes
-from portal.services.reports import timeline
+
+Text = Annotated[str, BeforeValidator(str)]  # also of a text that waits for its reader's language
 
 
 class FailureOut(Schema):
     """Why a request failed, and whose turn it is."""
 
     code: str
-    title: str
-    cause: str
-    whose_turn: str
-    next_steps: list[str]
+    title: Text
+    cause: Text
+    whose_turn: Text = Field(alias="actor.words")
+    next_steps: list[Text] = Field(alias="steps")
     may_exist: bool
 
 
 class StepOut(Schema):
-    title: str
+    title: Text
     state: str
-    text: str
-    quote: str
+    text: Text
+    quote: Text
     at: datetime | None
-    seconds: float | None
-
-    @classmethod
-    def describe(cls, step: timeline.Step) -> Self:
-        texts = {name: str(getattr(step, name)) for name in ("title", "state", "text", "quote")}
-        return cls(at=step.at, seconds=step.took, **texts)
+    seconds: float | None = Field(alias="took")
 
 
 class RequestOut(Schema):
     """`question`: what a person is asked about it, where nobody but a person can decide."""
 
-    number: int
+    number: int = Field(alias="pk")
     page: str
-    requester: str
+    requester: str = Field(alias="requester.username")
     type: str
-    workspace: str
+    workspace: str = Field(alias="workspace_uid")
     lifetime: str
     note: str
     status: str
-    failure: FailureOut | None
-    question: str
+    failure: FailureOut | None = Field(alias="failure_row")
+    question: str = Field(alias="operator_note")
     created_at: datetime
     ended_at: datetime | None
     workstation: str | None
 
-    @classmethod
-    def describe(cls, row: models.Request, **more: Any) -> Self:
-        """The row was read with its requester and its workstation."""
+    @staticmethod
+    def resolve_page(row: models.Request) -> str:
+        return outcomes.name_page(f"/requests/{row.pk}/")
+
+    @staticmethod
+    def resolve_workstation(row: models.Request) -> str | None:
         workstation = getattr(row, "workstation", None)
-        same = ("type", "lifetime", "note", "status", "created_at", "ended_at")
-        return cls(
-            number=row.pk,
-            page=outcomes.name_page(f"/requests/{row.pk}/"),
-            requester=row.requester.get_username(),
-            workspace=row.workspace_uid,
-            failure=_describe_failure(row),
-            question=row.operator_note,
-            workstation=workstation and workstation.uid,
-            **{name: getattr(row, name) for name in same},
-            **more,
-        )
+        return workstation and workstation.uid
 
 
 class RequestDetailOut(RequestOut):
@@ -106,6 +95,10 @@ class KeyOut(Schema):
     paused_at: datetime | None
     paused_until: datetime | None
 
+    @staticmethod
+    def resolve_cause(key: models.Key) -> str:
+        return key.cause_title if key.is_paused else ""
+
 
 class LimitOut(Schema):
     of: str
@@ -128,17 +121,3 @@ class LifetimeIn(Schema):
 
 class EndOut(Schema):
     ends_at: datetime | None
-
-
-def _describe_failure(row: models.Request) -> FailureOut | None:
-    failure = row.failure_row
-    if failure is None:
-        return None
-    return FailureOut(
-        code=failure.code,
-        title=str(failure.title),
-        cause=str(failure.cause),
-        whose_turn=failure.actor.words,
-        next_steps=[str(step) for step in failure.steps],
-        may_exist=failure.may_exist,
-    )
