@@ -12,8 +12,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse, reverse_lazy
-from django.utils.translation import gettext as _
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from portal import models
@@ -54,37 +55,40 @@ def _count_codes(codes: Any) -> int:
     return 0
 
 
-def note_change(verb: Verb, request: Any, *, factor: str = "totp") -> None:
-    """Record in the caller's transaction what somebody did with their own factors."""
-    audit.record(verb, request.user, by=request.user, detail={"factor": factor}, rows=())
-    require_factor(session=request.session, person=request.user)
+class Recorded:
+    """A view by which somebody changes their own factors: that is recorded in the same transaction, and said."""
 
-
-class AddApp(ActivateTOTPView):
-    template_name = "accounts/add_app.html"
-    form_class = forms.AddAppForm
+    request: Any
+    verb: Verb
+    factor = Authenticator.Type.TOTP
+    said: str | Promise = ""
+    did_generate_recovery_codes = False
 
     def get_success_url(self) -> str:
         return reverse("mfa_view_recovery_codes" if self.did_generate_recovery_codes else "account")
 
     def form_valid(self, form: Any) -> Any:
+        person = self.request.user
         with transaction.atomic():
-            response = super().form_valid(form)
-            note_change(Verb.ADD_FACTOR, self.request)
-        messages.success(self.request, _("The app is added. From now on you are asked for a code when you sign in."))
+            response = super().form_valid(form)  # type: ignore[misc]
+            audit.record(self.verb, person, by=person, detail={"factor": self.factor}, rows=())
+            require_factor(session=self.request.session, person=person)
+        if self.said:
+            messages.success(self.request, str(self.said))
         return response
 
 
-class RemoveApp(DeactivateTOTPView):
+class AddApp(Recorded, ActivateTOTPView):
+    template_name = "accounts/add_app.html"
+    form_class = forms.AddAppForm
+    verb = Verb.ADD_FACTOR
+    said = _("The app is added. From now on you are asked for a code when you sign in.")
+
+
+class RemoveApp(Recorded, DeactivateTOTPView):
     template_name = "accounts/remove_app.html"
-    success_url = reverse_lazy("account")
-
-    def form_valid(self, form: Any) -> Any:
-        with transaction.atomic():
-            response = super().form_valid(form)
-            note_change(Verb.REMOVE_FACTOR, self.request)
-        messages.success(self.request, _("The app is removed: its codes are no longer asked for."))
-        return response
+    verb = Verb.REMOVE_FACTOR
+    said = _("The app is removed: its codes are no longer asked for.")
 
 
 class _ReadableCodes:
@@ -106,16 +110,13 @@ class DownloadCodes(_ReadableCodes, DownloadRecoveryCodesView):
     template_name = "accounts/codes.txt"
 
 
-class RenewCodes(_ReadableCodes, GenerateRecoveryCodesView):
+class RenewCodes(_ReadableCodes, Recorded, GenerateRecoveryCodesView):
     """New recovery codes, in place of the former ones."""
 
     template_name = "accounts/renew_codes.html"
-
-    def form_valid(self, form: Any) -> Any:
-        with transaction.atomic():
-            response = super().form_valid(form)
-            note_change(Verb.RENEW_CODES, self.request, factor="recovery_codes")
-        return response
+    verb = Verb.RENEW_CODES
+    factor = Authenticator.Type.RECOVERY_CODES
+    did_generate_recovery_codes = True
 
 
 @require_POST

@@ -2,14 +2,13 @@
 
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.views import AddWebAuthnView, LoginWebAuthnView, RemoveWebAuthnView
 from django.conf import settings
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect
-from django.urls import reverse, reverse_lazy
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from portal.accounts import factors, forms
 from portal.models.event import Verb
@@ -17,9 +16,12 @@ from portal.models.event import Verb
 _CHALLENGE_LASTS = 300  # seconds
 
 
-class AddPasskey(AddWebAuthnView):
+class AddPasskey(factors.Recorded, AddWebAuthnView):
     template_name = "accounts/add_passkey.html"
     form_class = forms.AddPasskeyForm
+    verb = Verb.ADD_FACTOR
+    factor = Authenticator.Type.WEBAUTHN
+    said = _("The passkey is added. You can sign in with it.")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
@@ -28,27 +30,12 @@ class AddPasskey(AddWebAuthnView):
         options["authenticatorSelection"] = {"residentKey": "required", "userVerification": "required"}
         return context | {"options": options}
 
-    def get_success_url(self) -> str:
-        return reverse("mfa_view_recovery_codes" if self.did_generate_recovery_codes else "account")
 
-    def form_valid(self, form: Any) -> Any:
-        with transaction.atomic():
-            response = super().form_valid(form)
-            factors.note_change(Verb.ADD_FACTOR, self.request, factor="webauthn")
-        messages.success(self.request, _("The passkey is added. You can sign in with it."))
-        return response
-
-
-class RemovePasskey(RemoveWebAuthnView):
+class RemovePasskey(factors.Recorded, RemoveWebAuthnView):
     template_name = "accounts/remove_passkey.html"
-    success_url = reverse_lazy("account")
-
-    def form_valid(self, form: Any) -> Any:
-        with transaction.atomic():
-            response = super().form_valid(form)
-            factors.note_change(Verb.REMOVE_FACTOR, self.request, factor="webauthn")
-        messages.success(self.request, _("The passkey is removed from the portal. Your device may still list it."))
-        return response
+    verb = Verb.REMOVE_FACTOR
+    factor = Authenticator.Type.WEBAUTHN
+    said = _("The passkey is removed from the portal. Your device may still list it.")
 
 
 class PasskeySignIn(LoginWebAuthnView):
