@@ -7,7 +7,6 @@ from datetime import timedelta
 from itertools import islice
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from portal import agentstation, failures, models
@@ -125,9 +124,7 @@ def _store(
 ) -> None:
     """Write what has changed of one, in a transaction of its own: what cannot be stored stops no other."""
     try:
-        with transaction.atomic(), audit.collect_events():
-            key = key_lock.lock_key(account=account)
-            leases.renew_lease()
+        with key_lock.holding(account=account) as key, audit.collect_events():
             _save(stored.pk, entry, key=key, begun_tick=begun_tick)
     except Exception as error:
         if isinstance(error, leases.LeaseLost) or is_unable(error):

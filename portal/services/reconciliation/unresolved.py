@@ -218,6 +218,8 @@ def _describe_newcomer(
     row: models.Workstation, *, restores: Sequence[models.Restore], state: matching.AccountState
 ) -> matching.Newcomer:
     space = row.workspace
+    # A call that was lost may have been under way.
+    lost = ((one.lost_since, one.restored_at + state.allowed_lag) for one in restores)
     return matching.Newcomer(
         id=row.pk,
         uid=row.uid,
@@ -232,12 +234,7 @@ def _describe_newcomer(
         is_open=row.is_open,  # type: ignore[attr-defined]
         made_for=row.made_for_id,
         must_confirm=any(
-            matching.is_within(
-                started_at=row.created_at,
-                since=lost.lost_since,
-                until=lost.restored_at + state.allowed_lag,
-                state=state,
-            )
-            for lost in restores  # a call that was lost may have been under way
+            matching.is_within(started_at=row.created_at, since=since, until=until, state=state)
+            for since, until in lost
         ),
     )

@@ -1,7 +1,6 @@
 """Evidence: everything that is stored about a request, in one bundle. docs/evidence.md describes its shape."""
 
 import base64
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -48,9 +47,9 @@ def take_evidence(*, actor: models.User, portal_request: models.Request) -> dict
         "events": [
             _describe(event) | {"changes": [_describe_change(change) for change in event.changes]} for event in events
         ],
-        "scans": _describe_all(models.Scan.objects.filter(pk__in=scans - {None}).order_by("id")),
-        "workstations": _describe_all(workstations),
-        "workspaces": _describe_all(workspaces.order_by("id")),
+        "scans": [_describe(scan) for scan in models.Scan.objects.filter(pk__in=scans - {None}).order_by("id")],
+        "workstations": [_describe(workstation) for workstation in workstations],
+        "workspaces": [_describe(workspace) for workspace in workspaces.order_by("id")],
     }
 
 
@@ -62,10 +61,6 @@ def _describe_change(change: models.Change) -> dict[str, Any]:
 def _describe_attempt(attempt: models.Attempt) -> dict[str, Any]:
     late = getattr(attempt, "late_response", None)
     return _describe(attempt) | {"late_response": _describe(late) if late else None}
-
-
-def _describe_all(rows: Iterable[Model]) -> list[dict[str, Any]]:
-    return [_describe(row) for row in rows]
 
 
 def _describe(row: Model) -> dict[str, Any]:
