@@ -130,8 +130,9 @@ class RequestForm(forms.Form):
         return {field: getattr(earlier, name) for name, field in _FIELDS.items()}
 
     @property
-    def submitted(self) -> dict[str, str]:
-        return {name: self.cleaned_data[field] for name, field in _FIELDS.items()}
+    def submitted(self) -> dict[str, Any]:
+        columns = _FIELDS | {"submission": "submission"}
+        return {name: self.cleaned_data[field] for name, field in columns.items()}
 
     @property
     def texts(self) -> list[forms.BoundField]:

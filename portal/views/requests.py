@@ -41,7 +41,10 @@ def new(request: SignedInRequest) -> HttpResponse:
     form = forms.RequestForm(**values, types=offered, policy=decided)
     if form.is_bound and form.is_valid():
         try:
-            return redirect("request_detail", _submit(request, form, decided=decided).pk)
+            made = submissions.submit_request(
+                requester=request.user, account=account, decided=decided, **form.submitted
+            )
+            return redirect("request_detail", made.pk)
         except submissions.SubmissionReused as error:
             form.add_error("submission", str(error))
         except submissions.WorkspaceNotFound as error:
@@ -74,16 +77,6 @@ def _fill(request: SignedInRequest) -> dict[str, object]:
             if (failure := earlier.failure_row) and failure.refuses_workspace:
                 values |= {"workspace_id": "", "refused_workspace": earlier.workspace_uid}
     return values
-
-
-def _submit(request: SignedInRequest, form: forms.RequestForm, *, decided: models.Policy) -> models.Request:
-    return submissions.submit_request(
-        requester=request.user,
-        submission=form.cleaned_data["submission"],
-        account=read_key(request).account,
-        decided=decided,
-        **form.submitted,
-    )
 
 
 @require_GET
