@@ -141,18 +141,10 @@ def _read_part(request: SignedInRequest, workstation: models.Workstation) -> liv
     heard = workstation.refreshed_at.replace(second=0, microsecond=0)
     release = workstation.release_requested_at, workstation.release_tries, workstation.release_failure
     opened = [(row.person_id, row.kind) for row in ending.list_open(workstations=[workstation], besides=request.user)]
-    facts = (
-        workstation.raw,
-        release,
-        workstation.ends_at,
-        workstation.missing_since,
-        workstation.ended_at,
-        heard,
-        opened,
-    )
-    key = read_key(request)
+    times = workstation.ends_at, workstation.missing_since, workstation.ended_at
+    version = live.read_version(request, workstation.raw, release, times, heard, opened, key=read_key(request))
     is_moving = workstation.status != "active" or workstation.release_requested_at is not None
-    return live.Part(version=live.read_version(request, facts, key=key), pause=5, is_awaited=is_moving)
+    return live.Part(version=version, pause=5, is_awaited=is_moving)
 
 
 def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part: live.Part) -> dict[str, object]:
