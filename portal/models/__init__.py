@@ -3,7 +3,6 @@
 from portal.models.account import DATABASE_MOVED, NEW_KEY, Account, Credential, Key
 from portal.models.attempt import Attempt, LateResponse
 from portal.models.audit_log import LogCheck, Seal, StreamPosition, Tombstone
-from portal.models.cache import CacheEntry
 from portal.models.connection import Connection, Share, Way
 from portal.models.database import Database, LostResponse, Restore
 from portal.models.event import Change, Event, EventNumber, name_target
@@ -13,7 +12,7 @@ from portal.models.notice import Notice
 from portal.models.notification import Notification
 from portal.models.policy import Policy
 from portal.models.request import LONGEST_TYPE, TRANSITIONS, Request, check_transition
-from portal.models.runtime import Lease, Limit, Worker
+from portal.models.runtime import CacheEntry, Lease, Limit, Worker
 from portal.models.scan import Scan
 from portal.models.search import SearchEntry, UnreadableSearch, check_words, fold, read_number, read_words
 from portal.models.token import Repetition, Token

@@ -1,4 +1,4 @@
-"""What running processes keep: which worker does a job, which workers live, and how often somebody has done what."""
+"""What running processes keep: who does a job, which workers live, how often somebody did what, and Django's cache."""
 
 from django.db import models
 from django.db.models import F
@@ -47,3 +47,17 @@ class Limit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} of {self.kind}"
+
+
+class CacheEntry(models.Model):
+    """A row of the table that Django's DatabaseCache reads and writes by SQL of its own."""
+
+    cache_key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "portal_cache"
+
+    def __str__(self) -> str:
+        return self.cache_key
