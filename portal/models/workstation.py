@@ -75,16 +75,9 @@ class Workstation(Mirror):
     """A workstation at the provider, made for at most one request. Without one it may be an orphan: see `orphans()`."""
 
     AUDITED = (
-        "account_id",
-        "uid",
-        "request_id",
-        "made_for_id",
-        "is_foreign",
-        "release_requested_at",
-        "release_requested_by_id",
-        "ended_at",
+        *("account_id", "uid", "request_id", "made_for_id", "is_foreign"),
+        *("release_requested_at", "release_requested_by_id", "ended_at"),
     )
-
     ENDED_STATUSES = frozenset({"completed", "errored"})
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="workstations", db_index=False)
