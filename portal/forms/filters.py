@@ -58,12 +58,6 @@ class PersonField(WholeText):
         return exact or list(found.values())
 
 
-def choose_person() -> PersonField:
-    return PersonField(
-        label=_("Person"), required=False, max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
-    )
-
-
 def choose(label: Any, choices: Any, **values: Any) -> forms.ChoiceField:
     return forms.ChoiceField(
         label=label, required=False, choices=choices, error_messages={"invalid_choice": NOT_IN_LIST}, **values
@@ -174,7 +168,7 @@ class RequestFilterForm(ListFilterForm, PeriodForm):
     status = choose(_("State"), [("", _("Any")), *models.Request.Status.choices])
     type = choose(_("Type"), [])
     failure = choose(_("Failure"), [("", _("Any")), *failures.CHOICES])
-    person = choose_person()
+    person = PersonField(label=_("Person"), required=False, max_length=150)
     unknown = choose(_("Outcome was ever unknown"), [("", _("Any")), ("ever", _("At some time"))])
     longer = DurationField(
         label=_("Duration over"),
@@ -299,7 +293,7 @@ class WorkstationFilterForm(PartsForm, ListFilterForm, PeriodForm):
     PARTS = (("running", _("Running")), ("unending", _("No end, over 24 h")), ("ended", _("Ended")), ("all", _("All")))
 
     type = choose(_("Type"), [])
-    person = choose_person()
+    person = PersonField(label=_("Person"), required=False, max_length=150)
     since = choose_moment(_("Ran between"))
     until = choose_moment(_("and"))
 
