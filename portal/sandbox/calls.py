@@ -3,19 +3,15 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from portal.sandbox.responses import Reply, Response, reply_error
 
 
 class RefusalError(Exception):
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply.status)
-        self.reply = reply
-
-    @classmethod
-    def make(cls, status: int, message: str = "", **headers: str) -> Self:
-        return cls(reply_error(status, message, **headers))
+    def __init__(self, status: int, message: str = "", **headers: str) -> None:
+        super().__init__(status)
+        self.reply = reply_error(status, message, **headers)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +44,7 @@ class Task:
 def require[Value](value: Value | None, status: int) -> Value:
     """What was found; raises RefusalError with the status where there is nothing."""
     if value is None:
-        raise RefusalError.make(status)
+        raise RefusalError(status)
     return value
 
 
@@ -57,17 +53,17 @@ def read_json(call: Call) -> Any:
     try:
         return json.loads(call.body)
     except (ValueError, RecursionError):
-        raise RefusalError.make(400, "The body must be JSON.") from None
+        raise RefusalError(400, "The body must be JSON.") from None
 
 
 def read_request(call: Call, *, types: Sequence[str]) -> tuple[str, str | None]:
     """The type and the workspace that a POST asks for. Unknown keys are passed over: the contract forbids none."""
     body = read_json(call)
     if not isinstance(body, dict):
-        raise RefusalError.make(400, "The body must be an object.")
+        raise RefusalError(400, "The body must be an object.")
     kind, workspace = body.get("type"), body.get("workspace_id")
     if not isinstance(kind, str) or kind not in types:
-        raise RefusalError.make(400, f"type must be one of {', '.join(types)}.")
+        raise RefusalError(400, f"type must be one of {', '.join(types)}.")
     if "workspace_id" in body and not isinstance(workspace, str):
-        raise RefusalError.make(400, "workspace_id must be a string.")
+        raise RefusalError(400, "workspace_id must be a string.")
     return kind, workspace

@@ -101,7 +101,7 @@ class Connections:
 
     def open(self, way: str, *, uid: str, type: str) -> str:
         if self._stopping.is_set():
-            raise RefusalError.make(503)
+            raise RefusalError(503)
         _, start = CONNECTIONS[way]
         if not start:
             return self._place  # our own port, where nobody speaks VNC: another might be somebody's

@@ -32,7 +32,7 @@ def _read_time(name: str, text: str) -> float:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        raise RefusalError.make(400, f"{name} must be a time such as 2021-04-07T10:30:00Z.") from None
+        raise RefusalError(400, f"{name} must be a time such as 2021-04-07T10:30:00Z.") from None
 
 
 def write_cursor(window: Window) -> str:
@@ -49,7 +49,7 @@ def _read_cursor(cursor: str) -> Window:
         text = ""
     match = _CURSOR.fullmatch(text)
     if match is None:
-        raise RefusalError.make(400, "cursor must be one that a list has answered.")
+        raise RefusalError(400, "cursor must be one that a list has answered.")
     direction, number, before, after = match.groups()
     window = Window(before=float(before) if before else None, after=float(after) if after else None)
     way = {"older": "older_than", "newer": "newer_than"}[direction]
@@ -61,7 +61,7 @@ def read_query(query: str) -> tuple[Window, int]:
     values = {name: texts[-1] for name, texts in parse_qs(query, keep_blank_values=True).items()}
     limit = values.get("limit", str(DEFAULT_LIMIT))
     if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= MOST:
-        raise RefusalError.make(400, f"limit must be from 1 to {MOST}.")
+        raise RefusalError(400, f"limit must be from 1 to {MOST}.")
     if "cursor" in values:
         return _read_cursor(values["cursor"]), int(limit)
     before, after = (_read_time(name, values[name]) if name in values else None for name in ("before", "after"))

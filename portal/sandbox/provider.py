@@ -124,14 +124,14 @@ class Provider:
                 return route, unquote("".join(match.groups()))
             if match and route.method not in allowed:
                 allowed.append(route.method)
-        raise RefusalError.make(405, Allow=", ".join(allowed)) if allowed else RefusalError.make(404)
+        raise RefusalError(405, Allow=", ".join(allowed)) if allowed else RefusalError(404)
 
     # --- The provider's operations ---
 
     def request_workstation(self, task: Task) -> Reply:
         kind, workspace = read_request(task.call, types=self.types)
         if workspace is not None and not self.store.knows_workspace(workspace):
-            raise RefusalError.make(422)
+            raise RefusalError(422)
         return reply_json(self.store.make(type=kind, workspace=workspace, response=task.response))
 
     def list_page(self, task: Task, *, active: bool) -> Reply:
@@ -155,7 +155,7 @@ class Provider:
         kind = require(self.store.find_type(task.uid), 422)
         needed, _ = connections.CONNECTIONS[way]
         if needed not in ("", *self.list_software(kind)):
-            raise RefusalError.make(422, f"Unprocessable Entity - a workstation of type {kind} has no {needed}.")
+            raise RefusalError(422, f"Unprocessable Entity - a workstation of type {kind} has no {needed}.")
         return reply_json({"url": self.connections.open(way, uid=task.uid, type=kind)})
 
     def list_software(self, type: str) -> Sequence[str]:
@@ -170,7 +170,7 @@ class Provider:
         return Reply(status=200, content_type="text/event-stream", headers=headers, stream=stream)
 
     def refuse_browser(self, _: Task) -> Reply:
-        raise RefusalError.make(404, "Not Found - the sandbox has no browser behind this address.")
+        raise RefusalError(404, "Not Found - the sandbox has no browser behind this address.")
 
     def download(self, task: Task, *, kind: str) -> Reply:
         name, text = require(self.store.items.read(kind, task.uid, now=self.store.clock()), 404)

@@ -19,7 +19,7 @@ def obey(act: Callable[[Any], dict[str, Any] | None], task: Task) -> Reply:
     try:
         answer = act(read_json(task.call) if task.call.body else {})
     except ScriptError as error:
-        raise RefusalError.make(400, str(error)) from None
+        raise RefusalError(400, str(error)) from None
     return reply_json({"ok": True} if answer is None else answer)
 
 
@@ -34,4 +34,4 @@ def _check_caller(call: Call) -> None:
     is_ours = all(headers.get(name.lower()) == value for name, value in HEADERS.items())
     if host is None or not is_loopback(host[1] or host[2]) or not is_ours:
         wanted = ", ".join(f"{name}: {value}" for name, value in HEADERS.items())
-        raise RefusalError.make(403, f"Control addresses take calls with {wanted} and a Host on loopback alone.")
+        raise RefusalError(403, f"Control addresses take calls with {wanted} and a Host on loopback alone.")

@@ -156,7 +156,7 @@ class Provider(provider.Provider):
 
     def list_types(self, task: Task) -> Reply:
         if self._generation == "none":
-            raise RefusalError.make(404)
+            raise RefusalError(404)
         return reply_json(generations.list_default()) if self._generation == "default" else super().list_types(task)
 
     def list_software(self, type: str) -> Sequence[str]:
