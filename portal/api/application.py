@@ -60,13 +60,10 @@ class Application:
             body.write(await _read_body(receive, length=int(http.headers.get("Content-Length") or 0)))
             body.seek(0)
             call = calls.Call(
-                method=scope["method"],
                 path=path,
                 query=scope["query_string"].decode("latin-1"),
-                body=body.getvalue(),
                 secret=_read_secret(scope),
                 key=http.headers.get("Idempotency-Key"),
-                prefer=http.headers.get("Prefer", ""),
                 http=http,
                 http_id=http_id,
             )

@@ -1,8 +1,8 @@
 """A call to `/v1`: what came in, whose it is, and what is answered later."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -25,14 +25,11 @@ _BEARER = {"WWW-Authenticate": "Bearer"}
 class Call:
     """One HTTP request as it came in. `submission` is of what it asks for, where it has no key that names that."""
 
-    method: str
     path: str
     query: str
-    body: bytes
     secret: str = field(repr=False)  # the token's text
     key: str | None  # the Idempotency-Key
-    prefer: str  # how it is to be answered, by RFC 7240
-    http: HttpRequest  # as Django's pages have it, for the address
+    http: HttpRequest  # as Django's pages have it, with all of its body
     http_id: str
     submission: UUID = field(default_factory=uuid4)
 
@@ -85,7 +82,7 @@ def begin(call: Call, *, route: Route, uid: str) -> Result | Aside:
     with _acting(call, token=token):
         tokens.note_use(token=token)
         if not tokens.may_use(token=token, scope=route.scope):
-            act = logs.hide_token(f"{call.method} {call.path}")
+            act = logs.hide_token(f"{call.http.method} {call.path}")
             refusals.record_refusal(person=token.person, act=act, status=401)
             raise Refusal(401, headers=_BEARER)
         try:
@@ -117,13 +114,11 @@ def check_living(token: models.Token) -> None:
         raise Refusal(401, headers=_BEARER)
 
 
-@contextmanager
-def _acting(call: Call, *, token: models.Token | None = None) -> Iterator[None]:
+def _acting(call: Call, *, token: models.Token | None = None) -> AbstractContextManager[None]:
     """Requests have a limit of their own, which their cancellation must not meet."""
     address, number = client_address.find_address(call.http), token.pk if token else None
-    is_counted = call.method == "POST" and call.path.startswith("/v1/")
-    with audit.acting_from(address=address, http_request=call.http_id, token=number, is_counted=is_counted):
-        yield
+    is_counted = call.http.method == "POST" and call.path.startswith("/v1/")
+    return audit.acting_from(address=address, http_request=call.http_id, token=number, is_counted=is_counted)
 
 
 def _count_wrong(call: Call) -> dict[str, str]:

@@ -110,14 +110,14 @@ def _pass_on(task: Task) -> Aside:
 
 def _ask(task: Task, workstation: models.Workstation) -> Callable[[bool], Answer]:
     call, path = task.call, task.call.path.split("/", 4)[4]
-    wish = passing.Wish(method=call.method, path=path, query=call.query, body=call.body)
+    wish = passing.Wish(method=str(call.http.method), path=path, query=call.query, body=call.http.body)
     with _refusing():
         passed = passing.pass_on(person=task.person, workstation=workstation, wish=wish)
     return partial(_finish_passing, task, passed)
 
 
 def _finish_passing(task: Task, passed: passing.Passed, _is_gone: bool) -> Answer:
-    passing.record_passed(passed=passed, method=task.call.method, path=logs.hide_token(task.call.path))
+    passing.record_passed(passed=passed, method=str(task.call.http.method), path=logs.hide_token(task.call.path))
     headers = _wait(passed.retry_after)
     if passed.body is None:
         return make_error(passed.status, "", headers)

@@ -46,18 +46,15 @@ def request_workstation(task: Task) -> Result:
         raise Refusal(422, str(error)) from None
     portal_request = models.Request.objects.filter(requester=task.person, submission=submission).first()
     portal_request = portal_request or _submit(wish, submission)
-    if not portal_request.is_final and _is_preferred("respond-async", task.call.prefer):
+    preferred = {one.partition(";")[0].strip().lower() for one in task.call.http.headers.get("Prefer", "").split(",")}
+    if not portal_request.is_final and "respond-async" in preferred:
         return outcomes.describe_progress(portal_request)
     return _await(wish, portal_request)
 
 
-def _is_preferred(name: str, header: str) -> bool:
-    return name in {one.partition(";")[0].strip().lower() for one in header.split(",")}
-
-
 def _read_wish(task: Task) -> Wish:
     try:
-        body = json.loads(task.call.body)
+        body = json.loads(task.call.http.body)
         digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     except (ValueError, RecursionError):
         body = None
