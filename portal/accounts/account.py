@@ -93,7 +93,7 @@ def end_sessions(request: SignedInRequest) -> HttpResponse:
     chosen = request.POST.getlist("session")
     if "others" in chosen:
         chosen = [row.session_key for row in _describe_sessions(request)["others"]]
-    ended = sessions.end_sessions(person=request.user, chosen=chosen)
+    ended = sessions.end_sessions(person=request.user, by=request.user, chosen=chosen)
     text = ngettext("Signed out of %(count)d browser.", "Signed out of %(count)d browsers.", ended)
     messages.success(request, text % {"count": ended})
     return redirect("account")

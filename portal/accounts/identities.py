@@ -21,7 +21,7 @@ from portal.services.people import membership, sessions
 type Claims = Mapping[str, Any]
 
 _GROUPS = {"members": ["Members"], "operators": ["Operators"], "auditors": ["Auditors"]}
-_ADMINISTRATORS = ["Members", "Operators"]
+_GROUPS["administrators"] = ["Members", "Operators"]
 _MOST_NAMESAKES = 50
 _DEACTIVATED = gettext_lazy("Your account here is deactivated. An administrator of this portal can activate it.")
 
@@ -135,13 +135,13 @@ def _change_roles(person: models.User, roles: set[str]) -> None:
     stored.user_permissions.clear()
     membership.record_change(actor=None, target=stored, before=before)
     if not roles:
-        sessions.end_all_sessions(person=stored, by=None)
+        sessions.end_sessions(person=stored, by=None)
 
 
 def _set_roles(person: models.User, roles: set[str]) -> None:
     person.is_superuser = "administrators" in roles
     person.save(update_fields=["is_superuser"])
-    names = [name for role in roles for name in _GROUPS.get(role, _ADMINISTRATORS)]
+    names = [name for role in roles for name in _GROUPS[role]]
     person.groups.set(Group.objects.filter(name__in=names))
 
 
@@ -152,4 +152,4 @@ def unlink(*, person: models.User, by: models.User) -> None:
     names = sorted(rows.values_list("provider", flat=True))
     rows.delete()
     audit.record(Verb.UNLINK_IDENTITY, person, by=by, detail={"issuers": names}, rows=())
-    sessions.end_all_sessions(person=person, by=by)
+    sessions.end_sessions(person=person, by=by)

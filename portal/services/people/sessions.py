@@ -9,7 +9,6 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import DatabaseError, transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from portal import models
@@ -85,18 +84,13 @@ def list_sessions(*, person: models.User) -> Sequence[models.Session]:
     return [row for row in rows if row.get_decoded().get("_auth_user_hash") == valid]
 
 
-def end_sessions(*, person: models.User, chosen: Sequence[str]) -> int:
-    """Sign the person out of these browsers, named as in the table; returns of how many."""
-    return _end_sessions(models.Session.objects.filter(user=person, session_key__in=chosen), person, by=person)
-
-
-def end_all_sessions(*, person: models.User, by: models.User | None) -> int:
-    """Have an administrator, or the portal itself, sign the person out of all browsers; returns of how many."""
-    return _end_sessions(models.Session.objects.filter(user=person), person, by=by)
-
-
 @transaction.atomic
-def _end_sessions(rows: QuerySet[models.Session], person: models.User, *, by: models.User | None) -> int:
+def end_sessions(*, person: models.User, by: models.User | None, chosen: Sequence[str] | None = None) -> int:
+    """Sign the person out of these browsers, named as in the table, or of all; returns of how many. Without `by` the
+    portal itself does."""
+    rows = models.Session.objects.filter(user=person)
+    if chosen is not None:
+        rows = rows.filter(session_key__in=chosen)
     ended = list(rows)
     rows.delete()
     if ended:
