@@ -10,7 +10,6 @@ from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.contrib.auth import forms as auth_forms
-from django.contrib.auth import password_validation
 from django.contrib.auth.hashers import check_password
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -35,15 +34,14 @@ def _make_password_field(label: Any, *, required: Any, help_text: Any = "", auto
 class SignInForm(LoginForm):
     """allauth's, whose field for the name is called `username` in the page."""
 
+    password = _make_password_field(_("Password"), required=_("Type your password."), autocomplete="current-password")
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["login"] = auth_forms.UsernameField(
             label=_("Username"),
             error_messages={"required": _("Type your username.")},
             widget=forms.TextInput(attrs={"autofocus": True}),
-        )
-        self.fields["password"] = _make_password_field(
-            _("Password"), required=_("Type your password."), autocomplete="current-password"
         )
 
     def add_prefix(self, field_name: str) -> str:
@@ -129,9 +127,10 @@ class PasswordForm(auth_forms.PasswordChangeForm):
         return password
 
 
-class NewPasswordForm(forms.Form):
+class NewPasswordForm(auth_forms.SetPasswordMixin, forms.Form):  # type: ignore[type-arg]
     password = _make_password_field(_("Password"), required=_("Choose a password."), help_text=passwords.HELP)
     password_again = _make_password_field(_("Repeat password"), required=_("Type the password again."))
+    error_messages = {"password_mismatch": _("The two passwords differ.")}
 
     def __init__(self, *args: Any, person: models.User | None = None, **kwargs: Any) -> None:
         """`person`: whose it will be; without one, of whom the form names."""
@@ -140,15 +139,9 @@ class NewPasswordForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        password, again = cleaned.get("password"), cleaned.get("password_again")
-        if password and again and password != again:
-            self.add_error("password_again", _("The two passwords differ."))
-        if password:
-            person = self._person or models.User(username=cleaned.get("username", ""))
-            try:
-                password_validation.validate_password(password, person)
-            except forms.ValidationError as error:
-                self.add_error("password", error)
+        self.validate_passwords("password", "password_again")
+        person = self._person or models.User(username=cleaned.get("username", ""))
+        self.validate_password_for_user(person, "password")
         return cleaned
 
 
