@@ -52,9 +52,6 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_login_stages(self) -> list[str]:
         return ["portal.accounts.adapters.SecondFactorStage"]
 
-    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Nothing: allauth's own limits are off."""
-
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
         """Raises TooManyFailures, or TooManyHashings before anything is done."""
         with guessing.counted_try(request, name=credentials["username"]):

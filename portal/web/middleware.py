@@ -12,14 +12,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
-from django.http import (
-    Http404,
-    HttpRequest,
-    HttpResponse,
-    HttpResponseBase,
-    HttpResponseNotAllowed,
-    HttpResponseRedirect,
-)
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.http.request import split_domain_port
 from django.shortcuts import redirect, resolve_url
 from django.template import loader
@@ -163,7 +156,7 @@ class SignedInMiddleware(LoginRequiredMiddleware):
 def _lead(request: HttpRequest, target: str) -> HttpResponse:
     if "HX-Request" in request.headers:
         return HttpResponse(status=401, headers={"HX-Redirect": target})
-    return HttpResponseRedirect(target)
+    return redirect(target)
 
 
 class SessionLimitMiddleware(_Middleware):
