@@ -30,7 +30,8 @@ def compare_sent(*, path: Path, report: Report) -> None:
     The file has CloudEvents, one a line, or syslog's lines with them, in any order and any number of times. What is
     not sealed or not sent yet is not looked at. Raises OSError, and NothingSent.
     """
-    restores = list(_list_restores())
+    spans = models.Restore.objects.values_list("lost_since", "restored_at")
+    restores = [[stream.write_time(at=canonical.write_time(time=time)) for time in span] for span in spans]
     with closing(sqlite3.connect("")) as table, path.open("rb") as file:  # "": on disk, until it is closed
         table.execute(_TABLE)
         table.executemany("INSERT OR IGNORE INTO sent VALUES (?, ?, ?)", _read_lines(file, source=stream.name_source()))
@@ -45,7 +46,7 @@ def compare_sent(*, path: Path, report: Report) -> None:
                 report.add("stream", f"event {number}", words)
 
 
-def _judge(rows: Sequence[_Row], *, restores: Sequence[tuple[str, str]], report: Report) -> str:
+def _judge(rows: Sequence[_Row], *, restores: Sequence[Sequence[str]], report: Report) -> str:
     """What is wrong with an event. What a restore lost is of its interval, and not what has the number now."""
     report.sent += 1
     stored = {digest: at for _, digest, at, is_stored in rows if is_stored}
@@ -76,9 +77,3 @@ def _read_log(*, after: int, until: int) -> Iterator[_Row]:
 
 def _digest(data: object) -> str:
     return hashlib.sha256(write_json(data).encode()).hexdigest()
-
-
-def _list_restores() -> Iterator[tuple[str, str]]:
-    for times in models.Restore.objects.values_list("lost_since", "restored_at"):
-        since, until = (stream.write_time(at=canonical.write_time(time=time)) for time in times)
-        yield since, until

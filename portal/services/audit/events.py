@@ -98,8 +98,7 @@ def acting_from(
     *, address: str, http_request: str, token: int | None = None, is_counted: bool = False
 ) -> Iterator[None]:
     """`is_counted`: what is done has a limit of its own."""
-    origin = Origin(address=address, http_request=http_request, token=token, is_counted=is_counted)
-    before = _ORIGIN.set(origin)
+    before = _ORIGIN.set(Origin(address=address, http_request=http_request, token=token, is_counted=is_counted))
     try:
         yield
     finally:

@@ -160,9 +160,8 @@ class _Comparison:
         """Whether an event should have begun the row, and none has. The first person comes with the set-up."""
         if self.kind.begins:
             return state is None or not state.begins
-        return state is None and (
-            self.kind.name == "group" or (self.kind.name == "person" and self._lowest is not None)
-        )
+        is_later_person = self.kind.name == "person" and self._lowest is not None
+        return state is None and (self.kind.name == "group" or is_later_person)
 
     def _is_kept(self, row_id: int) -> bool:
         """Whether the event that begins the row would still be there."""

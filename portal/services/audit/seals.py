@@ -75,16 +75,6 @@ def _seal_batch(*, until: int) -> int:
     batch = [(event.id, event.signature) for event in islice(authentic, BATCH)]
     if not batch:
         return 0
-    seal = _make_seal(batch, newest=newest)
-    with leases.transaction():
-        seal.save(force_insert=True)
-    logger.info(
-        "Seal %d: %d events, %d to %d, digest %s.", seal.number, seal.count, seal.first_id, seal.last_id, seal.digest
-    )
-    return len(batch)
-
-
-def _make_seal(batch: list[tuple[int, str]], *, newest: models.Seal | None) -> models.Seal:
     seal = models.Seal(
         number=newest.number + 1 if newest else 1,
         made_at=clock.read_clock(),
@@ -97,7 +87,12 @@ def _make_seal(batch: list[tuple[int, str]], *, newest: models.Seal | None) -> m
         signatures=hash_signatures(lines=[signature for _, signature in batch]),
     )
     signatures.sign_row(row=seal)
-    return seal
+    with leases.transaction():
+        seal.save(force_insert=True)
+    logger.info(
+        "Seal %d: %d events, %d to %d, digest %s.", seal.number, seal.count, seal.first_id, seal.last_id, seal.digest
+    )
+    return len(batch)
 
 
 def hash_signatures(*, lines: list[str]) -> str:

@@ -48,7 +48,11 @@ def verify_log(
         report.take(found)
         link = behind
         on_step()
-    _check_unsealed(report, link)
+    for event in reading.walk_events(after=link.last_id):
+        report.events += 1
+        verdict = event.check()
+        report.unsealed += verdict is Verdict.AUTHENTIC
+        _judge_event(report, event, verdict)
     _find_headless(report)
     report.pruned = tombstones.find_start().pruned
     if rows:
@@ -82,14 +86,6 @@ def _check_checkpoint(report: Report, checkpoint: seals.Checkpoint, start: tombs
         report.add("checkpoint", what, "of the checkpoint is not in the log.")
     elif digest != checkpoint.digest:
         report.add("checkpoint", what, "is another one than the checkpoint's: the log up to it was made anew.")
-
-
-def _check_unsealed(report: Report, link: _Link) -> None:
-    for event in reading.walk_events(after=link.last_id):
-        report.events += 1
-        verdict = event.check()
-        report.unsealed += verdict is Verdict.AUTHENTIC
-        _judge_event(report, event, verdict)
 
 
 def _judge(report: Report, row: SignedRow, kind: str, what: str, words: str) -> bool:
