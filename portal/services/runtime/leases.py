@@ -20,10 +20,6 @@ class LeaseLost(Exception):
     """Another worker has taken the job over in the meantime, or this one is to end."""
 
 
-def _go_on() -> None:
-    """Nothing is done before a renewal."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Lease:
     """A lease that this worker holds, as of its fencing token; each renewal is for so many seconds.
@@ -36,7 +32,7 @@ class Lease:
     token: int
     seconds: float = field(compare=False)
     asked_at: float = field(compare=False, repr=False)
-    before_renewal: Callable[[], None] = field(default=_go_on, compare=False, repr=False)
+    before_renewal: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
 
     @property
     def is_fresh(self) -> bool:
@@ -72,7 +68,7 @@ def transaction() -> Iterator[None]:
 
 
 def acquire_lease(
-    *, name: str, holder: str, seconds: float, before_renewal: Callable[[], None] = _go_on
+    *, name: str, holder: str, seconds: float, before_renewal: Callable[[], None] = lambda: None
 ) -> Lease | None:
     """Acquire or renew a lease for some seconds; None while another worker holds it."""
     asked_at = agentstation.boottime()
@@ -96,10 +92,8 @@ def renew_lease() -> None:
     """
     lease = get_lease()
     lease.before_renewal()
-    renewed = models.Lease.objects.filter(name=lease.name, token=lease.token).update(
-        expires_at=Now() + timedelta(seconds=lease.seconds)
-    )
-    if not renewed:
+    rows = models.Lease.objects.filter(name=lease.name, token=lease.token)
+    if not rows.update(expires_at=Now() + timedelta(seconds=lease.seconds)):
         raise LeaseLost(f"another worker has taken over the job {lease.name}")
 
 
