@@ -41,8 +41,6 @@ def pause_if_moved(*, key: models.Key, row: models.Database | None = None, place
     row, place = row or databases.get_database(), place or places.read_place()
     if what := _find_change(row=row, place=place, key=key):
         row = _note_change(what=what, place=place, key=key)
-    elif place.timeline != row.timeline:
-        row = _note_change(what="promotion", place=place, key=key)
     if row.doubt and not (key.is_paused and key.cause == models.DATABASE_MOVED):
         circuit_breaker.pause_with_question(key=key, cause=models.DATABASE_MOVED, now=clock.read_clock())
     transaction.on_commit(partial(_remember, row=row, key=key))
@@ -113,7 +111,7 @@ def _get_tick(*, key: models.Key) -> int:
 
 
 def _find_change(*, row: models.Database, place: places.Place, key: models.Key) -> str:
-    """What shows that this is a copy, or that something was lost; empty where nothing does."""
+    """What shows that this is a copy, that something was lost, or a promotion that lost nothing; else empty."""
     if row.place != place.name:
         return "place"
     if not _recall():
@@ -126,7 +124,9 @@ def _find_change(*, row: models.Database, place: places.Place, key: models.Key) 
     seen = _get_tick(key=key)
     # Another worker, which had seen less, may have found that the promotion lost nothing.
     has_lost = MEMORY.timeline != row.timeline and seen > row.timeline_tick
-    return "tick" if seen > key.tick or has_lost else ""
+    if seen > key.tick or has_lost:
+        return "tick"
+    return "promotion" if place.timeline != row.timeline else ""
 
 
 def _note_change(*, what: str, place: places.Place, key: models.Key) -> models.Database:
@@ -142,12 +142,7 @@ def _note_change(*, what: str, place: places.Place, key: models.Key) -> models.D
     row.refresh_from_db()
     # What was seen of the former state has been recorded: from now on this one is looked at.
     transaction.on_commit(_forget)
-    detail = {
-        "what": what,
-        "before": before,
-        "after": {"place": row.place, "timeline": row.timeline, "doubt": row.doubt},
-        "seen_tick": _get_tick(key=key),
-        "tick": key.tick,
-    }
+    after = {"place": row.place, "timeline": row.timeline, "doubt": row.doubt}
+    detail = {"what": what, "before": before, "after": after, "seen_tick": _get_tick(key=key), "tick": key.tick}
     audit.record(Verb.DATABASE_CHANGED, row, detail=detail)
     return row
