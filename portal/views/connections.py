@@ -49,7 +49,7 @@ def show(request: SignedInRequest, uid: str, kind: models.Connection.Kind) -> Ht
         "is_guest": not models.Workstation.objects.visible_to(request.user).filter(pk=workstation.pk).exists(),
         "waits": allowed.needs_reason,
         "view_only": allowed.is_view_only,
-        "may_change_end": ends.may_change(request.user, workstation) and not allowed.needs_reason,
+        "may_change_end": ends.may_end(request.user, workstation) and not allowed.needs_reason,
         "nonce": get_nonce(request),
     }
     return _allow_connection(request, render(request, f"workstations/{kind}.html", shown), way=kind.way)

@@ -21,7 +21,7 @@ def change_end(request: SignedInRequest, uid: str) -> HttpResponse:
     """Two hours later with `longer`, else as the form says. A page of a connection gets the new end as JSON."""
     rows = models.Workstation.objects.visible_to(request.user).select_related("request__requester")
     workstation = paging.find_newest(rows=rows, uid=uid)
-    if not may_change(request.user, workstation):
+    if not may_end(request.user, workstation):
         raise Http404
     level = messages.SUCCESS
     try:
@@ -55,7 +55,8 @@ def make_form(person: models.User, workstation: models.Workstation, *, data: Any
     return forms.EndForm(data, policy=policy.read_policy(), is_own=is_own)
 
 
-def may_change(person: models.User, workstation: models.Workstation) -> bool:
+def may_end(person: models.User, workstation: models.Workstation) -> bool:
+    """Whether the person may release it, or choose when it ends; orphans are given back on the operators' page."""
     owner = workstation.request and workstation.request.requester_id
     return owner is not None and (owner == person.pk or person.has_perm("portal.close_request"))
 

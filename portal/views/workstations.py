@@ -164,13 +164,13 @@ def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part
         and missing.may_be_declared_ended(workstation=workstation),
         "is_own": is_own,
         "end_form": ends.make_form(request.user, workstation)
-        if ends.may_change(request.user, workstation) and not is_left
+        if ends.may_end(request.user, workstation) and not is_left
         else None,
         "may_keep": is_own and workstation.is_kept_by_a_press,
         "is_left": is_left,
         "declaration": _find_declaration(workstation),
         "offers": access.list_offers(workstation=workstation)
-        if _may_release(request, workstation) and not is_left
+        if ends.may_end(request.user, workstation) and not is_left
         else [],
         "connections": _list_connections(workstation),
         "opened": ending.list_open(workstations=[workstation], besides=request.user),
@@ -220,14 +220,9 @@ def _may_act(request: SignedInRequest, workstation: models.Workstation) -> bool:
     return _is_own(request, workstation) or request.user.has_perm("portal.close_request")
 
 
-def _may_release(request: SignedInRequest, workstation: models.Workstation) -> bool:
-    """Orphans are given back on the operators' page."""
-    return workstation.request is not None and _may_act(request, workstation)
-
-
 def _may_release_now(request: SignedInRequest, workstation: models.Workstation) -> bool:
     is_asked = workstation.release_requested_at is not None
-    return workstation.is_live and not is_asked and _may_release(request, workstation)
+    return workstation.is_live and not is_asked and ends.may_end(request.user, workstation)
 
 
 def _describe_refusal(code: str) -> failures.Words:
@@ -240,7 +235,7 @@ def _describe_refusal(code: str) -> failures.Words:
 @require_POST
 def release(request: SignedInRequest, uid: str) -> HttpResponse:
     workstation = _find(request, uid)
-    if not _may_release(request, workstation):
+    if not ends.may_end(request.user, workstation):
         raise Http404
     said = _("The workstation is being released. Its files stay in the workspace.")
     return _end(request, workstation, service=releases.request_release, said=said)
