@@ -19,7 +19,7 @@ from portal.services import audit
 from portal.services.audit import rowcheck, rows, verify
 from portal.services.audit.report import Report
 from portal.services.key import accounts
-from portal.services.people import membership, people, sessions
+from portal.services.people import membership, people, policy, sessions
 from portal.services.requests import submissions
 from tests import factories
 from tests.audit.conftest import find, respond, tamper
@@ -195,7 +195,7 @@ def audited(record, alice, root) -> dict[str, list[int]]:
         account,
         person,
         models.Database.objects.get(),
-        models.Policy.objects.get(),
+        policy.get_policy(),
         models.Key.objects.get(),
         models.Credential.objects.get(),
         *models.Workspace.objects.all(),
