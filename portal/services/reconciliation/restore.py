@@ -22,8 +22,7 @@ WORKER = "restore"  # stands where an attempt names its worker: nobody knows whi
 @transaction.atomic
 def restore_requests() -> int:
     """Make all requests that have not ended unknown, and accept the database as it is. Returns how many."""
-    key = key_lock.lock_key(account=accounts.get_current_account())
-    return _restore(key=key)
+    return _restore(key=key_lock.lock_key(account=accounts.get_current_account()))
 
 
 @transaction.atomic

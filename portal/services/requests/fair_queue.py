@@ -55,9 +55,8 @@ def _lock_due(account_id: int) -> QuerySet[models.Request]:
 def find_position(*, portal_request: models.Request) -> int:
     """The place of a waiting request in the queue; 1 is next. Requests that wait for their next try count too."""
     queued = models.Request.objects.filter(account=portal_request.account_id, status=models.Request.Status.QUEUED)
-    is_sooner = Q(queued_at__lt=portal_request.queued_at) | Q(
-        queued_at=portal_request.queued_at, id__lt=portal_request.pk
-    )
+    queued_at = portal_request.queued_at
+    is_sooner = Q(queued_at__lt=queued_at) | Q(queued_at=queued_at, id__lt=portal_request.pk)
     people = queued.order_by().values("requester").annotate(count=Count("pk"), sooner=Count("pk", filter=is_sooner))
     counts = {person: (count, sooner) for person, count, sooner in people.values_list("requester", "count", "sooner")}
     # A query of their own: beside the counts a database would look for the turn of each request.
