@@ -137,7 +137,7 @@ def claim_requests(*, worker: str, most: int) -> list[dispatch.Call]:
         return []
     with transaction.atomic():
         key = key_lock.lock_key(account=account)
-        return dispatch.claim_with_key(key=key, worker=worker, most=most, boottime=boottime)
+        return dispatch.claim_with_key(key=key, worker=worker, most=most, boottime=boottime)[0]
 
 
 def claim_next(*, worker: str = "test-worker") -> dispatch.Call | None:

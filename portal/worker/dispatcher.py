@@ -120,7 +120,7 @@ class Dispatcher(watchdog.Part):
         time.sleep(_PAUSE)
 
     def _commit_batch(self) -> bool:
-        """Whether anything was done. Raises DatabaseError where the database cannot do it now."""
+        """Whether more may be to be done now. Raises DatabaseError where the database cannot do it now."""
         while not self._brought.empty():
             self._unrecorded.append(self._brought.get())
             self._idle += 1
@@ -148,7 +148,7 @@ class Dispatcher(watchdog.Part):
             self._last = present
         done = len(present.recorded) + len(present.claimed)
         self._wrote_for = time.monotonic() - begun if done > 1 else 0.0
-        return bool(done)
+        return bool(done) and (present.is_any_due or bool(self._unrecorded))
 
     def _send(self, claimed: Iterable[dispatch.Call]) -> None:
         for call in claimed:

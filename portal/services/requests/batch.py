@@ -32,7 +32,7 @@ class Batch:
     brought: Sequence[Delivery]
     most: int
     account: models.Account | None = None  # given where it is not to be looked for what may be claimed
-    is_any_due: bool = True  # as the look says, where there is one
+    is_any_due: bool = True  # as the look says, and then the claim
     recorded: list[Delivery] = field(default_factory=list)
     requests: list[models.Request] = field(default_factory=list)  # of what is recorded
     apart: list[Delivery] = field(default_factory=list)  # to be recorded by themselves
@@ -54,7 +54,11 @@ def commit_batch(*, batch: Batch, worker: str) -> None:
         workers.announce_outcomes(requests=batch.requests)
         if may_claim:
             most = min(batch.most, LARGEST)
-            batch.claimed += dispatch.claim_with_key(key=key, worker=worker, most=most, boottime=boottime)
+            batch.claimed, batch.is_any_due = dispatch.claim_with_key(
+                key=key, worker=worker, most=most, boottime=boottime
+            )
+        else:  # what was recorded may have to be sent again, which no look has seen
+            batch.is_any_due = True
 
 
 def _save_results(batch: Batch, *, key: models.Key) -> None:

@@ -63,14 +63,17 @@ def look_for_requests() -> tuple[models.Account, bool]:
     return account, getattr(account, "is_any_due", False)  # one that was made just now has none
 
 
-def claim_with_key(*, key: models.Key, worker: str, most: int, boottime: float) -> list[Call]:
-    """Claim at most so many under the locked key, in the caller's transaction. `boottime` was read before the lock."""
+def claim_with_key(*, key: models.Key, worker: str, most: int, boottime: float) -> tuple[list[Call], bool]:
+    """Claim at most so many under the locked key, in the caller's transaction. `boottime` was read before the lock.
+
+    Returns also whether more may be due.
+    """
     if key.is_paused:
         circuit_breaker.end_timed_pause(key=key, now=clock.read_clock())
     claimable = [] if key.is_paused else _read_claimable_now(key, most=most)
     if not claimable:  # whoever waits may not ask any more, or another worker was quicker
         database_moved.pause_if_moved(key=key)
-        return []
+        return [], key.is_paused
     state = claimable[0]
     row = models.Database(**state.database) if state.database else None
     database_moved.pause_if_moved(key=key, row=row, place=places.read_place(row=state.place))
@@ -82,10 +85,10 @@ def claim_with_key(*, key: models.Key, worker: str, most: int, boottime: float) 
         if admitted:
             claimed += _create_attempts(admitted, key=key, worker=worker, now=state.now, boottime=boottime)
         if len(admitted) == len(found):
-            break
+            return claimed, len(found) == left
         # One has left the queue, and its requester's next may be due.
         oldest = list(fair_queue.list_oldest(account_id=key.account_id, most=room - len(claimed)))
-    return claimed
+    return claimed, True
 
 
 def find_claimed(*, calls: Sequence[Call]) -> list[Call]:
