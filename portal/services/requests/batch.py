@@ -53,9 +53,8 @@ def commit_batch(*, batch: Batch, worker: str) -> None:
         _save_results(batch, key=key)
         workers.announce_outcomes(requests=batch.requests)
         if may_claim:
-            most = min(batch.most, LARGEST)
             batch.claimed, batch.is_any_due = dispatch.claim_with_key(
-                key=key, worker=worker, most=most, boottime=boottime
+                key=key, worker=worker, most=min(batch.most, LARGEST), boottime=boottime
             )
         else:  # what was recorded may have to be sent again, which no look has seen
             batch.is_any_due = True

@@ -93,9 +93,8 @@ def claim_with_key(*, key: models.Key, worker: str, most: int, boottime: float) 
 
 def find_claimed(*, calls: Sequence[Call]) -> list[Call]:
     """Of what was claimed by a transaction whose commit was not confirmed, what is in the database."""
-    attempts = models.Attempt.objects.filter(
-        pk__in=[call.attempt_id for call in calls], outcome=models.Attempt.Outcome.SENDING
-    )
+    numbers = [call.attempt_id for call in calls]
+    attempts = models.Attempt.objects.filter(pk__in=numbers, outcome=models.Attempt.Outcome.SENDING)
     tokens = set(attempts.values_list("token", flat=True))
     return [call for call in calls if call.token in tokens]
 
