@@ -48,15 +48,8 @@ def _add_step(*, account: models.Account, watched: steady_clock.SteadyClock) -> 
 
 
 def _shorten_waits(*, account: models.Account) -> None:
-    """Make due what a clock put off that has stepped back since. Where that is early, it is put off again."""
-    for rows, field in _list_put_off(account):
-        if rows.exists():
-            with key_lock.holding(account=account):
-                rows.update(**{field: Now()})
-
-
-def _list_put_off(account: models.Account) -> list[tuple[QuerySet[models.Request] | QuerySet[models.Workstation], str]]:
-    """What is due later than anything ever is put off, or was tried in what is the future now; and by which column."""
+    """Make due what a clock put off that has stepped back since: it is due later than anything ever is put off, or was
+    tried in what is the future now. Where that is early, it is put off again."""
     ahead, longest = Now() + steady_clock.SLACK, timedelta(seconds=pace.LONGEST_RETRY_AFTER)
     read = max(timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL), refreshing.PATIENCE)
     attempts = models.Attempt.objects.filter(request=OuterRef("pk"))
@@ -65,11 +58,15 @@ def _list_put_off(account: models.Account) -> list[tuple[QuerySet[models.Request
     is_early |= ~Exists(attempts) & Q(next_attempt_at__gt=ahead + ownership.PAUSE)
     waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED)
     live = models.Workstation.objects.live().filter(account=account)
-    return [
-        (waiting.filter(is_early, next_attempt_at__gt=ahead), "next_attempt_at"),
-        (live.filter(release_due_at__gt=ahead + longest), "release_due_at"),
-        (live.filter(refresh_due_at__gt=ahead + read), "refresh_due_at"),
-    ]
+    put_off: dict[str, QuerySet[models.Request] | QuerySet[models.Workstation]] = {
+        "next_attempt_at": waiting.filter(is_early, next_attempt_at__gt=ahead),
+        "release_due_at": live.filter(release_due_at__gt=ahead + longest),
+        "refresh_due_at": live.filter(refresh_due_at__gt=ahead + read),
+    }
+    for field, rows in put_off.items():
+        if rows.exists():
+            with key_lock.holding(account=account):
+                rows.update(**{field: Now()})
 
 
 def end_dead_workers(*, name: str) -> None:
