@@ -40,8 +40,7 @@ class Batch:
 
 
 def commit_batch(*, batch: Batch, worker: str) -> None:
-    """All of it, or nothing. Record first: that frees what the team may have in flight. Takes no lock where there is
-    nothing to do."""
+    """All, or nothing. Record first: that frees what may be in flight. Takes no lock where there is nothing to do."""
     boottime = agentstation.boottime()
     if batch.account is None:
         batch.account, batch.is_any_due = dispatch.look_for_requests()

@@ -25,9 +25,7 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
 
 def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result) -> list[models.Request]:
     """Write what the call ended in, under its account's locked key and in the caller's transaction: all, or nothing.
-
-    Returns its request; empty where the database has gone back.
-    """
+    Returns its request; empty where the database has gone back."""
     attempt = _lock_attempt(call, key=key, workstation=result.value)
     if attempt is None:
         _keep_lost(call, result=result)
