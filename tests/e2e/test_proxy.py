@@ -140,7 +140,10 @@ def test_many_who_stop_keep_no_page_waiting(through_nginx, session, stop):
 
 
 def test_an_export_comes_whole(through_nginx, session):
-    file = send_form(through_nginx(), "/requests/export.csv", session=session).read_all()
+    for _ in range(MANY):  # whoever stopped before gives a place back as soon as the server sees that they have left
+        file = send_form(through_nginx(), "/requests/export.csv", session=session).read_all()
+        if read_status(file) != 503:
+            break
     assert read_status(file) == 200
     assert len(file) > 6000 * 500
     assert file.endswith("\r\n0\r\n\r\n")  # by this end a client knows that it was not cut off
