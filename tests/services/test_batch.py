@@ -115,3 +115,9 @@ def test_what_a_transaction_claimed_that_was_not_confirmed_is_told_by_its_tokens
         transaction.set_rollback(True)
 
     assert dispatch.find_claimed(calls=[kept, lost]) == [kept]
+
+
+def test_a_batch_says_whether_it_may_have_left_some(sandbox, alice):
+    factories.submit_for(*[alice] * 3)
+    batches = [commit([], most=2) for _ in range(2)]
+    assert [(len(one.claimed), one.is_any_due) for one in batches] == [(2, True), (1, False)]
