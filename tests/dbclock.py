@@ -1,9 +1,11 @@
 """A database's clock of the test's own, set forward and back. On SQLite for this thread's connection alone."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.backends.signals import connection_created
 
 from tests import pool
 
@@ -12,10 +14,11 @@ class DatabaseClock:
     """Stands before the database's own function, so that every statement reads it."""
 
     def __init__(self) -> None:
-        self._ahead = timedelta()
+        self._ahead, self._thread = timedelta(), threading.get_ident()
         if connection.vendor == "sqlite":
             connection.ensure_connection()
-            connection.connection.create_function("strftime", 2, self._read)
+            self._stand_before()
+            connection_created.connect(self._stand_before)  # where the connection was closed, by an error as well
         else:
             _execute("CREATE SCHEMA own_clock")
             _execute("CREATE TABLE own_clock.ahead AS SELECT interval '0' AS ahead")
@@ -33,11 +36,16 @@ class DatabaseClock:
 
     def remove(self) -> None:
         if connection.vendor == "sqlite":
+            connection_created.disconnect(self._stand_before)
             connection.close()
         else:
             _execute(f"ALTER DATABASE {_name()} RESET search_path")
             _execute("DROP SCHEMA own_clock CASCADE")
             _close()
+
+    def _stand_before(self, **_: Any) -> None:
+        if threading.get_ident() == self._thread:
+            connection.connection.create_function("strftime", 2, self._read)
 
     def _read(self, form: str, moment: str) -> str:
         assert (form, moment) == ("%Y-%m-%d %H:%M:%f", "NOW")
