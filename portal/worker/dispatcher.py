@@ -37,7 +37,6 @@ class Dispatcher(watchdog.Part):
         self._apart: deque[batch.Delivery] = deque()  # to be recorded one by one
         self._stubborn: set[int] = set()  # the attempts of those for which no way of recording has worked
         self._unconfirmed: list[dispatch.Call] = []  # claimed, unless the commit that was not confirmed has failed
-        self._wrote_for = 0.0  # seconds of the last batch, where it was one of several
         self._wake_up = threading.Event()
         self._is_notified = False  # of a request that was queued just now
         self._last: batch.Batch | None = None  # unless it failed, or did not look, and claimed nothing
@@ -97,7 +96,6 @@ class Dispatcher(watchdog.Part):
                 self._send(claimed)
             while self._commit_batch():
                 self._thread.advance()
-                self._let_others_write()
             self._record_apart()
         except DatabaseError as error:
             logger.warning("%s What is sent and recorded waits; tried again in a moment.", describe_failure(error))
@@ -106,14 +104,14 @@ class Dispatcher(watchdog.Part):
             logger.exception("The dispatcher failed; it tries again in a moment.")
             self._recover()
 
-    def _let_others_write(self) -> None:
+    def _let_others_write(self, seconds: float) -> None:
         """On SQLite, leave its write lock to others for as long as a batch of several has just had it.
 
         SQLite's waiting is unfair: a web process that waits sleeps while this thread takes the lock again. Meanwhile
         more comes to be done, which then takes fewer batches.
         """
         if connection.vendor == "sqlite":
-            self._stopping.wait(min(self._wrote_for, _LONGEST_REST))
+            self._stopping.wait(min(seconds, _LONGEST_REST))
 
     def _recover(self) -> None:
         connection.close()
@@ -147,7 +145,8 @@ class Dispatcher(watchdog.Part):
         if account is None or present.claimed:
             self._last = present
         done = len(present.recorded) + len(present.claimed)
-        self._wrote_for = time.monotonic() - begun if done > 1 else 0.0
+        if done > 1:
+            self._let_others_write(time.monotonic() - begun)
         return bool(done) and (present.is_any_due or bool(self._unrecorded))
 
     def _send(self, claimed: Iterable[dispatch.Call]) -> None:
