@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 _ASKED_AT_ONCE = 20  # requests in one transaction, which is over soon
 _MOST_NAMED = 50  # newcomers named in an event
-_QUESTION_DEPENDS_ON = ("operator_note", "attempt_count", "cancel_requested_at")  # what a question to people depends on
+_QUESTION_DEPENDS_ON = ("operator_note", "attempt_count", "cancel_requested_at")
 SLOWEST = 60.0  # seconds between scans while something is to be reconciled
 
 
@@ -186,7 +186,7 @@ def _carry_out(portal_request: models.Request, *, decision: matching.Decision, e
     models.Scan.objects.filter(pk=evidence["scan"], is_evidence=False).update(is_evidence=True)
     if decision.newcomer is not None:
         _adopt(portal_request, workstation_id=decision.newcomer.id, evidence=evidence)
-    else:  # nothing was created, or nobody wants it any more
+    elif decision.verdict is matching.Verdict.NOT_CREATED or _is_unwanted(portal_request, decision=decision):
         _settle_not_created(portal_request, evidence=evidence)
 
 
