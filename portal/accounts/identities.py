@@ -135,7 +135,7 @@ def _change_roles(person: models.User, roles: set[str]) -> None:
     stored.user_permissions.clear()
     membership.record_change(actor=None, target=stored, before=before)
     if not roles:
-        sessions.end_sessions(person=stored, by=None)
+        sessions.end_sessions(person=stored, by=None, chosen=None)
 
 
 def _set_roles(person: models.User, roles: set[str]) -> None:
@@ -152,4 +152,4 @@ def unlink(*, person: models.User, by: models.User) -> None:
     names = sorted(rows.values_list("provider", flat=True))
     rows.delete()
     audit.record(Verb.UNLINK_IDENTITY, person, by=by, detail={"issuers": names}, rows=())
-    sessions.end_sessions(person=person, by=by)
+    sessions.end_sessions(person=person, by=by, chosen=None)

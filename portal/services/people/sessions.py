@@ -85,9 +85,9 @@ def list_sessions(*, person: models.User) -> Sequence[models.Session]:
 
 
 @transaction.atomic
-def end_sessions(*, person: models.User, by: models.User | None, chosen: Sequence[str] | None = None) -> int:
-    """Sign the person out of these browsers, named as in the table, or of all; returns of how many. Without `by` the
-    portal itself does."""
+def end_sessions(*, person: models.User, by: models.User | None, chosen: Sequence[str] | None) -> int:
+    """Sign the person out of these browsers, named as in the table, or with None of all; returns of how many.
+    Without `by` the portal itself does."""
     rows = models.Session.objects.filter(user=person)
     if chosen is not None:
         rows = rows.filter(session_key__in=chosen)
