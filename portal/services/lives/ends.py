@@ -66,8 +66,15 @@ def _change(workstation: models.Workstation, choose: _Choose, *, actor: models.U
     ends_at = choose(stored, now)
     if stored.request.requester_id == actor.pk:  # what an operator decides has no bound
         ends_at = _bound(ends_at, before=before, now=now)
-    lapsed = dict.fromkeys(("planned_end_at", "release_requested_at", "release_due_at"))
-    stored.change(ends_at=ends_at, end_set_at=Now(), end_warnings=0, end_is_idle=False, **lapsed)
+    stored.change(
+        ends_at=ends_at,
+        end_set_at=Now(),
+        end_warnings=0,
+        end_is_idle=False,
+        planned_end_at=None,
+        release_requested_at=None,
+        release_due_at=None,
+    )
     detail = {"before": describe_end(ends_at=before), "after": describe_end(ends_at=ends_at)}
     audit.record(Verb.SET_END, stored, by=actor, detail=detail, reason=reason)
 
