@@ -130,6 +130,7 @@ def read_request(request: _Asked, number: int) -> models.Request:
     row = past.portal_request
     is_waiting = row.status == models.Request.Status.QUEUED
     position = fair_queue.find_position(portal_request=row) if is_waiting else None
+    # Beside its columns, where the schema reads them.
     vars(row).update(position=position, timeline=timeline.list_steps(request_history=past))
     return row
 

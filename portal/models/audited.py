@@ -1,6 +1,6 @@
 """Rows whose changes are in the audit log: each remembers what was stored when it was read."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Self
 
 from django.db import models
@@ -29,14 +29,9 @@ class Audited(models.Model):
         row._stored = {name: row.__dict__[name] for name in cls.AUDITED if name in row.__dict__}
         return row
 
-    def refresh_from_db(
-        self,
-        using: str | None = None,
-        fields: Iterable[str] | None = None,
-        from_queryset: models.QuerySet[Self] | None = None,
-    ) -> None:
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
         """As Django's. What was stored before stays what it was; a column that is read for the first time is added."""
-        super().refresh_from_db(using, fields, from_queryset)
+        super().refresh_from_db(*args, **kwargs)
         if self._stored is not None:
             for name in self.AUDITED:
                 if name in self.__dict__:
