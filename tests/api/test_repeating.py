@@ -11,7 +11,7 @@ from portal.api import waiting
 from portal.models.clock import Now
 from portal.services.tokens import repetitions
 from tests import factories
-from tests.api.serving import read_error
+from tests.api.serving import PATIENCE, read_error
 from tests.services.reconciling import scan
 from tests.tokens import make_token
 from tests.worker.running import await_row
@@ -281,8 +281,11 @@ def test_whose_client_leaves_while_it_is_sent_is_found_again(program, server):
     assert not models.Repetition.objects.exists()
 
 
-def test_whose_client_leaves_as_it_ends_is_found_again(program, server, monkeypatch):
-    monkeypatch.setattr(waiting, "_SOONEST", 600)
+def test_whose_client_leaves_as_it_ends_is_found_again(program, server, settings, monkeypatch):
+    # The process learns of the outcome after the client has left: it hears no announcement and looks for none.
+    settings.PORTAL_LISTEN_URL = "postgres://127.0.0.1:1/nobody"
+    for name in ("_SOONEST", "_LATEST"):
+        monkeypatch.setattr(waiting, name, 10 * PATIENCE)
     connection = program.leave()
     server.await_waiting(1)
     factories.send_once()
