@@ -54,7 +54,8 @@ def read_line(event: Any, *, at: float, of: Any, refused: Iterable[tuple[int, da
         request=of.pk if of else 0,
         member=of.requester.username if of else "",
         lifetime=of.lifetime if of else "",
-        late=(event.at - of.ended_at).total_seconds() if has_begun else 0.0,
+        # Below zero where the clock was put back between the two.
+        late=max(0.0, (event.at - of.ended_at).total_seconds()) if has_begun else 0.0,
     )
 
 
