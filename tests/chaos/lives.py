@@ -16,17 +16,20 @@ def name_lives(contents: books.Books) -> books.Books:
     for attempt in contents.attempts:
         by_request[attempt.request].append(attempt)
 
-    def find(uid: str, attempts: Iterable[books.Attempt]) -> str:
-        could = (
-            post.made
+    def find(uid: str, attempts: Iterable[books.Attempt], *, is_owned: bool = False) -> str:
+        alike = [
+            (post, attempt)
             for post in reused.get(uid, ())
             for attempt in attempts
-            if groups.get(attempt.request) == post.group and books.could_send(attempt, at=post.at, books=contents)
-        )
-        return next(could, None) or uid
+            if groups.get(attempt.request) == post.group
+        ]
+        sent = [post for post, attempt in alike if books.could_send(attempt, at=post.at, books=contents)]
+        # Of unknown outcomes that are alike, a request may have got what another has made.
+        found = sent or [post for post, _ in alike if is_owned]
+        return (found[0].made if found else None) or uid
 
     attempts = [replace(attempt, uid=find(attempt.uid, [attempt])) for attempt in contents.attempts]
-    rows = [replace(row, uid=find(row.uid, by_request[row.request])) for row in contents.workstations]
+    rows = [replace(row, uid=find(row.uid, by_request[row.request], is_owned=True)) for row in contents.workstations]
     return replace(contents, attempts=attempts, workstations=rows)
 
 
