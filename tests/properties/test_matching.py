@@ -1,14 +1,22 @@
-"""Whatever calls make unseen, and whenever lists show it: nothing is bought twice."""
+"""Whatever calls make unseen, and whenever lists show it: nothing is bought twice.
+
+And what is read from the database for one request, within bounds, is what all of it would show.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import hypothesis
+from django.db import transaction
 from hypothesis import strategies as st
 
 from portal import models
-from portal.services.reconciliation import matching
+from portal.services.key import accounts
+from portal.services.reconciliation import matching, unresolved
 from portal.services.reconciliation.matching import Verdict
+from tests import factories
+from tests.properties.scene import bounded
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(seconds=60)
@@ -56,7 +64,7 @@ class Call:
 @st.composite
 def draw_calls(draw: st.DrawFn) -> list[Call]:
     calls = []
-    for number in range(draw(st.integers(3, 5))):
+    for number in range(1, draw(st.integers(4, 6))):
         claimed = draw(st.integers(1, 12))
         calls.append(
             Call(
@@ -83,6 +91,11 @@ def play(calls: list[Call]) -> tuple[dict[int, int], list[int]]:
 
 
 def decide_all(calls: list[Call], given: dict[int, int], tick: int) -> list[tuple[int, matching.Decision]]:
+    return [(known["unresolved"].number, matching.decide(**known)) for known in read_plainly(calls, given, tick)]
+
+
+def read_plainly(calls: list[Call], given: dict[int, int], tick: int) -> list[dict[str, Any]]:
+    """What is known of each request at a tick, without a bound."""
     by_number = {call.number: call for call in calls}
     under_way = [call for call in calls if call.claimed < tick < call.ended]
     unknown = [call for call in calls if call.ended <= tick and call.number not in given]
@@ -111,20 +124,17 @@ def decide_all(calls: list[Call], given: dict[int, int], tick: int) -> list[tupl
         assignments=assignments,
     )
     return [
-        (
-            call.number,
-            matching.decide(
-                unresolved=matching.Unresolved(
-                    number=call.number,
-                    type=call.type,
-                    workspace_uid="",
-                    attempts=[call.sent],
-                    alike=sum(one.type == call.type for one in unknown),
-                ),
-                newcomers=newcomers,
-                state=state,
+        {
+            "unresolved": matching.Unresolved(
+                number=call.number,
+                type=call.type,
+                workspace_uid="",
+                attempts=[call.sent],
+                alike=sum(one.type == call.type for one in unknown),
             ),
-        )
+            "newcomers": newcomers,
+            "state": state,
+        }
         for call in unknown
     ]
 
@@ -155,3 +165,61 @@ def test_nothing_is_bought_twice(calls):
     assert len(set(given.values())) == len(given)
     assert all(types[number] == types[made] for number, made in given.items())
     assert [find_doubled(calls, given, number) for number in again] == [None] * len(again)
+
+
+# --- From a database ---
+
+
+def store(calls: list[Call], given: dict[int, int], requester: models.User) -> dict[int, models.Request]:
+    account, owners, rows = accounts.get_current_account(), {made: owner for owner, made in given.items()}, {}
+    account.change(started_offset=0.0)
+    for call in calls:
+        status, failure = ("SUCCEEDED", "") if call.number in given else ("UNKNOWN", "no-answer")
+        rows[call.number] = factories.create_past_request(
+            requester, START, status=status, failure=failure, type=call.type
+        )
+        models.Attempt.objects.create(
+            request=rows[call.number],
+            number=1,
+            outcome="UNKNOWN",
+            failure="no-answer",
+            claimed_at=call.sent.claimed_at,
+            claimed_tick=call.claimed,
+            deadline_at=call.sent.ended_at,
+            ended_at=call.sent.ended_at,
+            ended_tick=call.ended,
+        )
+    for made in (call.made for call in calls if call.listed):
+        models.Workstation.objects.create(
+            account=account,
+            pk=made.id,
+            uid=made.uid,
+            type=made.type,
+            workspace=models.Workspace.objects.create(account=account, uid=f"S{made.id}"),
+            created_at=made.started_at,
+            listed_tick=made.listed_tick,
+            request=rows.get(owners.get(made.id, 0)),
+        )
+    for number in (1, 2, 3):
+        scan = make_scan(number, LAST)
+        scan.account, scan.is_complete, scan.ended_at = account, True, scan.begun_at
+        scan.save(force_insert=True)
+    return rows
+
+
+@bounded(examples=60, steps=1)
+@hypothesis.given(calls=draw_calls(), pairs=st.dictionaries(st.integers(1, 5), st.integers(1, 5)))
+def test_what_is_read_within_bounds_says_what_all_of_it_says(alice, calls, pairs):
+    """Whatever was given to whom, by itself or by an operator."""
+    makers = {call.number for call in calls if call.listed}
+    given = {owner: made for made, owner in pairs.items() if owner <= len(calls) and made in makers}
+    with transaction.atomic():
+        rows = store(calls, given, alice)
+        for plain in read_plainly(calls, given, LAST):
+            state, row = plain["state"], rows[plain["unresolved"].number]
+            [facts] = unresolved.read_facts(
+                account=row.account, rows=[row], now=state.now, steady_since=state.steady_since
+            )
+            assert {one.id for one in facts.list_possible()} == {one.id for one in matching.list_possible(**plain)}
+            assert facts.decide() == matching.decide(**plain)
+        transaction.set_rollback(True)

@@ -135,6 +135,17 @@ def test_what_a_late_200_names_for_who_has_another_may_be_whose_that_other_was(s
     assert statuses(younger) == ["UNKNOWN"]
 
 
+def test_what_fits_nobody_stays_in_the_way_once_another_has_found_its_own(sandbox, alice, bob, lease):
+    older = ask(sandbox, alice, "reset")
+    script_list(sandbox, entry("STRANGER"))
+    scan(lease)
+    factories.pass_time(700)
+    younger = ask(sandbox, bob, "reset-made")
+    deny(lease, witness_of=bob)
+    assert statuses(older, younger) == ["UNKNOWN", "SUCCEEDED"]
+    assert older.operator_note == notes.NEWCOMER
+
+
 @pytest.mark.parametrize("is_shared", [True, False])
 def test_what_turns_up_in_the_last_grace_is_put_before_a_person(sandbox, alice, bob, lease, is_shared):
     portal_request = ask(sandbox, alice, "reset")

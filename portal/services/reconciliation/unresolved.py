@@ -71,7 +71,8 @@ def read_facts(
     ]
     since = min((one.attempts[0].claimed_tick for one in described if one.attempts), default=0)
     assignments = _read_assignments(account=account, restores=restores, since=since)
-    since = min((one.claimed_tick for one in assignments), default=since)
+    # A claim of what was given away lets more matter where it is older, and never less.
+    since = min([since, *(one.claimed_tick for one in assignments)])
     state = _read_state(account=account, assignments=assignments, now=now, steady_since=steady_since)
     newcomers = _read_newcomers(account=account, state=state, restores=restores, since=since)
     return [
