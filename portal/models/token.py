@@ -64,7 +64,8 @@ class Token(Audited):
 class Repetition(models.Model):
     """Which request a program finds again that sends the same POST once more.
 
-    With an Idempotency-Key: for a day. Without one: what the program has not been told the outcome of, until it is.
+    With an Idempotency-Key: until a day after its end. Without one: what the program has not been told the outcome of,
+    until it is.
     """
 
     token = models.ForeignKey(Token, on_delete=models.PROTECT, related_name="+", db_index=False)

@@ -104,9 +104,11 @@ def test_one_of_unknown_outcome_is_found_again(program, sandbox):
     assert count_made(sandbox) == 1
 
 
-def test_a_key_is_kept_for_a_day(program, sandbox):
+def test_a_key_is_kept_for_a_day_after_the_end_of_its_request(program, sandbox):
     first = program.post_and_send(KEY)
-    models.Repetition.objects.update(at=Now() - repetitions.KEPT - timedelta(seconds=1))
+    models.Repetition.objects.update(at=Now() - 3 * repetitions.KEPT)
+    assert program.post(KEY).json()["id"] == first.json()["id"]
+    models.Request.objects.update(ended_at=Now() - repetitions.KEPT - timedelta(seconds=1))
     other = program.post_and_send(KEY)
     assert other.json()["id"] != first.json()["id"]
     assert models.Repetition.objects.count() == 1
@@ -256,6 +258,16 @@ def test_an_unknown_outcome_is_the_same_504_until_it_is_settled(program, sandbox
     assert count_made(sandbox) == 1
     # From then on it is a new wish.
     assert program.post_and_send().json()["id"] != told.json()["id"]
+
+
+def test_what_has_ended_is_no_outcome_that_is_owed(program, sandbox):
+    sandbox.script({"name": "reset-made"})
+    first = program.post_and_send()
+    resolve(sandbox)
+    models.Workstation.objects.update(ended_at=Now())
+    answer = program.post_and_send()
+    assert answer.json()["status"] == "active"
+    assert answer.headers["X-Portal-Request"] != first.headers["X-Portal-Request"]
 
 
 def test_what_is_still_being_sent_is_504_and_found_again(program, server, settings):

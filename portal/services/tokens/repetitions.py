@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from portal import models
@@ -21,7 +21,7 @@ class KeyReused(Exception):
 
 @transaction.atomic
 def find_submission(*, token: models.Token, key: str, body: str, check: Callable[[], object]) -> UUID:
-    """The one submission that a key of the token's person stands for: a day, or while it is open. Raises KeyReused.
+    """The one submission that a key of the token's person stands for, until a day after its end. Raises KeyReused.
 
     It is there before the request is: whoever sends the same after a crash, or at the same moment, gets the same. What
     `check` raises leaves a new key as it is.
@@ -49,13 +49,20 @@ def _forget_old() -> None:
 
 
 def _is_kept() -> Q:
-    """Whoever asks goes on to ask for what is open, however long a pause lasts."""
-    open_ = models.Request.objects.filter(ended_at=None).values("submission")
-    return Q(at__gt=Now() - KEPT) | Q(submission__in=open_)
+    """Whoever asks goes on to ask for what is open, however long a pause lasts, and for a day after it has ended."""
+    is_kept = Q(ended_at=None) | Q(ended_at__gt=Now() - KEPT)
+    return Q(at__gt=Now() - KEPT) | Exists(_list_requests().filter(is_kept))
+
+
+def _list_requests() -> QuerySet[models.Request]:
+    """For a subquery on repetitions."""
+    return models.Request.objects.filter(requester=OuterRef("token__person"), submission=OuterRef("submission"))
 
 
 def list_owed(*, token: models.Token, body: str) -> QuerySet[models.Repetition]:
-    return models.Repetition.objects.filter(_is_kept(), token=token, body=body, key="").order_by("pk")
+    """What the token has not been told the outcome of, oldest first; of a workstation that has ended it is not told."""
+    owed = models.Repetition.objects.filter(_is_kept(), token=token, body=body, key="").order_by("pk")
+    return owed.exclude(Exists(_list_requests().filter(workstation__ended_at__isnull=False)))
 
 
 def settle(*, owed: models.Repetition) -> bool:
