@@ -303,6 +303,17 @@ def test_a_stranger_is_not_explained_by_an_attempt_of_long_ago(sandbox, alice, l
     assert accounts.get_current_account().shared_at is not None
 
 
+@pytest.mark.parametrize(
+    ("name", "strangers", "is_shared"), [("reset", 1, False), ("reset", 2, True), ("reset-made", 1, True)]
+)
+def test_an_attempt_explains_one_stranger_and_none_beside_its_own(sandbox, alice, lease, name, strangers, is_shared):
+    ask(sandbox, alice, name)
+    scan(lease)
+    script_list(sandbox, *(entry(f"X{number}", workspace="S-x") for number in range(strangers)))
+    scan(lease)
+    assert (accounts.get_current_account().shared_at is not None) is is_shared
+
+
 def test_what_a_late_response_names_is_not_foreign(sandbox, alice, olga, lease, recovering):
     portal_request, call, result = send_late(sandbox, alice, recovering)
     script_list(sandbox, entry(factories.get_named(result).uid))

@@ -507,13 +507,13 @@ def test_a_stranger_makes_operators_confirm_from_then_on(sandbox, alice, lease):
     assert portal_request.operator_note == notes.CONFIRM
 
 
-def test_what_an_unknown_attempt_may_have_made_is_no_stranger(sandbox, alice, lease):
+def test_what_unknown_attempts_may_have_made_is_no_stranger(sandbox, alice, lease):
     factories.mark_baseline_scan()
-    portal_request = ask(sandbox, alice, "reset")
-    script_list(sandbox, entry("W1", workspace="S1"), entry("W2"), entry("W3", type="odd"))
+    first, second = ask(sandbox, alice, "reset"), ask(sandbox, alice, "reset", type="golang")
+    script_list(sandbox, entry("W1", type="odd"), entry("W2", workspace="S2"))
     scan(lease)
-    assert statuses(portal_request) == ["SUCCEEDED"]
-    assert models.Workstation.objects.orphans().count() == 2
+    assert statuses(first, second) == ["SUCCEEDED", "UNKNOWN"]
+    assert models.Workstation.objects.orphans().count() == 1
     assert accounts.get_current_account().shared_at is None
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from portal import models
@@ -19,8 +20,8 @@ def note_sharing(*, account: models.Account, lag: timedelta) -> None:
     if account.shared_at is not None:
         return
     orphans = models.Workstation.objects.orphans().filter(account=account, listed_tick__gt=account.unshared_tick)
-    found = orphans.filter(made_for=None).select_related("account").order_by("id")
-    stranger = next((row for row in found if not (_is_lost(row, lag=lag) or _is_explained(row))), None)
+    found = [row for row in orphans.filter(made_for=None).select_related("account") if not _is_lost(row, lag=lag)]
+    stranger = _find_stranger(found)
     if stranger is None:
         return
     with key_lock.holding(account=account):
@@ -48,11 +49,30 @@ def _is_lost(stranger: models.Workstation, *, lag: timedelta) -> bool:
     return restores.filter(restored_at__gte=began - _WIDE - lag).exists()
 
 
-def _is_explained(stranger: models.Workstation) -> bool:
-    """Whether an attempt of unknown outcome may have created it, in the widest reading; one of long ago has not."""
+def _find_stranger(found: list[models.Workstation]) -> models.Workstation | None:
+    """The first that no attempt explains that is not needed for another: each has created one at most."""
+    makers: list[int] = []
+    # One of a type that nobody knows may be any attempt's: those that can be of few choose first.
+    for row in sorted(found, key=lambda row: (row.type not in models.Request.Type.values, row.listed_tick)):
+        attempts = _list_makers(row).exclude(pk__in=makers)
+        maker = attempts.order_by("deadline_at").values_list("pk", flat=True).first()
+        if maker is None:
+            return row
+        makers.append(maker)
+    return None
+
+
+def _list_makers(stranger: models.Workstation) -> QuerySet[models.Attempt]:
+    """The attempts of unknown outcome that may have created it, in the widest reading; one of long ago has not.
+
+    Nor one whose request was given a workstation without an answer.
+    """
+    outcomes = models.Attempt.Outcome
+    answered = models.Attempt.objects.filter(request=OuterRef("request"), outcome=outcomes.SUCCEEDED)
     attempts = models.Attempt.objects.filter(
+        Q(request__workstation=None) | Exists(answered),
         request__account=stranger.account_id,
-        outcome=models.Attempt.Outcome.UNKNOWN,
+        outcome=outcomes.UNKNOWN,
         claimed_tick__lt=stranger.listed_tick or 0,
     )
     if stranger.type in models.Request.Type.values:
@@ -60,7 +80,7 @@ def _is_explained(stranger: models.Workstation) -> bool:
         attempts = attempts.exclude(request__type__in=others)
     if (began := _find_beginning(stranger)) is not None:
         attempts = attempts.filter(deadline_at__gte=began - _WIDE)
-    return attempts.exists()
+    return attempts
 
 
 def _find_beginning(stranger: models.Workstation) -> datetime | None:
