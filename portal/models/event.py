@@ -47,6 +47,7 @@ class Verb(models.TextChoices):
     BASELINE_SCAN = "baseline-scan", "checking", _("{who} read AgentStation's lists for the first time, of the {what}")
     CHANGE_TYPES = "change-types", "workstations", _("{who} noted other workstation types of the {what}")
     REQUEST_RELEASE = "request-release", "workstations", _("{who} asked to release the {what}")
+    WITHDRAW_RELEASE = "withdraw-release", "workstations", _("{who} no longer releases the {what}")
     SET_END = "set-end", "workstations", _("{who} changed when the {what} ends")
     WARN_END = "warn-end", "workstations", _("{who} warned that the {what} ends soon")
     RELEASED = "released", "workstations", _("The {what} was released")

@@ -307,7 +307,9 @@ def declare_ended(stage: Stage) -> None:
 def reopen(stage: Stage) -> None:
     stored = send(stage).workstation
     hour_ago = Now() - timedelta(hours=1)
-    models.Workstation.objects.filter(pk=stored.pk).update(first_seen_at=hour_ago, ended_at=hour_ago)
+    models.Workstation.objects.filter(pk=stored.pk).update(
+        first_seen_at=hour_ago, ended_at=hour_ago, release_requested_at=hour_ago
+    )
     page = {"data": [{"id": stored.uid, "type": stored.type, "status": "active"}], "next_cursor": None}
     stage.sandbox.script({"on": "GET /workstations", "status": 200, "body": page})
     scanning.advance(factories.acquire_lease(name="reconcile"))
@@ -534,7 +536,12 @@ ACTS = [
     Act(verbs=(Verb.ENDED,), do=end, has_change=True),
     Act(verbs=(Verb.MISSING, Verb.FOUND_AGAIN), do=miss_and_find, has_change=True),
     Act(verbs=(Verb.ENDED,), do=declare_ended, by="olga", has_change=True, has_reason=True),
-    Act(verbs=(Verb.REOPEN,), do=reopen, has_change=True, staged=("ended_at",)),
+    Act(
+        verbs=(Verb.REOPEN, Verb.WITHDRAW_RELEASE),
+        do=reopen,
+        has_change=True,
+        staged=("ended_at", "release_requested_at"),
+    ),
     Act(verbs=(Verb.REQUEST_RELEASE,), do=end_orphan("release"), by="olga", has_change=True, has_reason=True),
     Act(verbs=(Verb.RESTORE, Verb.RESTORED), do=restore),
     Act(verbs=(Verb.DATABASE_CHANGED,), do=move_database, has_change=True),

@@ -134,9 +134,9 @@ def test_people_choose_what_is_mailed(tell, mails, alice, olga, sign_in):
     browser = sign_in(alice)
     page = browser.get("/notifications/").text
     assert re.findall(r'name="kinds"\s+value="(\w+)"', page) == [
-        *("ready", "failed", "cancelled", "decision", "ends", "released", "shared")
+        *("ready", "failed", "cancelled", "decision", "ends", "released", "kept", "shared")
     ]
-    assert page.count("checked") == 7
+    assert page.count("checked") == 8
     assert browser.post("/notifications/", {"kinds": ["ready"]}).url == "/notifications/"
     alice.refresh_from_db()
     assert alice.mail_choices["failed"] is False
@@ -151,7 +151,7 @@ def test_people_choose_what_is_mailed(tell, mails, alice, olga, sign_in):
 
 def test_operators_are_asked_about_their_kinds_too(mails, olga, anna, sign_in):
     models.User.objects.update(email="x@team.example")
-    for person, count in ((olga, 13), (anna, 8)):
+    for person, count in ((olga, 14), (anna, 9)):
         assert sign_in(person).get("/notifications/").text.count('name="kinds"') == count
 
 

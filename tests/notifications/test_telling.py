@@ -133,6 +133,14 @@ def test_a_release_by_somebody_else_is_told_with_the_reason(tell, stage):
     assert list_told(tell()) == {("alice", line, f"olga: {REASON}", f"/requests/{stored.request_id}/")}
 
 
+def test_a_release_that_is_withdrawn_is_told(tell, stage):
+    acts.reopen(stage)
+    ((who, line, reason, _path),) = list_told([row for row in tell() if row.kind == "kept"])
+    label = models.Request.objects.get().label
+    assert (who, line) == ("alice", f"Your workstation Python of {label} is no longer being released")
+    assert reason == "AgentStation lists its ID as active again, but another workstation may have it by now."
+
+
 def test_a_share_is_told_to_whom_it_is_for(tell, stage):
     acts.share_for_a_while(stage)
     number = models.Workstation.objects.get().request_id
@@ -225,7 +233,7 @@ def test_a_log_that_is_not_intact_is_told_to_who_may_see_it(tell, stage, anna, b
 def test_each_kind_has_been_told_here():
     """What is new in the table needs a test, and the words of what stands for several."""
     assert set(messages.MESSAGES) == {
-        *("ready", "failed", "cancelled", "decision", "ends", "released", "shared"),
+        *("ready", "failed", "cancelled", "decision", "ends", "released", "kept", "shared"),
         *("paused", "key", "review", "unassigned", "queue", "log"),
     }
 

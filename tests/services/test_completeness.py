@@ -166,16 +166,18 @@ def test_without_a_start_an_id_that_comes_again_is_judged_by_the_end(lists, alic
     assert factories.reread(former).is_live is not is_another
 
 
-def test_what_is_reopened_has_no_old_wish_to_be_released(lists, alice, lease):
+@pytest.mark.parametrize("is_own", [True, False])
+def test_what_is_reopened_is_released_again_unless_its_start_is_not_known(lists, alice, lease, is_own):
     former = release_long_ago(alice, "a")
     assert former.created_at
     former.change(release_failure="500")
-    lists.active = [entry("a", startedAt=former.created_at.isoformat())]
+    lists.active = [entry("a", **({"startedAt": former.created_at.isoformat()} if is_own else {}))]
     scan(lease)
     former.refresh_from_db()
-    assert (former.is_live, former.release_requested_at, former.release_tries) == (True, None, 0)
-    assert former.release_failure == ""
-    assert not models.Workstation.objects.due_for_release(former.account).exists()
+    assert (former.is_live, former.release_tries, former.release_failure) == (True, 0, "")
+    assert former.release_requested_by == (alice if is_own else None)
+    assert models.Workstation.objects.due_for_release(former.account).exists() is is_own
+    assert models.Event.objects.filter(verb="withdraw-release").exists() is not is_own
 
 
 def test_a_missing_one_ends_when_two_complete_scans_after_the_grace_lack_it(lists, alice, lease):

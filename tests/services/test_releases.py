@@ -58,6 +58,18 @@ def test_a_release_reaches_the_provider_and_ends_the_workstation(sandbox, alice)
     assert list_verbs() == ["request-release", "released"]
 
 
+def test_an_id_that_comes_again_meanwhile_is_released_no_more(sandbox, alice, bob):
+    workstation = ask(alice)
+    workstation.change(ends_at=Now(), end_set_at=Now())
+    release = factories.claim_release()
+    sandbox.script({"status": 200, "body": {"id": workstation.uid, "type": "python", "status": "active"}})
+    assert factories.submit_and_send(bob).status == "UNKNOWN"
+    releases.record_release(release=release, result=releases.Result(failure=failures.CATALOGUE["500"]))
+    workstation.refresh_from_db()
+    assert (workstation.is_live, workstation.release_requested_at, workstation.ends_at) == (True, None, None)
+    assert models.Event.objects.get(verb="withdraw-release").request_number == workstation.request_id
+
+
 @pytest.mark.parametrize("released", [False, None, "yes"])
 def test_a_200_that_does_not_confirm_the_end_is_tried_again(sandbox, alice, settings, released):
     settings.PORTAL_RETRY_DELAY = 10.0

@@ -76,6 +76,20 @@ def mark_release_requested(
     return True
 
 
+def withdraw_release(*, stored: models.Workstation, reason: str) -> None:
+    """Let a workstation run that was to be released, in the caller's transaction: its ID may be another's by now.
+
+    A try under way is the last.
+    """
+    if stored.release_requested_at is None:
+        return
+    before = stored.release_requested_at.isoformat()
+    nothing = dict.fromkeys(("release_requested_at", "release_requested_by", "release_due_at"))
+    stored.change(release_tries=0, release_failure="", **nothing)
+    detail = {"before": {"release_requested_at": before}, "after": {"release_requested_at": None}}
+    audit.record(Verb.WITHDRAW_RELEASE, stored, detail=detail, reason=reason)
+
+
 def find_next_try(*, account: models.Account) -> datetime | None:
     """When releases go on that AgentStation's rate limit has stopped; None where it stops none."""
     refused = models.Workstation.objects.refused_releases(account).order_by("release_due_at").first()

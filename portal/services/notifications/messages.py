@@ -133,6 +133,13 @@ MESSAGES = {
         words=_("%(who)s released your workstation %(type)s of %(request)s"),
         many=_("%(who)s released %(count)d of your workstations"),
     ),
+    "kept": Message(
+        label=_("A workstation is not released as it was to be"),
+        verbs=(Verb.WITHDRAW_RELEASE,),
+        cause="{number}",
+        words=_("Your workstation %(type)s of %(request)s is no longer being released"),
+        link="workstation_detail",
+    ),
     "shared": Message(
         label=_("A workstation is shared with you"),
         verbs=(Verb.SHARE,),

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from portal import agentstation, models
 from portal.db import clock
@@ -18,7 +19,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import circuit_breaker
-from portal.services.mirrors import contract_drift, mirror, missing, sanitize
+from portal.services.mirrors import contract_drift, mirror, missing, releases, sanitize
 
 _CLOCK_BEHIND = timedelta(seconds=30)  # a provider's clock may be this much behind its own Date header
 _CLOCKS_DIFFER = timedelta(minutes=10)  # at most, where the provider does not give its time
@@ -141,16 +142,23 @@ def _compare(row: models.Workstation, *, entry: agentstation.Workstation, scan: 
     elif row.missing_tick is not None and row.missing_tick < scan.begun_tick:
         missing.note_found(stored=models.Workstation.objects.select_for_update().get(pk=row.pk))
     elif not is_over and row.ended_at is not None and row.ended_at < scan.begun_at - grace:
-        _reopen(row, status=entry.status)
+        _reopen(row, entry=entry)
 
 
-def _reopen(row: models.Workstation, *, status: str) -> None:
-    """Take an end back: the provider shows it as active, long after. Who wanted it released may not want that now."""
+def _reopen(row: models.Workstation, *, entry: agentstation.Workstation) -> None:
+    """Take an end back: the provider shows it as active, long after.
+
+    What was to be released is released again, unless it may be another one: it is known by its start.
+    """
     stored = models.Workstation.objects.select_for_update().get(pk=row.pk)
     if stored.is_live:
         return
     before = missing.describe_life(stored=stored)
-    release = dict.fromkeys(("release_requested_at", "release_requested_by", "release_due_at"))
-    begun_anew = {"release_tries": 0, "release_failure": "", "end_warnings": 0, **release}
-    stored.change(ended_at=None, status=status, refresh_due_at=Now(), **begun_anew)
+    is_own = None is not stored.created_at == entry.started_at
+    begun_anew = {"release_tries": 0, "release_failure": "", "end_warnings": 0}
+    release_due_at = Now() if stored.release_requested_at else None
+    stored.change(ended_at=None, status=entry.status, refresh_due_at=Now(), release_due_at=release_due_at, **begun_anew)
     audit.record(Verb.REOPEN, stored, detail={"before": before, "after": missing.describe_life(stored=stored)})
+    if not is_own:
+        why = _("AgentStation lists its ID as active again, but another workstation may have it by now.")
+        releases.withdraw_release(stored=stored, reason=why)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from django.db import transaction
 from django.db.models import BigIntegerField, CharField, Model, Q, QuerySet, Subquery
+from django.utils.translation import gettext as _
 
 from portal import agentstation, failures, models
 from portal.models.clock import Now
@@ -11,7 +12,7 @@ from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, credentials, database_moved, key_lock
-from portal.services.mirrors import contract_drift, mirror, sanitize
+from portal.services.mirrors import contract_drift, mirror, releases, sanitize
 from portal.services.requests import dispatch, lifecycle
 from portal.services.runtime import hidden, workers
 from portal.services.search import finding
@@ -157,7 +158,8 @@ def _find_taken(attempt: models.Attempt) -> models.Workstation | None:
         return None
     is_older = Q(request=None, listed_tick__lte=attempt.claimed_tick) & ~Q(made_for=attempt.request_id)
     rows = models.Workstation.objects.filter(is_older | Q(request__isnull=False), pk=attempt.stored_workstation)
-    return rows.select_related("request").exclude(request=attempt.request_id).first()
+    rows = rows.select_related("request").select_for_update(of=("self",))
+    return rows.exclude(request=attempt.request_id).first()
 
 
 def _use_workstation(
@@ -169,11 +171,20 @@ def _use_workstation(
         if portal_request.status != states.UNKNOWN:
             is_sending = portal_request.status == states.SENDING
             lifecycle.make_unknown(portal_request=portal_request, count_attempt=is_sending)
+        _spare(taken)
         return []
     accounts.learn_offset(attempt=attempt, started_at=workstation.started_at)
     mirrors = mirror.adopt_response(attempt=attempt, workstation=workstation)
     lifecycle.move_request(portal_request=portal_request, status=states.SUCCEEDED)
     return mirrors
+
+
+def _spare(taken: models.Workstation) -> None:
+    """By its ID another may run by now, which neither an old wish to release it, nor the end that it had, may end."""
+    if taken.is_live and taken.release_requested_at is not None:
+        taken.change(ends_at=None, planned_end_at=None, end_is_idle=False)
+        why = _("AgentStation has named its ID to another request, so its release could end the other's workstation.")
+        releases.withdraw_release(stored=taken, reason=why)
 
 
 def _move_on(
@@ -244,6 +255,7 @@ def _use_late_workstation(
     if portal_request.status in (states.UNKNOWN, states.QUEUED):
         return _use_workstation(attempt, workstation=workstation, taken=taken)
     if taken is not None:
+        _spare(taken)
         return []
     account = portal_request.account
     stored = mirror.store_response(account=account, workstation=workstation, portal_request=portal_request)

@@ -51,7 +51,7 @@ def _forget_old() -> None:
 def _is_kept() -> Q:
     """Whoever asks goes on to ask for what is open, however long a pause lasts, and for a day after it has ended."""
     is_kept = Q(ended_at=None) | Q(ended_at__gt=Now() - KEPT)
-    return Q(at__gt=Now() - KEPT) | Exists(_list_requests().filter(is_kept))
+    return Q(at__gt=Now() - KEPT) | Q(Exists(_list_requests().filter(is_kept)))
 
 
 def _list_requests() -> QuerySet[models.Request]:
