@@ -189,6 +189,17 @@ def test_an_unassigned_workstation_is_told_once_it_stays_so(tell, stage, olga):
     assert messages.describe(row=rows[0]).line == "The workstation W9 is unassigned"
 
 
+def test_all_that_are_unassigned_are_told(tell, stage, monkeypatch):
+    monkeypatch.setattr(lasting, "_MOST", 2)
+    for number in range(5):
+        make_orphan(f"W{number}", first_seen_at=Now() - timedelta(minutes=11))
+    lasting_job = factories.acquire_lease(name="lasting")
+    for _ in range(4):
+        lasting_job.run(lasting.note_lasting)
+    told = models.Event.objects.filter(verb="unassigned").values_list("target", flat=True)
+    assert sorted(told) == [f"workstation W{number}" for number in range(5)]
+
+
 def test_a_slow_queue_is_told_when_it_begins(tell, stage, alice):
     lasting_job, waiting = factories.acquire_lease(name="lasting"), factories.submit(alice)
     lasting_job.run(lasting.note_lasting)

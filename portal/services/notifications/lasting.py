@@ -2,6 +2,9 @@
 
 from datetime import timedelta
 
+from django.db.models import Exists, OuterRef, Value
+from django.db.models.functions import Concat
+
 from portal import models
 from portal.db import clock
 from portal.models.event import Verb
@@ -11,6 +14,7 @@ from portal.services.notifications import telling
 from portal.services.reports import readiness
 from portal.services.runtime import leases
 
+_MOST = 200  # in one transaction; the next round goes on
 _SETTLED, _FORGOTTEN = timedelta(minutes=10), timedelta(days=1)  # until then a request may turn out to own it
 
 
@@ -31,6 +35,6 @@ def _find_unassigned() -> list[models.Workstation]:
     now, account = clock.read_clock(), accounts.get_current_account()
     orphans = models.Workstation.objects.orphans().filter(account=account, release_requested_at=None)
     settled = orphans.filter(first_seen_at__range=(now - _FORGOTTEN, now - _SETTLED)).order_by("id").defer("raw")
-    names = {models.name_target(row): row for row in settled[:200]}
-    noted = models.Event.objects.filter(verb=Verb.UNASSIGNED, target__in=names).values_list("target", flat=True)
-    return [names[name] for name in sorted(names.keys() - set(noted))]
+    name = Concat(Value(models.name_target(models.Workstation())), OuterRef("uid"))
+    noted = models.Event.objects.filter(verb=Verb.UNASSIGNED, target=name)
+    return list(settled.exclude(Exists(noted))[:_MOST])
