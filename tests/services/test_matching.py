@@ -95,7 +95,9 @@ def test_what_a_call_under_way_may_have_made_is_waited_for():
 
 @pytest.mark.parametrize(("now", "decided"), [(1_000, (Verdict.WAIT, "")), (1_100, (Verdict.ASK, notes.NEWCOMER))])
 def test_what_no_scan_lists_is_waited_for_for_a_quarter_of_an_hour(now, decided):
-    assert decide(REQUEST, replace(NEWCOMER, listed_tick=None), now=at(now)) == decided
+    for is_in_flight in (False, True):  # some call always may be: any that is under way
+        never_listed = replace(NEWCOMER, listed_tick=None, is_in_flight=is_in_flight)
+        assert decide(REQUEST, never_listed, now=at(now)) == decided
 
 
 def test_one_in_another_workspace_than_the_named_is_for_a_person():

@@ -165,7 +165,7 @@ def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], state: Acco
     if possible:
         # A scan that has not ended may show more of it; what none ever lists is not waited for for ever.
         is_early = not _is_overdue(unresolved.attempts[-1], state=state)
-        may_fit = all(one.is_in_flight or (one.listed_tick is None and is_early) for one in possible)
+        may_fit = all(is_early if one.listed_tick is None else one.is_in_flight for one in possible)
         return Decision(verdict=Verdict.WAIT) if may_fit else _ask(notes.NEWCOMER)
     return _judge_absence(unresolved, state=state)
 
