@@ -13,7 +13,6 @@ from portal import models
 from portal.services.reconciliation import completeness, matching, restore, scans
 from portal.services.requests import lifecycle, notes
 
-_MOST_RESTORES = 20  # that are looked at
 _MOST_SCANS = 10  # complete scans that are looked at, and as many older ones; few are enough where nothing steps
 
 
@@ -61,7 +60,7 @@ def read_facts(
     attempts = attempts.annotate(scanned_at=_find_first_scan(account=account, now=now))
     for attempt in attempts.select_related("late_response").defer("response", "late_response__response"):
         by_request[numbers[attempt.request_id]].append(attempt)
-    restores = list(models.Restore.objects.filter(account=account).order_by("-id")[:_MOST_RESTORES])
+    restores = list(models.Restore.objects.filter(account=account))
     # What one of those that ask for the same made may be given to another.
     open_attempts = list_open_attempts().filter(request__account=account)
     alike = Counter(open_attempts.values_list("request__type", "request__workspace_uid"))
