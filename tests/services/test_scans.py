@@ -9,7 +9,7 @@ from portal import agentstation, models
 from portal.db import clock
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker
-from portal.services.reconciliation import scans
+from portal.services.reconciliation import restore, scans
 from portal.services.runtime import clients, leases
 from tests import factories
 from tests.services.reconciling import ACTIVE, HISTORY, script_list
@@ -266,6 +266,14 @@ def test_it_is_read_back_to_a_day_before_the_oldest_unknown_attempt(lists, alice
     models.Request.objects.update(status="UNKNOWN", failure="no-answer", was_unknown=True)
     lists.history = [entry(f"W{day}", status="completed", startedAt=days_ago(day / 100)) for day in range(1_000)]
     assert scan(lease).history_count == 500
+
+
+def test_after_a_restore_it_is_read_back_to_a_day_before_what_was_lost(lists, alice, lease):
+    factories.submit(alice)
+    models.Account.objects.update(created_at=Now() - timedelta(days=3))
+    restore.restore_requests()
+    lists.history = [entry(f"W{day}", status="completed", startedAt=days_ago(day / 100)) for day in range(1_000)]
+    assert scan(lease).history_count == 600
 
 
 def test_it_is_read_until_it_shows_the_newest_end_of_ours(lists, alice, lease):

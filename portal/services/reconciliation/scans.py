@@ -94,7 +94,7 @@ def _begin(*, account: models.Account) -> models.Scan:
 
 
 def _find_oldest_needed(*, account: models.Account) -> datetime | None:
-    """A day before the oldest attempt that may have made something; None where there is none.
+    """A day before the oldest attempt that may have made something, lost ones too; None where there is none.
 
     For one that people are asked about, the last complete scan has read what was before it.
     """
@@ -104,6 +104,9 @@ def _find_oldest_needed(*, account: models.Account) -> datetime | None:
     asked = attempts.exclude(request__operator_note="").order_by("claimed_at").first()
     unasked = attempts.filter(request__operator_note="").order_by("claimed_at").first()
     needed = [unasked.claimed_at - _MARGIN] if unasked else []
+    if unasked is not None:  # one that stands for what a restore lost was claimed after that
+        restores = models.Restore.objects.filter(account=account, restored_tick__gte=unasked.claimed_tick)
+        needed += [row.lost_since - _MARGIN for row in restores]
     if asked is not None:
         complete = models.Scan.objects.filter(account=account, is_complete=True).order_by("-id").first()
         needed.append(max(complete.begun_at, asked.claimed_at - _MARGIN) if complete else asked.claimed_at - _MARGIN)
