@@ -57,6 +57,11 @@ def _check_release(line: Line, life: _Life, *, steps: Collection[float]) -> Iter
         yield f"R-{line.request} was released after {lived:.1f} of {life.seconds:.1f} s"
 
 
+def find_kept(kept: Iterable[str], *, released: Collection[str]) -> list[str]:
+    """What the provider was told to release though its end had been put off for good, whatever the database says."""
+    return [f"{uid} was released, though its end had been put off" for uid in sorted(kept) if uid in released]
+
+
 def count(lines: Iterable[Line]) -> Counter[str]:
     verbs = {"warn-end": "ends announced", "set-end": "ends changed", "request-release": "ends carried out"}
     return Counter(

@@ -76,15 +76,20 @@ CLOCK_STEPS, COPY, STRANGERS, KEYS = "clock-steps", "copy", "strangers", "former
 REUSED_IDS, RESTARTS, KILLED_CALLS, SLOW_COMMITS = "reused-ids", "restarts", "killed-calls", "slow-commits"
 # Workstations that end by themselves; a member who may have only a few at once.
 ENDS, LIMITS = "ends", "limits"
-NAMES = (*FAULTS, CLOCK_STEPS, COPY, REUSED_IDS, RESTARTS, KILLED_CALLS, SLOW_COMMITS, ENDS, LIMITS)
+# Each is a scene: something is listed between the claims of two lost answers; strangers come after a lost answer was
+# explained; the database goes back after an end was put off.
+LISTED_BETWEEN, MANY_STRANGERS, DATABASE_BACK = "listed-between", "many-strangers", "database-back"
+SCENES = (LISTED_BETWEEN, MANY_STRANGERS, DATABASE_BACK)
+NAMES = (*FAULTS, CLOCK_STEPS, COPY, REUSED_IDS, RESTARTS, KILLED_CALLS, SLOW_COMMITS, ENDS, LIMITS, *SCENES)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--without", action="append", default=[], choices=(*NAMES, "all"), help="a habit less")
+    parser.add_argument("--only", action="append", default=[], choices=NAMES, help="this habit, and no other")
 
 
-def read_habits(*, less: Sequence[str]) -> frozenset[str]:
-    return frozenset() if "all" in less else frozenset(NAMES).difference(less)
+def read_habits(*, less: Sequence[str], only: Sequence[str] = ()) -> frozenset[str]:
+    return frozenset() if "all" in less else frozenset(only or NAMES).difference(less)
 
 
 def draw_faults(chance: random.Random, *, habits: frozenset[str]) -> Faults:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import django
 from django.apps import apps
@@ -231,6 +232,62 @@ def lift_limit(*, operator: str) -> bool:
         connections.close_all()
         return False
     return True
+
+
+def submit(member: str, *, type: str, lifetime: str) -> int:
+    """Have a member ask for a workstation while nothing is wrong; returns the request's number."""
+    from portal.services.requests import submissions  # only now is Django set up
+
+    person = _model("User").get(username=member)
+    return int(submissions.submit_request(requester=person, submission=uuid4(), type=type, lifetime=lifetime).pk)
+
+
+def list_open(numbers: list[int], *statuses: str) -> list[int]:
+    """Those of the requests that are in one of the statuses, or have not ended."""
+    rows = _model("Request").filter(pk__in=numbers, status__in=statuses or ("QUEUED", "SENDING", "UNKNOWN"))
+    return _list(rows.values_list("pk", flat=True))
+
+
+def was_lost(number: int) -> bool:
+    return bool(_list(_model("Attempt").filter(request=number, outcome="UNKNOWN")))
+
+
+def count_listed(type: str) -> int:
+    """Workstations of the type that a scan has listed and no request owns."""
+    return len(_list(_model("Workstation").filter(type=type, request=None, listed_tick__gt=0)))
+
+
+def count_scans() -> int:
+    return len(_list(_model("Scan").filter(is_complete=True)))
+
+
+def is_announced(number: int) -> bool:
+    """Whether the end of a request's workstation was announced, and all events have been sent."""
+    is_announced = bool(_list(_model("Workstation").filter(request=number, end_warnings__gt=0)))
+    newest = _list(_model("Event").order_by("-pk").values_list("pk", flat=True)[:1])
+    return is_announced and bool(_list(_model("StreamPosition").filter(last_id=newest[0])))
+
+
+def keep(number: int, *, operator: str) -> str:
+    """Put the end of a request's workstation off for good; returns its UID."""
+    from portal.services.lives import ends as lives  # only now is Django set up
+
+    row = _model("Workstation").get(request=number)
+    lives.change_end(actor=_model("User").get(username=operator), workstation=row, lifetime="none")
+    return str(row.uid)
+
+
+def reconnect() -> None:
+    """Forget all connections, once they have been broken on purpose; only PostgreSQL's are in a pool."""
+    connections.close_all()
+    if connections["default"].vendor == "postgresql":
+        connections["default"].close_pool()  # type: ignore[attr-defined]
+
+
+def clear_sharing(*, operator: str) -> None:
+    from portal.services.key import accounts, sharing  # only now is Django set up
+
+    sharing.clear_sharing(actor=_model("User").get(username=operator), account=accounts.get_current_account())
 
 
 def read_first_key() -> str:

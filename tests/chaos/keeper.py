@@ -9,6 +9,8 @@ from tests.chaos import clients, inside, stage
 
 _EVERY = 20.0  # seconds between two looks at what waits for a person; it may be known by itself meanwhile
 
+DATABASE_ANSWERED = "database said to be put back"
+
 
 class Keeper(stage.Part):
     def __init__(self, *, address: str, session_key: str, accepts_former: Callable[[], bool]) -> None:
@@ -29,13 +31,18 @@ class Keeper(stage.Part):
             for number, is_former in inside.list_questions():
                 if not is_former or self._accepts_former():
                     self._act("key confirmed", "/key/", f"/key/account/{number}/", account="same")
-            if state is not None and state["needs_operator"]:
+            if state is not None and state["cause"] == "database-moved":
+                self._act(DATABASE_ANSWERED, "/key/", "/key/database/", database="put-back")
+            elif state is not None and state["needs_operator"]:
                 self._act("key resumed", "/key/", "/key/resume/")
             elif self._waiting and self.decides:
-                page = f"/requests/{self._waiting.pop()}/"
-                self._act("request given up", page, f"{page}close/", reason="Nobody can tell what became of it.")
+                self.close(self._waiting.pop())
             elif self.decides and time.monotonic() > self._review_at:
                 self._review()
+
+    def close(self, number: int) -> None:
+        page = f"/requests/{number}/"
+        self._act("request given up", page, f"{page}close/", reason="Nobody can tell what became of it.")
 
     def _act(self, deed: str, page: str, path: str, **said: str) -> None:
         token = clients.find_token(self._browser.ask("GET", page))

@@ -17,11 +17,11 @@ from typing import Any
 
 import requests
 
-from tests.chaos import books, clients, ends, faults, habits, inside, keeper, killer, lives, logs, stage, told
+from tests.chaos import books, clients, ends, faults, habits, inside, keeper, killer, lives, logs, scenes, stage, told
 from tests.provider import control
 from tests.provider.store import FORMER
 
-OPERATOR = "olga"
+OPERATOR = scenes.OPERATOR
 OPEN = ("QUEUED", "SENDING", "UNKNOWN")
 WORKERS, MEMBERS = 3, 12
 PATIENCE = 3.0  # seconds: as in settings.DATABASE
@@ -38,8 +38,9 @@ OTHERS_EVERY = 15.0
 class Run:
     def __init__(self, *, options: argparse.Namespace, folder: Path) -> None:
         self._options, self._folder = options, folder
-        enabled = habits.read_habits(less=options.without)
+        enabled = habits.read_habits(less=options.without, only=options.only)
         self.stage = stage.Stage(folder=folder, database=options.database, workers=WORKERS, enabled=enabled)
+        self._scenes = scenes.Scenes(scene=self.stage, direct=self._direct)
         self._killer = killer.Killer(scene=self.stage, seed=options.seed)
         self._faults = faults.Faults(provider=self.stage.provider, seed=options.seed, enabled=enabled)
         self._begun = time.monotonic()
@@ -77,6 +78,7 @@ class Run:
         # A first look that fails leaves the first unknown requests to an operator: not what is tried here.
         if not stage.wait_until(inside.has_looked, seconds=stage.START_WITHIN):
             raise stage.CannotStage("no worker has made its first look")
+        self._scenes.play_unknown(close=self._keeper.close)
 
     def rage(self) -> None:
         """The chaos, until its time is over or nearly everything was submitted and has ended."""
@@ -175,10 +177,20 @@ class Run:
 
         stage.wait_until(is_all_seen, seconds=SEEN_WITHIN)
         # A question may have lapsed meanwhile: what waited for its answer was sent, and its outcome may be open again.
-        stage.wait_until(
-            lambda: (state := inside.read_state()) is not None and not _count_open(state), seconds=SEEN_WITHIN
-        )
+        stage.wait_until(_is_settled, seconds=SEEN_WITHIN)
         stage.wait_until(lambda: not inside.list_overdue(), seconds=SEEN_WITHIN)
+
+    def put_database_back(self) -> None:
+        begun = time.time()
+        self._scenes.play_database(
+            has_answered=lambda: self._keeper.deeds[keeper.DATABASE_ANSWERED] > 0,
+            is_released=lambda uid: uid in self._list_released(),
+        )
+        self._killer.deeds.troubles.append((begun, time.time()))
+        stage.wait_until(_is_settled, seconds=SEEN_WITHIN)
+
+    def _list_released(self) -> frozenset[str]:
+        return frozenset(row["uid"] for row in self._read_record()["workstations"] if row["released"])
 
     def _list_running(self) -> set[str]:
         rows = self._read_record()["workstations"]
@@ -231,6 +243,7 @@ class Run:
             books.ENDS: [
                 *ends.find_faults(of_requests, steps=self._killer.deeds.steps),
                 *(f"{uid} runs on after its end" for uid in inside.list_overdue()),
+                *ends.find_kept(self._scenes.kept, released=released),
             ],
             books.TOLD_TWICE: told_twice,
             books.LIMITS: [
@@ -248,7 +261,7 @@ class Run:
         rows |= {kind: len(words) for kind, words in report.findings.items()}
         rows["time to settle"] = "not settled" if self.settled_in is None else f"{self.settled_in:.0f} s"
         rows |= {"answers 5xx": len(errors), "answers 5xx while the database was well": unexplained.total()}
-        deeds = self.events + self._keeper.deeds + self._killer.deeds.counts
+        deeds = self.events + self._scenes.deeds + self._keeper.deeds + self._killer.deeds.counts
         rows |= {"processes that did not end": len(self.lingering)} | dict(sorted(deeds.items()))
         _print(f"\n{self._options.database}, seed {self._options.seed}, {time.monotonic() - self._begun:.0f} s")
         for name, value in rows.items():
@@ -285,6 +298,10 @@ def _count_open(state: dict[str, Any]) -> int:
     return sum(state.get(status, 0) for status in OPEN) - state["left"]
 
 
+def _is_settled() -> bool:
+    return (state := inside.read_state()) is not None and not _count_open(state)
+
+
 def _print(line: str) -> None:
     print(line.replace("\0", "\\0"), flush=True)  # noqa: T201 (a command's own words)
 
@@ -317,6 +334,7 @@ def main() -> int:
         run.rage()
         run.settle()
         run.look_for_unseen()
+        run.put_database_back()
         contents = run.read_books()
     except stage.CannotStage as error:
         _print(f"chaos: {error}")

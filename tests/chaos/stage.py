@@ -154,6 +154,12 @@ class Actor:
         wait_until(self.has_ended, seconds=10)
 
 
+def _back_up(source: Path, target: Path) -> None:
+    opened = (sqlite3.connect(source, timeout=20), sqlite3.connect(target, timeout=20))
+    with contextlib.closing(opened[0]) as read, contextlib.closing(opened[1]) as written:
+        read.backup(written)
+
+
 class Sqlite:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -166,12 +172,14 @@ class Sqlite:
     def stop(self) -> None:
         """Nothing."""
 
-    def copy(self) -> str:
-        path = self._folder / "copy.sqlite3"
-        opened = (sqlite3.connect(self.path, timeout=20), sqlite3.connect(path))
-        with contextlib.closing(opened[0]) as source, contextlib.closing(opened[1]) as target:
-            source.backup(target)
+    def copy(self, name: str = "copy") -> str:
+        path = self._folder / f"{name}.sqlite3"
+        _back_up(self.path, path)
         return f"sqlite:///{path}"
+
+    def put_back(self, name: str) -> None:
+        """Have it be the copy again, in the same file, while processes work with it."""
+        _back_up(self._folder / f"{name}.sqlite3", self.path)
 
 
 class Postgres:
@@ -198,18 +206,27 @@ class Postgres:
         """Restart it as after a crash: every connection breaks, and what was not committed is gone."""
         self._serve("restart", "-m", "immediate")
 
-    def copy(self) -> str:
+    def copy(self, name: str = "copy") -> str:
         """Copy the database, which breaks every connection to it; returns the copy's URL."""
-        with psycopg.connect(f"postgres://portal@127.0.0.1:{self._port}/postgres", autocommit=True) as connection:
+        with self._connect() as connection:
             connection.execute("ALTER DATABASE portal ALLOW_CONNECTIONS false")
             try:
                 connection.execute(
                     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'portal'"
                 )
-                connection.execute("CREATE DATABASE copy TEMPLATE portal")
+                connection.execute(f"CREATE DATABASE {name} TEMPLATE portal")
             finally:
                 connection.execute("ALTER DATABASE portal ALLOW_CONNECTIONS true")
-        return f"postgres://portal@127.0.0.1:{self._port}/copy"
+        return f"postgres://portal@127.0.0.1:{self._port}/{name}"
+
+    def put_back(self, name: str) -> None:
+        """Have the copy be the database, while processes work with it; this breaks every connection."""
+        with self._connect() as connection:
+            connection.execute("DROP DATABASE portal WITH (FORCE)")
+            connection.execute(f"ALTER DATABASE {name} RENAME TO portal")
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(f"postgres://portal@127.0.0.1:{self._port}/postgres", autocommit=True)
 
     def stop(self) -> None:
         if (self._folder / "data/postmaster.pid").exists():
@@ -265,7 +282,9 @@ class Stage:
             "PORTAL_RUNNING": str(ends.MOST_OF_TEAM) if habits.LIMITS in enabled else "0",
             "SECRET_KEY": secrets.token_hex(32),
             # A copy of the database, or another key, matters only where the provider is a real one.
-            "AGENTSTATION_API_KEY": names.DEFAULT_API_KEY if enabled & {habits.COPY, habits.KEYS} else "",
+            "AGENTSTATION_API_KEY": names.DEFAULT_API_KEY
+            if enabled & {habits.COPY, habits.KEYS, habits.DATABASE_BACK}
+            else "",
             "AGENTSTATION_BASE_URL": f"{self.provider}/v1",
             "DATABASE_URL": self.database.url,
             "PORT": str(self.port),

@@ -246,3 +246,14 @@ def test_an_orphan_of_a_request_that_a_person_gave_up_is_no_fault():
 
     assert find(requests=[cancelled], **left) == {"orphans left": 1}
     assert find(requests=[replace(cancelled, given_up=True)], **left) == {}
+
+
+def test_of_two_lost_answers_the_one_sent_again_is_doubled_and_the_one_that_got_a_stranger_s_is_wrong():
+    other = replace(REQUEST, number=2, submission="s-2", type="max")
+    lost = replace(UNHEARD, request=2)
+    rows = {"requests": [REQUEST, other], "attempts": [UNHEARD, SECOND, lost]}
+    posts = [POST, SECOND_POST, replace(POST, sequence=3, type="max", made=None, answered="reset")]
+    owned = [OF_SECOND, Workstation(uid="stranger", request=2)]
+
+    found = find(**rows, posts=posts, workstations=owned, strangers=frozenset({"stranger"}), **KILLED)
+    assert found == {"doubled": 1, "wrong owner": 1}

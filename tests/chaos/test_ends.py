@@ -46,3 +46,10 @@ def test_a_limit_that_was_passed_is_noticed():
     assert ends.find_passed(lines, most=MOST, member="bob") == []
     over = [replace(LINE, request=0, verb="released"), replace(LINE, request=1, detail={"after": "FAILED"})]
     assert ends.find_passed([*lines[:MOST], *over, *lines[MOST:]], most=MOST, member="alice") == []
+
+
+def test_what_ended_though_its_end_was_put_off_is_noticed():
+    assert ends.find_kept({"a", "b"}, released=frozenset({"b", "c"})) == [
+        "b was released, though its end had been put off"
+    ]
+    assert ends.find_kept({"a"}, released=frozenset({"b"})) == []
