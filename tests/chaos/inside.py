@@ -178,7 +178,9 @@ def read_book(*, clock: clocks.Clock) -> dict[str, list[Any]]:
         for row in _model("Request").select_related("requester").order_by("pk")
     ]
     attempts: list[books.Attempt] = []
-    for row in _model("Attempt").select_related("late_response").order_by("claimed_tick").iterator():
+    # One that stands for what a restore may have lost has no worker, and sent nothing that is known of.
+    sent = _model("Attempt").filter(worker__contains=":").select_related("late_response")
+    for row in sent.order_by("claimed_tick").iterator():
         after = attempts[-1].claimed_at if attempts else -math.inf
         attempts.append(_read_attempt(row, clock=clock, after=after))
     workstations = [
