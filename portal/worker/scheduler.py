@@ -83,7 +83,7 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
         jobs.append(Job("notify-mail", interval, delivery.send_mails, call_seconds=2 * mail.LONGEST))
     if settings.PORTAL_AUDIT_STREAM:
         log = stream.Stream(destination=destinations.make_destination())
-        send = partial(log.send_events, is_unchanged=database_moved.check_database)
+        send = partial(log.send_events, is_unchanged=database_moved.may_tell)
         jobs.append(Job("stream", interval, send, call_seconds=destinations.LONGEST))
     for url in settings.PORTAL_NOTIFY_URLS:  # one each: a channel that is slow makes no other wait
         name, send = f"notify-{channels.make_fingerprint(url=url)}", partial(delivery.send_to_channel, url=url)

@@ -300,6 +300,22 @@ def test_after_a_restore_who_presses_before_the_release_is_sent_has_kept_it(time
     assert not is_released(workstation)
 
 
+def test_an_older_database_ends_nothing_that_was_kept(time, sandbox, alice, settings):
+    settings.USING_SANDBOX = False
+    workstation = factories.create_workstation(alice, lifetime="10m")
+    time.pass_by(minutes=9.5)
+    tick, before = models.Key.objects.get().tick, models.Workstation.objects.values("ends_at", "end_warnings").get()
+    ends.extend_life(actor=alice, workstation=workstation)
+    time.look()
+    models.Workstation.objects.update(**before)
+    models.Key.objects.update(tick=tick)
+
+    time.pass_by(minutes=20)
+
+    assert not is_released(workstation)
+    assert models.Key.objects.get().cause == models.DATABASE_MOVED
+
+
 # --- Its page ---
 
 

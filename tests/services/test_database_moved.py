@@ -19,10 +19,14 @@ from django.db import IntegrityError, connection, transaction
 from portal import models
 from portal.db import places
 from portal.services.audit import verify
+from portal.services.connections import shares
 from portal.services.key import accounts, circuit_breaker, database_moved, key_lock
 from portal.services.key.databases import MEMORY
+from portal.services.lives import ends
+from portal.services.mirrors import releases
+from portal.services.people import policy
 from portal.services.reconciliation import restore
-from portal.services.requests import dispatch, results
+from portal.services.requests import dispatch, results, running
 from portal.services.runtime import clients
 from tests import factories, pool
 from tests.services.reconciling import statuses
@@ -240,6 +244,45 @@ def test_against_the_sandbox_a_change_is_an_event_and_no_pause(settings, sandbox
         factories.submit(alice)
         assert factories.send_once().value is not None
     assert list_changes() == ["place"]
+
+
+@pytest.mark.parametrize("is_promotion", [False, pytest.param(True, marks=on_postgresql)])
+@pytest.mark.parametrize("decision", ["end", "share", "taken-back", "limit", "policy", "release"])
+def test_a_loss_of_what_somebody_decided_is_noticed_though_nothing_was_sent(
+    sandbox, alice, bob, olga, decision, is_promotion
+):
+    workstation = factories.create_workstation(alice, lifetime="2h")
+    share = shares.share_workstation(owner=alice, workstation=workstation, name="bob", level=models.Share.Level.LOOK)
+    assert database_moved.check_database()
+    before = models.Key.objects.get().tick
+    if decision == "end":
+        ends.extend_life(actor=alice, workstation=workstation)
+    elif decision == "share":
+        shares.share_workstation(owner=alice, workstation=workstation, name="bob", level=models.Share.Level.WORK)
+    elif decision == "taken-back":
+        shares.end_share(share=share, by=alice)
+    elif decision == "limit":
+        running.set_limit(actor=olga, person=alice, limit=7, reason="")
+    elif decision == "policy":
+        policy.change_policy(actor=olga, running=7)
+    else:
+        releases.request_release(actor=alice, workstation=workstation)
+    assert database_moved.check_database()
+
+    models.Key.objects.update(tick=before)
+    if is_promotion:
+        models.Database.objects.update(timeline=0)
+    assert not database_moved.check_database()
+    assert_is_paused(for_="tick")
+
+
+def test_an_older_database_releases_nothing(sandbox, alice):
+    releases.request_release(actor=alice, workstation=factories.create_workstation(alice))
+    assert database_moved.check_database()
+    models.Key.objects.update(tick=0)
+
+    assert factories.send_releases() == []
+    assert_is_paused(for_="tick")
 
 
 # --- PostgreSQL's timelines ---

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from django.db import transaction
 from django.db.models import Case, F, Q, When
 from django.utils.translation import gettext as _
 
@@ -12,6 +11,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.connections import access
+from portal.services.key import key_lock
 
 _MOST_SUGGESTED = 200
 
@@ -24,7 +24,6 @@ class Ended(NotShared):
     """There is nothing to share any more."""
 
 
-@transaction.atomic
 def share_workstation(
     *,
     owner: models.User,
@@ -34,6 +33,18 @@ def share_workstation(
     lasts: timedelta | None = None,
 ) -> models.Share:
     """Let the person in, for so long or while the workstation lives; a former share ends. Raises NotShared."""
+    with key_lock.deciding(account=workstation.account_id):
+        return _share(owner=owner, workstation=workstation, name=name, level=level, lasts=lasts)
+
+
+def _share(
+    *,
+    owner: models.User,
+    workstation: models.Workstation,
+    name: str,
+    level: models.Share.Level,
+    lasts: timedelta | None,
+) -> models.Share:
     rows = models.Workstation.objects.filter(pk=workstation.pk, request__requester=owner)
     locked = rows.select_for_update(of=("self",)).first()  # two at once would be two shares
     if locked is None or not access.is_open(workstation=locked):
@@ -50,7 +61,7 @@ def share_workstation(
             % {"name": person.label}
         )
     for former in models.Share.objects.filter(workstation=workstation, person=person, ended_at=None):
-        end_share(share=former, by=owner)
+        _end(share=former, by=owner)
     until = clock.read_clock() + lasts if lasts else None
     share = models.Share.objects.create(workstation=workstation, person=person, level=level, until=until)
     detail = {"person": person.get_username(), "level": level, "until": until.isoformat() if until else None}
@@ -76,9 +87,13 @@ def suggest_people(*, owner: models.User) -> list[models.User]:
     return sorted(rows.only(*models.User.NAMES)[:_MOST_SUGGESTED], key=lambda person: person.label.casefold())
 
 
-@transaction.atomic
 def end_share(*, share: models.Share, by: models.User) -> None:
     """Take it back. What is open of it its page closes with its next sign of life."""
+    with key_lock.deciding(account=share.workstation.account_id):
+        _end(share=share, by=by)
+
+
+def _end(*, share: models.Share, by: models.User) -> None:
     if not share.update_where(models.Share.objects.filter(ended_at=None), ended_at=Now()):
         return
     detail = {"person": share.person.get_username(), "level": share.level}

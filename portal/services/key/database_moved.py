@@ -33,6 +33,19 @@ def check_database() -> bool:
     return find_doubt() is None
 
 
+def may_tell() -> bool:
+    """Whether what happened may leave this machine: not from a copy, though it is a sandbox's, which works on."""
+    if not check_database():
+        return False
+    return models.StreamPosition.objects.filter(place=places.read_place().name).exists()
+
+
+def may_call(*, key: models.Key) -> bool:
+    """Whether the locked key may be used for what is no POST: its pause allows it, and the database has not moved."""
+    pause_if_moved(key=key)
+    return not circuit_breaker.stops_all_calls(key=key)
+
+
 def pause_if_moved(*, key: models.Key, row: models.Database | None = None, place: places.Place | None = None) -> None:
     """Pause the locked key where the database is not the one that it was, until an operator says what happened.
 

@@ -33,6 +33,14 @@ def holding(*, account: models.Account) -> Iterator[models.Key]:
         yield key
 
 
+@contextmanager
+def deciding(*, account: models.Account | int) -> Iterator[None]:
+    """A transaction in which somebody decides something: where a database has lost that, its tick shows it."""
+    with transaction.atomic():
+        advance_tick(key=lock_key(account=account))
+        yield
+
+
 def advance_tick(*, key: models.Key) -> int:
     """The locked key's next tick: what has a higher one happened later, whatever the clocks say."""
     key.change(tick=key.tick + 1)

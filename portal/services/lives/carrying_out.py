@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from portal import models
 from portal.models.clock import Now
-from portal.services.key import accounts, steady_clock
+from portal.services.key import accounts, database_moved, steady_clock
 from portal.services.lives import ends, idle
 from portal.services.mirrors import releases
 from portal.services.runtime import leases
@@ -41,6 +41,8 @@ def carry_out_ends(*, watched: steady_clock.SteadyClock) -> int:
     account = accounts.get_current_account()
     if not models.Workstation.objects.live().filter(account=account, request__isnull=False).exists():
         return 0  # an idle portal is asked no more
+    if not database_moved.check_database():
+        return 0
     now = watched.observe(token=leases.get_lease().token)  # the clock may step within this round
     if watched.step:
         _add_step(account, watched=watched)

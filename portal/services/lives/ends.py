@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
@@ -12,6 +11,7 @@ from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
+from portal.services.key import key_lock
 from portal.services.people import policy
 
 LONGER = timedelta(hours=2)  # that one press adds
@@ -56,8 +56,12 @@ def _add(row: models.Workstation, now: datetime) -> datetime | None:
     return max(later, row.planned_end_at) if row.planned_end_at else later
 
 
-@transaction.atomic
 def _change(workstation: models.Workstation, choose: _Choose, *, actor: models.User, reason: str) -> None:
+    with key_lock.deciding(account=workstation.account_id):
+        _change_locked(workstation, choose, actor=actor, reason=reason)
+
+
+def _change_locked(workstation: models.Workstation, choose: _Choose, *, actor: models.User, reason: str) -> None:
     rows = list_changeable().select_related("request").select_for_update(of=("self",))
     stored = rows.filter(pk=workstation.pk).first()
     if stored is None or stored.request is None:

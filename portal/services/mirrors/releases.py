@@ -15,7 +15,7 @@ from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, credentials, key_lock, pace
+from portal.services.key import accounts, credentials, database_moved, key_lock, pace
 from portal.services.mirrors import contract_drift, missing
 from portal.services.runtime import calls, workers
 
@@ -39,15 +39,15 @@ class Release:
 Result = calls.Result[agentstation.Released]
 
 
-@transaction.atomic
 def request_release(*, actor: models.User, workstation: models.Workstation, reason: str = "") -> None:
     """Note that a workstation is to be released; a worker sends it. Raises NotLive where it has ended.
 
     Whoever releases what somebody else asked for says why.
     """
     rows = models.Workstation.objects.filter(ended_at=None, release_requested_at=None)
-    if not mark_release_requested(workstation=workstation, rows=rows, actor=actor, reason=reason):
-        raise NotLive(_("This workstation has ended, or is already being released."))
+    with key_lock.deciding(account=workstation.account_id):
+        if not mark_release_requested(workstation=workstation, rows=rows, actor=actor, reason=reason):
+            raise NotLive(_("This workstation has ended, or is already being released."))
 
 
 @transaction.atomic
@@ -112,7 +112,7 @@ def claim_release() -> Release | None:
         return None
     with transaction.atomic():
         key = key_lock.lock_key(account=account)
-        if circuit_breaker.stops_all_calls(key=key):
+        if not database_moved.may_call(key=key):
             return None
         stored, now = due.first(), clock.read_clock()
         if stored and pace.has_room_for_release(account=account, now=now, is_tried=stored.release_tries > 0):

@@ -14,7 +14,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from portal import models
-from portal.db import clock, places, release_connection
+from portal.db import clock, release_connection
 from portal.models.clock import Now
 from portal.services.key import database_moved
 from portal.services.notifications import channels, choices, messages
@@ -67,8 +67,7 @@ def _take_due(*, channel: str) -> list[models.Notification]:
     due = models.Notification.objects.filter(channel=channel, send_due_at__lte=Now()).order_by("send_due_at", "id")
     _drop(due.filter(send_due_at__lt=Now() - _LATE)[:_MOST], why="too late")
     rows = list(due.select_related("person")[:_MOST])
-    place = models.StreamPosition.objects.values_list("place", flat=True).first()
-    return rows if rows and database_moved.check_database() and place == places.read_place().name else []
+    return rows if rows and database_moved.may_tell() else []
 
 
 def _is_wanted(row: models.Notification, *, person: models.User, decided: models.Policy) -> bool:

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from django.db import transaction
-
 from portal import models
 from portal.models.event import Verb
 from portal.services import audit
+from portal.services.key import accounts, key_lock
 
 
 def read_policy() -> models.Policy:
@@ -18,11 +17,11 @@ def get_policy() -> models.Policy:
     return models.Policy.objects.get_or_create(pk=1, defaults=models.Policy.read_defaults())[0]
 
 
-@transaction.atomic
 def change_policy(*, actor: models.User, **values: Any) -> None:
     """Change some of it. What runs already goes on as it is. What stays as it was is no event."""
-    policy = models.Policy.objects.select_for_update().get(pk=get_policy().pk)
-    before = {name: getattr(policy, name) for name in values}
-    if values != before:
-        policy.change(**values)
-        audit.record(Verb.CHANGE_POLICY, policy, by=actor, detail={"before": before, "after": values})
+    with key_lock.deciding(account=accounts.get_current_account()):
+        policy = models.Policy.objects.select_for_update().get(pk=get_policy().pk)
+        before = {name: getattr(policy, name) for name in values}
+        if values != before:
+            policy.change(**values)
+            audit.record(Verb.CHANGE_POLICY, policy, by=actor, detail={"before": before, "after": values})

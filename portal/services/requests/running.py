@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -12,6 +11,7 @@ from django.utils.translation import ngettext
 from portal import models
 from portal.models.event import Verb
 from portal.services import audit
+from portal.services.key import accounts, key_lock
 from portal.services.people import people, policy
 
 _WAITING = (models.Request.Status.QUEUED, models.Request.Status.SENDING, models.Request.Status.UNKNOWN)
@@ -120,11 +120,11 @@ def _check(use: Use | None) -> None:
         raise Reached(use=use)
 
 
-@transaction.atomic
 def set_limit(*, actor: models.User, person: models.User, limit: int | None, reason: str) -> None:
     """Give the person a limit of their own: None for the portal's, 0 for none. What stays as it was is no event."""
-    stored = models.User.objects.select_for_update().get(pk=person.pk)
-    before = stored.running_limit
-    if limit != before:
-        stored.change(running_limit=limit)
-        audit.record(Verb.SET_LIMIT, stored, by=actor, detail={"before": before, "after": limit}, reason=reason)
+    with key_lock.deciding(account=accounts.get_current_account()):
+        stored = models.User.objects.select_for_update().get(pk=person.pk)
+        before = stored.running_limit
+        if limit != before:
+            stored.change(running_limit=limit)
+            audit.record(Verb.SET_LIMIT, stored, by=actor, detail={"before": before, "after": limit}, reason=reason)
