@@ -17,6 +17,7 @@ from portal.models.request import Request
 from portal.models.user import User
 from portal.models.workspace import Beginning, Mirror, Workspace
 
+ENDS_LATE = timedelta(minutes=10)
 RELEASES_WAIT = timedelta(minutes=1)  # for which a rate limit that one release met is obeyed by the others
 _LIMITS = [code for code, row in failures.CATALOGUE.items() if row.pause is failures.Pause.UNTIL_RETRY_AFTER]
 # Of the seconds for which one was seen live: an index separates short runs from long ones by it.
@@ -32,6 +33,10 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
 
     def live(self) -> "WorkstationQuerySet":
         return self.running().filter(is_nameless=False)
+
+    def late(self) -> "WorkstationQuerySet":
+        """Those that should have ended a while ago."""
+        return self.live().filter(ends_at__lt=Now() - ENDS_LATE, request__isnull=False)
 
     def due_for_release(self, account: Account) -> "WorkstationQuerySet":
         """Those whose release may be sent now: the least tried first, then the longest due.
@@ -130,6 +135,9 @@ class Workstation(Mirror):
     )
     end_set_at = models.DateTimeField(null=True, help_text=_("When somebody, or its request, chose that."))
     end_warnings = models.PositiveSmallIntegerField(default=0, help_text=_("How often this end was announced."))
+    end_seen = models.FloatField(
+        null=True, help_text=_("Seconds since its last announcement that workers have seen pass; empty: none yet.")
+    )
     end_is_idle = models.BooleanField(default=False, help_text=_("It ends because nobody uses it."))
     planned_end_at = models.DateTimeField(null=True, help_text=_("When it ends if somebody uses it again."))
     refused_connections = models.JSONField(

@@ -220,7 +220,10 @@ def _count_now(account: models.Account) -> list[Figure]:
     running = models.Workstation.objects.running().filter(account=account)
     is_long, is_unending = Q(first_seen_at__lt=Now() - _LONG), ends.is_unending()
     counted = running.aggregate(
-        all=Count("pk"), long=Count("pk", filter=is_long), unending=Count("pk", filter=is_unending)
+        all=Count("pk"),
+        long=Count("pk", filter=is_long),
+        unending=Count("pk", filter=is_unending),
+        late=Count("pk", filter=Q(pk__in=models.Workstation.objects.late())),
     )
     changes = models.Notice.objects.filter(first_at__gt=Now() - _LATELY).count()
     known_by = review.find_known_by(account=account, now=timezone.now()) if counts[_States.UNKNOWN] else None
@@ -235,6 +238,11 @@ def _count_now(account: models.Account) -> list[Figure]:
         *(
             [Figure(_("No end, over 24 h"), unending, f"{reverse('workstation_list')}?show=unending")]
             if (unending := counted["unending"])
+            else ()
+        ),
+        *(
+            [Figure(_("Over their end, 10 min"), late, reverse("workstation_list"))]
+            if (late := counted["late"])
             else ()
         ),
         Figure(_("New API changes"), changes, reverse("admin:portal_notice_changelist")),

@@ -14,6 +14,7 @@ from portal.services.audit import verify
 from portal.services.lives import ends
 from portal.services.mirrors import releases
 from portal.services.reconciliation import operator_actions
+from portal.services.reports import readiness
 from tests import factories
 from tests.browser import read
 
@@ -134,6 +135,26 @@ def test_a_worker_that_has_just_started_waits_for_five_minutes(time, alice):
     assert is_released(workstation)
 
 
+def test_workers_that_restart_all_the_time_still_end_it(time, alice):
+    workstation = factories.create_workstation(alice, lifetime="2h")
+    time.pass_by(minutes=116)
+    for is_over in (False, False, False, False, True):
+        time.start_worker()
+        time.look()
+        time.sleep(seconds=65)
+        time.look()
+        assert is_released(workstation) is is_over
+
+
+def test_what_is_ten_minutes_over_its_end_is_shown(time, sandbox, alice, olga, sign_in):
+    factories.create_workstation(alice, lifetime="2h")
+    time.sleep(hours=2)
+    assert not any("should have ended" in warning for warning in readiness.find_warnings())
+    time.sleep(seconds=700)
+    assert any("should have ended" in warning for warning in readiness.find_warnings())
+    assert "Over their end" in read(sign_in(olga).get("/"))
+
+
 @pytest.mark.parametrize("hours", [1, -1])
 def test_a_step_of_the_clock_changes_no_life(time, alice, hours):
     workstation = factories.create_workstation(alice, lifetime="2h")
@@ -155,6 +176,16 @@ def test_a_step_that_nobody_saw_ends_nothing_unannounced(time, alice):
     time.step(3600 * 24)
     time.look()
     assert (list_warnings(workstation), read_left(workstation)) == ([("lifetime", 2)], 5)
+
+
+def test_an_end_that_was_moved_makes_no_short_life_long(time, alice):
+    workstation = factories.create_workstation(alice, lifetime="10m")
+    time.step(3600 * 24)
+    time.look()
+    assert (list_warnings(workstation), read_left(workstation)) == ([("lifetime", 2)], 1)
+    time.pass_by(seconds=60)
+    time.pass_by(seconds=60)
+    assert is_released(workstation)
 
 
 def test_a_step_is_added_though_it_has_ended_the_lease(time, alice):

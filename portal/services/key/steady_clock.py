@@ -28,7 +28,9 @@ class SteadyClock:
         self._boottime = boottime
         self._token: int | None = None
         self._least_ahead, self._most_ahead = -inf, inf
-        self._steady_since = self._observed_at = 0.0
+        self._steady_since = self._observed_at = self._read_at = 0.0
+        self._now: datetime | None = None
+        self.passed = 0.0  # seconds since the observation before, at least, by both clocks
         self.step = 0.0  # seconds by which the clock has stepped, until they are forgotten
         self.interval = 0.0  # seconds in which that was, at most
         self._ahead: set[int] = set()  # attempts that were claimed in the future
@@ -44,10 +46,13 @@ class SteadyClock:
             self.step = self.interval = 0.0
         self.step += step if token == self._token else 0.0
         self.interval += after - self._observed_at
+        self.passed = 0.0
+        if self._now and token == self._token:
+            self.passed = max(0.0, min(before - self._read_at, (now - self._now).total_seconds()))
         if step or token != self._token or ahead - self._ahead:
             self._steady_since = after
         self._ahead = ahead
-        self._observed_at, self._token = before, token
+        self._observed_at, self._read_at, self._now, self._token = before, after, now, token
         if step:
             with transaction.atomic():
                 audit.record(Verb.CLOCK_STEP, "the database's clock", detail={"seconds": round(step, 3)})

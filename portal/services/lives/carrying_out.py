@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F, QuerySet
-from django.db.models.functions import Greatest
+from django.db.models.functions import Coalesce, Greatest
 from django.utils.translation import gettext as _
 
 from portal import models
+from portal.db import clock
 from portal.models.clock import Now
 from portal.services.key import accounts, database_moved, steady_clock
 from portal.services.lives import ends, idle
@@ -21,6 +22,7 @@ from portal.services.mirrors import releases
 from portal.services.runtime import leases
 
 _LAST = timedelta(minutes=5)  # between the last announcement and the end
+_ANNOUNCED = 2  # warnings, with the last
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,10 @@ class _End:
     @property
     def last(self) -> timedelta:
         return min(_LAST, self.life / 10)
+
+    @property
+    def seen(self) -> timedelta:
+        return timedelta(seconds=self.row.end_seen or 0.0)
 
 
 def carry_out_ends(*, watched: steady_clock.SteadyClock) -> int:
@@ -49,8 +55,9 @@ def carry_out_ends(*, watched: steady_clock.SteadyClock) -> int:
         watched.forget_step()
     idle.announce_idle(account=account)
     near = list(_list_near(account))
+    _note_passed(near, seconds=watched.passed)
     steady = timedelta(seconds=watched.steady_seconds)
-    due = [end.row for end in near if end.row.end_warnings and end.last <= steady and end.at <= now]
+    due = [end.row for end in near if end.row.end_warnings and end.last <= max(steady, end.seen) and end.at <= now]
     return sum(_announce(end, now=now) for end in near) + sum(map(_release, due))
 
 
@@ -58,6 +65,17 @@ def _list_near(account: models.Account) -> Iterator[_End]:
     for row in _list_ends(account).filter(ends_at__lte=Now() + idle.FIRST):
         if row.ends_at is not None:
             yield _End(row=row, at=row.ends_at, life=row.ends_at - (row.end_set_at or row.first_seen_at))
+
+
+def _note_passed(near: list[_End], *, seconds: float) -> None:
+    """Count in the row what passes after its last announcement: another worker goes on from there."""
+    announced = [end.row for end in near if end.row.end_warnings == _ANNOUNCED]
+    for row in announced:
+        row.end_seen = 0.0 if row.end_seen is None else row.end_seen + seconds
+    if announced:
+        with leases.transaction():
+            rows = models.Workstation.objects.filter(pk__in=[row.pk for row in announced], end_warnings=_ANNOUNCED)
+            rows.update(end_seen=Coalesce(F("end_seen") + seconds, 0.0))
 
 
 def _list_ends(account: models.Account) -> QuerySet[models.Workstation]:
@@ -79,12 +97,15 @@ def _add_step(account: models.Account, *, watched: steady_clock.SteadyClock) -> 
 def _announce(end: _End, *, now: datetime) -> bool:
     """Whether this end was to be announced, for the first time or the last. A late announcement moves the end."""
     row, left = end.row, end.at - now
-    warnings = 2 if left <= end.last else int(left <= min(idle.FIRST, end.life / 2))
+    warnings = _ANNOUNCED if left <= end.last else int(left <= min(idle.FIRST, end.life / 2))
     if warnings <= row.end_warnings:
         return False
-    ends_at = F("ends_at") if row.end_warnings else Greatest(F("ends_at"), Now() + end.last)
+    values: dict[str, object] = {"end_warnings": warnings, "end_seen": None}
+    soonest = clock.read_clock() + end.last
+    if not row.end_warnings and end.at < soonest:
+        values |= {"ends_at": soonest, "end_set_at": soonest - end.life}  # its life is no longer than it was
     with leases.transaction():
-        if not _list_unchanged(row).update(ends_at=ends_at, end_warnings=warnings):
+        if not _list_unchanged(row).update(**values):
             return False
         row.refresh_from_db(fields=["ends_at", "end_warnings"])
         ends.record_warning(workstation=row)

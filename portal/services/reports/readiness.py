@@ -46,6 +46,8 @@ def find_warnings() -> list[str]:
     since = last.ended_at if last and last.ended_at else key.account.created_at
     if since < now - patience:
         warnings.append(f"The provider's lists have not been read completely since {since:%Y-%m-%d %H:%M} UTC.")
+    if late := models.Workstation.objects.late().filter(account=key.account).count():
+        warnings.append(f"Workstations that should have ended ten minutes ago run on, so many: {late}.")
     if blocked := throttle.count_blocked():
         warnings.append(f"Somebody may guess passwords: {blocked} names, addresses or browsers had to wait this hour.")
     if unsent := invitations.list_unsent(since=now - timedelta(hours=1)):
