@@ -1,4 +1,4 @@
-"""What stands in no log: the token of a link that works for who is not signed in, and a program's."""
+"""What stands in no log: the token of a link that works for who is not signed in, codes, and a program's."""
 
 import logging
 import re
@@ -15,12 +15,15 @@ def _spell(text: str) -> str:
 _SLASH, _DOT = _spell("/"), _spell(".")
 _LINK = f"{_SLASH}(?:{_spell('setup')}|{_spell('join')}|{_spell('unsubscribe')})(?:{_SLASH}{_DOT}{{0,2}})+"
 _TOKEN = re.compile(rf"({_LINK})(?:(?!{_SLASH})[^\s\"'?#&])+", re.IGNORECASE)
+_CODE = re.compile(rf"((?:[?&]|%(?:25)*(?:3f|26)){_spell('code')}(?:=|%(?:25)*3d))[^\s\"'?#&]+", re.IGNORECASE)
 _PROGRAM_S = re.compile(rf"({_spell('wsp_')})[0-9a-z%]+", re.IGNORECASE)
 
 
 def hide_token(text: str) -> str:
-    """The text with dots in the place of a token."""
-    return _PROGRAM_S.sub(r"\1...", _TOKEN.sub(r"\1...", text))
+    """The text with dots in the place of a token or a code."""
+    for secret in (_TOKEN, _CODE, _PROGRAM_S):
+        text = secret.sub(r"\1...", text)
+    return text
 
 
 class Formatter(logging.Formatter):

@@ -30,6 +30,11 @@ TOKEN = "Zk3-_x9TokenTokenTokenTokenTokenToken"
         ('"GET /v1/workstations?token=wsp_0aB9zZ HTTP/1.1" 401', '"GET /v1/workstations?token=wsp_... HTTP/1.1" 401'),
         ("KeyError: 'wsp_0aB9zZ'", "KeyError: 'wsp_...'"),
         ("/v1/%77sp%255f0aB9zZ", "/v1/%77sp%255f..."),
+        (
+            f"GET /accounts/oidc/acme/callback/?code={TOKEN}&state=x",
+            "GET /accounts/oidc/acme/callback/?code=...&state=x",
+        ),
+        (f"/callback/?state=x&%63ode%3D{TOKEN} 302", "/callback/?state=x&%63ode%3D... 302"),
         ("/setup/ and /requests/1/", "/setup/ and /requests/1/"),
     ],
 )
