@@ -28,7 +28,14 @@ _MOST_BODY = 64 * 1024  # bytes
 _ARRIVE_WITHIN = 10.0  # seconds, for a body
 TAKEN_WITHIN = 30.0  # seconds, for a piece of what is answered
 _PAUSE = 1.0  # seconds before the database is tried again
-_FIXED = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_FIXED = {
+    "Content-Type": "application/json",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+if seconds := settings.SECURE_HSTS_SECONDS:
+    _FIXED["Strict-Transport-Security"] = f"max-age={seconds}"
 
 type Scope = Mapping[str, Any]
 type Receive = Callable[[], Awaitable[Mapping[str, Any]]]

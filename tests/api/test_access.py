@@ -155,6 +155,7 @@ def test_no_answer_lets_in_other_sites_or_sets_a_cookie(program, make_program):
     ):
         assert not [name for name in answer.headers if name.lower().startswith(("access-control", "set-cookie"))]
         assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
 GARBAGE = [b"", b"{", b"[]", b'"python"', b"\xff\xfe", b"[" * 50_000, b'{"type": ' + b"9" * 5_000 + b"}"]
