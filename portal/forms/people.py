@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import Group
+from django.core.validators import RegexValidator
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -90,7 +91,13 @@ def find_role(person: models.User) -> str:
 
 
 class DetailsForm(forms.Form):
-    name = WholeText(label=_("Name"), required=False, max_length=150, help_text=_("As colleagues know them."))
+    name = WholeText(
+        label=_("Name"),
+        required=False,
+        max_length=150,
+        help_text=_("As colleagues know them."),
+        validators=[RegexValidator(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", _("A name is one line."), inverse_match=True)],
+    )
     email = forms.EmailField(
         label=_("E-mail"), required=False, error_messages=LENGTHS | {"invalid": _("This is no e-mail address.")}
     )

@@ -37,7 +37,7 @@ def test_each_channel_gets_what_concerns_the_team_once_and_as_plain_text(tell, s
     receivers = serve(), serve()
     sandbox.script({"name": "fail-422"})
     factories.submit_and_send(alice)  # concerns her alone
-    pause(olga, reason="<script>alert(1)</script> @everyone <!channel>\nhttps://evil.example")
+    pause(olga, reason="<script>alert(1)</script> @everyone <!channel> [y](http://evil.example)\nhttps://evil.example")
     tell()
     for receiver in receivers:
         for _ in range(2):
@@ -46,7 +46,7 @@ def test_each_channel_gets_what_concerns_the_team_once_and_as_plain_text(tell, s
         assert taken["title"] == "Sending is paused: an operator paused sending"
         reason, _, link = taken["message"].splitlines()
         assert reason.startswith("olga: ‹script›alert(1)‹/script› ")
-        assert not re.search("<|@everyone", reason)
+        assert not re.search(r"<|@everyone|\[", reason)
         assert link == "https://portal.example/key/"
         row = get_row(receiver.channel)
         assert (row.failure, row.send_due_at, row.person) == ("", None, None)

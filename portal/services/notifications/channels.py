@@ -55,4 +55,4 @@ def send(*, url: str, messages: Sequence[tuple[str, str]]) -> list[str]:
 
 def _defuse(text: str) -> str:
     """What some channel would take for markup, or for a call to everybody, stands there as plain text."""
-    return text.translate({ord("<"): "‹", ord(">"): "›", ord("@"): "@\u200b"})
+    return text.translate({ord("<"): "‹", ord(">"): "›", ord("@"): "@\u200b", ord("["): "［"})
