@@ -199,7 +199,7 @@ def read_mail(name: str, *, host: str) -> tuple[dict[str, Any], str]:
         "password": config["EMAIL_HOST_PASSWORD"],
         "use_tls": config.get("EMAIL_USE_TLS", False),
         "use_ssl": config.get("EMAIL_USE_SSL", False),
-        "timeout": 5,  # seconds, for each step
+        "timeout": 60,  # seconds, for each step: some look at a mail before they answer
     }
     return {"default": {"BACKEND": config["EMAIL_BACKEND"], "OPTIONS": options}}, sender
 

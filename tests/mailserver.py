@@ -9,7 +9,8 @@ from typing import Self, cast
 
 
 class MailServer(socketserver.ThreadingTCPServer):
-    """`replies`: what it says to a command instead of OK. `going_on`: while it is not set, it says nothing at all."""
+    """`replies`: what it says to a command instead of OK; empty: it hangs up. `going_on`: while it is not set, it says
+    nothing at all."""
 
     daemon_threads = True
 
@@ -48,6 +49,8 @@ class _Handler(socketserver.StreamRequestHandler):
             command = line.decode().strip().upper()
             word = next((word for word in server.replies if command.startswith(word)), "")
             if word:
+                if not server.replies[word]:
+                    return
                 self._say(server.replies[word])
             elif command == "DATA":
                 self._say("354 go on")

@@ -104,6 +104,7 @@ def test_a_mail_server_is_read(read):
     assert sender == "team@x.example"
     told = [options[name] for name in ("host", "port", "username", "password")]
     assert told == ["mail.example", 2525, "us@er", "p/w"]
+    assert options["timeout"] == 60, "it may look at a mail before it answers"
     for scheme, tls in {"smtp": (False, False), "smtp+tls": (True, False), "smtp+ssl": (False, True)}.items():
         mailers, sender = read("read_mail", f"{scheme}://mail.example", **HOST)
         options = mailers["default"]["OPTIONS"]

@@ -69,6 +69,7 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
         Job("connections", interval, ending.end_silent),
         Job("ends", 2 * interval, partial(carrying_out.carry_out_ends, watched=of_ends)),
         Job("notify", 2 * interval, partial(telling.tell_people, seen=set())),
+        Job("late", 12 * interval, partial(delivery.settle_late, watched=steady_clock.SteadyClock())),
         Job("lasting", 12 * interval, lasting.note_lasting),
         # Days end seldom; what is not sealed yet is at most a minute old; and whether a check is due is soon seen.
         Job("usage", 12 * interval, usage.count_days),
@@ -79,8 +80,9 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
         Job("prune", 60 * interval, prune.prune_old),
     ]
     if mail.is_set_up():
-        jobs.append(Job("mail", interval, invitations.send_asked, call_seconds=2 * mail.LONGEST))
-        jobs.append(Job("notify-mail", interval, delivery.send_mails, call_seconds=2 * mail.LONGEST))
+        longest = 2 * mail.LONGEST + mail.PATIENCE
+        jobs.append(Job("mail", interval, invitations.send_asked, call_seconds=longest))
+        jobs.append(Job("notify-mail", interval, delivery.send_mails, call_seconds=longest))
     if settings.PORTAL_AUDIT_STREAM:
         log = stream.Stream(destination=destinations.make_destination())
         send = partial(log.send_events, is_unchanged=database_moved.may_tell)

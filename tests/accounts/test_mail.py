@@ -289,6 +289,27 @@ def test_what_could_not_be_sent_is_seen_and_may_be_asked_for_again(admin, alice,
     assert len(server.mails) == 1
 
 
+def test_a_link_dies_by_no_silence_of_the_mail_server_and_what_was_not_tried_is_tried_again(alice, server, monkeypatch):
+    """The server takes the mail and hangs up, or answers its end too late: who has it may use it."""
+    factories.create_user("bob", "Members", email="bob@team.example")
+    for name in ("alice", "bob"):
+        ask(Browser(), name)
+    monkeypatch.setattr(mail, "LONGEST", 0.3)
+    monkeypatch.setattr(mail, "PATIENCE", 0.3)
+    release = threading.Event()
+    server.before_mail = release.wait
+    send_asked()
+    assert models.SignInLink.objects.count() == 2
+    waiting = models.User.objects.filter(link_asked_at__isnull=False)
+    assert [person.username for person in waiting] == ["bob"]
+    assert [target for verb, _, target in list_events() if verb == "mail-failed"] == ["user alice"]
+    release.set()
+    assert server.has_ended.wait(10)
+    assert Browser().get(find_path(read(server.mails[0]))).status_code == 200
+    send_asked()
+    assert [message["To"] for message in server.mails] == ["alice@team.example", "bob@team.example"]
+
+
 def test_a_mail_that_no_worker_sends_is_a_warning(alice, server, client):
     ask(client)
     assert not any("minutes" in warning for warning in readiness.find_warnings())
@@ -309,6 +330,14 @@ def test_what_a_worker_that_dies_had_in_hand_is_sent_by_the_next(alice, server, 
     send_asked()
     first, second = (find_path(read(message)) for message in server.mails)
     assert (client.get(first).status_code, client.get(second).status_code) == (404, 200)
+
+
+@pytest.mark.parametrize("odd", ["\n", "\r", "\u2028", "\x85", "\x1b"])
+def test_without_a_mail_server_who_adds_somebody_sees_that_and_a_name_is_one_line(admin, odd):
+    assert "Nothing was mailed" in add(admin, email="carol@team.example")
+    page = admin.post("/people/new/", {"username": "dora", "role": "administrator", "name": f"Do{odd}ra"}).text
+    assert "A name is one line." in page
+    assert not models.User.objects.filter(username="dora").exists()
 
 
 def test_without_a_mail_server_an_administrator_helps(alice, client):
@@ -332,7 +361,7 @@ def test_several_are_added_and_those_with_an_address_get_mail(admin, server):
     page = admin.post(SEVERAL, {"people": "\n".join(lines)}).text
     assert "4 people added" in page
     assert [message["To"] for message in server.mails] == [f"{name}@team.example" for name in ("emil", "fay")]
-    assert server.connections == 1
+    assert server.connections == 2, "after who is refused the others have a new one"
     assert re.findall(r"(\w+) https://portal.example/join/", page) == ["carol", "dora"]
     assert page.count("could not be") == 1, "who is refused keeps nobody else from the mail"
     dora, emil, fay = (models.User.objects.get(username=name) for name in ("dora", "emil", "fay"))

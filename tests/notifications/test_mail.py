@@ -16,12 +16,12 @@ from django.db.models import F
 from django.utils import timezone
 
 from portal import failures, models
-from portal.db import places
+from portal.db import clock, places
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import database_moved
-from portal.services.notifications import delivery
+from portal.services.key import database_moved, steady_clock
+from portal.services.notifications import delivery, messages
 from portal.services.people import mail
 from portal.services.reconciliation import restore
 from portal.services.runtime import leases
@@ -210,6 +210,7 @@ def find_wait(row: models.Notification) -> timedelta:
 )
 def test_what_fails_is_tried_again_after_growing_pauses(tell, mails, monkeypatch, alice, olga, replies, why):
     monkeypatch.setattr(mail, "LONGEST", 0.5)
+    monkeypatch.setattr(mail, "PATIENCE", 0.0)
     mails.replies = replies
     if not replies:
         mails.going_on.clear()
@@ -259,8 +260,58 @@ def test_what_no_worker_has_sent_for_an_hour_is_not_sent(tell, mails, alice, olg
     move_back(minutes=61)
     factories.acquire_lease(name="notify-mail").run(delivery.send_mails)
     assert mails.connections == 0
+    settle_late()
     row = models.Notification.objects.get()
     assert (row.send_due_at, row.failure) == (None, "too late")
+
+
+def settle_late(*, stepped: float = 0.0) -> None:
+    """Two rounds, between which the database's clock, or all but that, goes on by so many seconds."""
+    boottime = 100.0
+    watched, lease = steady_clock.SteadyClock(boottime=lambda: boottime), factories.acquire_lease(name="late")
+    for passed in (-stepped, 1.0):
+        lease.run(delivery.settle_late, watched=watched)
+        boottime += passed
+    lease.run(delivery.settle_late, watched=watched)
+
+
+def test_a_message_to_a_channel_that_was_taken_out_is_settled_and_a_step_of_the_clock_drops_nothing(sandbox):
+    now = clock.read_clock()
+    for channel in ("gone", "here"):
+        models.Notification.objects.create(channel=channel, kind=messages.TEST, created_at=now, send_due_at=now)
+    move_back(minutes=61)
+    settle_late(stepped=3660)
+    assert not models.Notification.objects.filter(failure="too late").exists()
+    assert delivery._take_due(channel="here")
+    move_back(minutes=61)
+    settle_late()
+    assert models.Notification.objects.filter(failure="too late", send_due_at=None).count() == 2
+
+
+def test_a_connection_that_is_cut_at_one_mail_holds_up_no_other(tell, mails, alice, olga):
+    bob = factories.create_user("bob", "Members", email="bob@team.example")
+    mails.replies = {"RCPT TO:<ALICE@": ""}
+    for person in (alice, bob):
+        fail(person, olga)
+    tell()
+    send_mails()
+    assert [message["To"] for message in mails.mails] == ["bob@team.example"]
+    rows = models.Notification.objects.order_by("person__username")
+    assert [(row.failure, row.send_tries) for row in rows] == [("SMTPServerDisconnected", 1), ("", 1)]
+
+
+def test_what_was_not_tried_stays_due_and_is_not_counted(tell, mails, alice, olga, monkeypatch):
+    bob = factories.create_user("bob", "Members", email="bob@team.example")
+    for person in (alice, bob):
+        fail(person, olga)
+    tell()
+    monkeypatch.setattr(mail, "LONGEST", 0.3)
+    monkeypatch.setattr(mail, "PATIENCE", 0.3)
+    mails.going_on.clear()
+    send_mails()
+    mails.going_on.set()
+    rows = models.Notification.objects.order_by("id")
+    assert [(row.failure, row.send_tries) for row in rows] == [("TimeoutError", 1), ("", 0)]
 
 
 def test_no_connection_to_the_database_is_held_while_a_mail_is_sent(tell, mails, alice, olga):

@@ -10,13 +10,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.db.models import F
 from django.template.loader import render_to_string
 from django.utils import timezone
 
 from portal import models
 from portal.db import clock, release_connection
 from portal.models.clock import Now
-from portal.services.key import database_moved
+from portal.services.key import database_moved, steady_clock
 from portal.services.notifications import channels, choices, messages
 from portal.services.people import mail, policy
 from portal.services.runtime import leases
@@ -40,7 +41,10 @@ def send_mails() -> None:
     wanted = [(row, one) for row in rows if (one := row.person) and _is_wanted(row, person=one, decided=decided)]
     sent = [row for row, _person in wanted]
     _drop([row for row in rows if row not in sent], why="not wanted")
-    _record(sent, failures=mail.send(mails=[_write_mail(row, person=person) for row, person in wanted]))
+    mails = [_write_mail(row, person=person) for row, person in wanted]
+    outcomes = zip(sent, mail.send(mails=mails, patience=mail.PATIENCE), strict=True)
+    tried = [(row, outcome.failure) for row, outcome in outcomes if outcome.is_tried]
+    _record([row for row, _failure in tried], failures=[failure for _row, failure in tried])
 
 
 def send_to_channel(*, url: str) -> None:
@@ -54,6 +58,21 @@ def send_to_channel(*, url: str) -> None:
     _record(rows[: len(failures)], failures=failures)
 
 
+def settle_late(*, watched: steady_clock.SteadyClock) -> None:
+    """Drop what is late, and so what is for a channel that is gone. `watched`: the clock that this job keeps; what it
+    has stepped makes nothing late."""
+    watched.observe(token=leases.get_lease().token)
+    due = models.Notification.objects.filter(send_due_at__isnull=False)
+    if watched.step:
+        step, interval = (timedelta(seconds=seconds) for seconds in (watched.step, watched.interval))
+        with leases.transaction():
+            before = due.exclude(created_at__range=(Now() - interval, Now()))
+            before.update(send_due_at=F("send_due_at") + step)
+        watched.forget_step()
+    if watched.steady_seconds:
+        _drop(due.filter(send_due_at__lt=Now() - _LATE), why="too late")
+
+
 def test_channels() -> None:
     """Have a test sent to each channel; one that waits is not repeated."""
     waiting = models.Notification.objects.filter(kind=messages.TEST, send_due_at__isnull=False)
@@ -64,9 +83,8 @@ def test_channels() -> None:
 
 def _take_due(*, channel: str) -> list[models.Notification]:
     """What is to be sent now. Nothing of a database that may be a copy, or an older state of itself."""
-    due = models.Notification.objects.filter(channel=channel, send_due_at__lte=Now()).order_by("send_due_at", "id")
-    _drop(due.filter(send_due_at__lt=Now() - _LATE)[:_MOST], why="too late")
-    rows = list(due.select_related("person")[:_MOST])
+    due = models.Notification.objects.filter(channel=channel, send_due_at__range=(Now() - _LATE, Now()))
+    rows = list(due.select_related("person").order_by("send_due_at", "id")[:_MOST])
     return rows if rows and database_moved.may_tell() else []
 
 

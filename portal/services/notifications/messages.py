@@ -234,7 +234,7 @@ class Text(NamedTuple):
 
 def describe(*, row: models.Notification) -> Text:
     """Written in the zone and language that are set, and without line breaks: it stands in the head of mails."""
-    message, is_many = MESSAGES.get(row.kind), len(row.events) > 1
+    message, is_many = MESSAGES.get(row.kind), _count(row) > 1
     if message is None:  # a test, or of a version that is no longer here
         return Text(line=gettext("A test of this channel"), reason="", path=reverse("home"))
     who, reason = row.values.get("who"), row.values.get("reason")
@@ -249,7 +249,7 @@ def describe(*, row: models.Notification) -> Text:
 
 def _write_values(row: models.Notification) -> dict[str, object]:
     values: dict[str, object] = dict.fromkeys(("who", "failure", "type", "cause", "ends_at"), "") | row.values
-    values |= {"workstation": row.workstation, "count": len(row.events)}
+    values |= {"workstation": row.workstation, "count": _count(row)}
     values |= {"request": models.Request(pk=row.request_number).label, "type": models.label_type(str(values["type"]))}
     if failure := failures.CATALOGUE.get(str(values["failure"])):
         values["failure"] = failure.title
@@ -258,6 +258,11 @@ def _write_values(row: models.Notification) -> dict[str, object]:
     if ends_at := values["ends_at"]:
         values["ends_at"] = date_format(timezone.localtime(datetime.fromisoformat(str(ends_at))), "j M Y, H:i T")
     return values
+
+
+def _count(row: models.Notification) -> int:
+    """Of requests or workstations, each once however often it was told of. Older rows do not name them."""
+    return len(row.values.get("targets", row.events))
 
 
 def _flatten(text: str) -> str:

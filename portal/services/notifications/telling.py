@@ -92,7 +92,7 @@ class _Telling:
 
     def save(self) -> None:
         models.Notification.objects.bulk_create(self._new, batch_size=500)
-        models.Notification.objects.bulk_update(self._changed.values(), ["events", "read_at"], batch_size=500)
+        models.Notification.objects.bulk_update(self._changed.values(), ["events", "values", "read_at"], batch_size=500)
 
     def _find_people(self, who: Who, fact: Fact) -> Iterable[models.User]:
         if who is Who.OWNER:
@@ -110,6 +110,7 @@ class _Telling:
         key = (person.pk if person else None, channel, kind, cause)
         if row := self._open.get(key):
             row.events, row.read_at = [*row.events, event.pk], None
+            row.values = row.values | {"targets": sorted({*row.values.get("targets", ()), event.target})}
             if row.pk:
                 self._changed[row.pk] = row
             return
@@ -121,7 +122,7 @@ class _Telling:
             cause=cause,
             request_number=event.request_number,
             workstation=uid if target == "workstation" else "",
-            values=values,
+            values=values | {"targets": [event.target]},
             events=[event.pk],
             created_at=self._now,
             send_due_at=self._now + _COLLECTED if is_sent else None,

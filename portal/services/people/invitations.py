@@ -38,12 +38,19 @@ class GroupGone(NotPossible):
 
 @dataclass(frozen=True, kw_only=True)
 class Invitation:
-    """A link that was made for a person. `failure`: why a mail with it could not be sent."""
+    """A link that was made for a person, and what became of a mail with it, where there was one."""
 
     person: models.User
     link: links.NewLink
-    is_mailed: bool = False
-    failure: str = ""
+    mailed: mail.Outcome | None = None
+
+    @property
+    def is_mailed(self) -> bool:
+        return self.mailed == mail.Outcome()
+
+    @property
+    def failure(self) -> str:
+        return self.mailed.failure if self.mailed else ""
 
 
 def add_people(*, actor: models.User, people: Sequence[Mapping[str, Any]]) -> list[Invitation]:
@@ -145,15 +152,15 @@ def _invite(actor: models.User | None, person: models.User) -> Invitation:
     return Invitation(person=person, link=link)
 
 
-def _send(made: Sequence[Invitation], *, actor: models.User | None) -> list[Invitation]:
+def _send(made: Sequence[Invitation], *, actor: models.User | None, patience: float = 0.0) -> list[Invitation]:
     """Mail the links, which are stored, to those who can be reached; what fails is an event."""
     reachable = [one for one in made if mail.can_reach(person=one.person)]
     mails = [mail.write_link(person=one.person, link=one.link, actor=actor) for one in reachable]
-    failures = zip(reachable, mail.send(mails=mails), strict=True)
-    sent = [replace(one, is_mailed=not failure, failure=failure) for one, failure in failures]
+    outcomes = zip(reachable, mail.send(mails=mails, patience=patience), strict=True)
+    sent = [replace(one, mailed=outcome) for one, outcome in outcomes]
     with transaction.atomic(), audit.collect_events():
         for one in sent:
-            if one.failure:
+            if one.failure and (actor or (one.mailed and one.mailed.is_tried)):
                 audit.record(Verb.MAIL_FAILED, one.person, detail={"why": one.failure}, rows=())
     return [*sent, *(one for one in made if not mail.can_reach(person=one.person))]
 
@@ -179,11 +186,13 @@ def send_asked() -> None:
     with leases.transaction():
         people = models.User.objects.select_for_update().filter(_MAY_ASK, pk__in=numbers).order_by("pk")
         made = [_invite(None, person) for person in people]
-    failed = [one for one in _send(made, actor=None) if one.failure]
+    sent = _send(made, actor=None, patience=mail.PATIENCE)
+    refused = [one for one in sent if one.mailed and one.mailed.is_refused]
+    waiting = [one.person.pk for one in sent if one.mailed and not one.mailed.is_tried]
     with leases.transaction():
-        for one in failed:  # nobody has the link, and another may be asked for
+        for one in refused:  # nobody has the link, and another may be asked for
             models.SignInLink.objects.filter(person=one.person, valid_until=one.link.valid_until).delete()
-        models.User.objects.filter(pk__in=numbers).update(link_asked_at=None)
+        models.User.objects.filter(pk__in={*numbers} - {*waiting}).update(link_asked_at=None)
 
 
 def list_unsent(*, since: datetime) -> list[str]:

@@ -6,9 +6,11 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.mail import EmailMessage, mailers
+from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -20,6 +22,7 @@ from portal.services.people import links
 logger = logging.getLogger(__name__)
 
 LONGEST = 10.0  # seconds that are waited for one mail, and a tenth more for each further one
+PATIENCE = 65.0  # seconds more that a worker waits: a server may look at the mail before it answers
 _THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="mail")
 
 
@@ -41,41 +44,57 @@ def write_link(*, person: models.User, link: links.NewLink, actor: models.User |
     return EmailMessage(subject, body, to=[person.email], headers=headers)
 
 
-def send(*, mails: Sequence[EmailMessage]) -> list[str]:
-    """Of each mail why it was not sent; empty where the mail server took it."""
+@dataclass(frozen=True)
+class Outcome:
+    """Of one mail `failure`: why it was not sent; empty where the mail server took it. Only one that was refused, or
+    not tried, surely reaches nobody."""
+
+    failure: str = ""
+    is_refused: bool = False
+    is_tried: bool = True
+
+
+def send(*, mails: Sequence[EmailMessage], patience: float = 0.0) -> list[Outcome]:
+    """Give each mail to the mail server by itself. `patience`: seconds more for the answer to the last."""
     if not mails:
         return []
     release_connection()
-    reasons, until = ["TimeoutError"] * len(mails), time.monotonic() + LONGEST + len(mails[1:]) / 10
+    outcomes, until = [Outcome("TimeoutError", is_tried=False)] * len(mails), time.monotonic() + LONGEST
+    until += len(mails[1:]) / 10
     # A server that answers slowly, step by step, is not waited for: the thread goes on alone.
-    sending = _THREADS.submit(_send, mails, reasons, until)
+    sending = _THREADS.submit(_send, mails, outcomes, until)
     with suppress(TimeoutError):
-        sending.result(timeout=until - time.monotonic())
+        sending.result(timeout=until + patience - time.monotonic())
     sending.cancel()
-    for reason in {*reasons} - {""}:
-        logger.warning("Mail could not be sent: %s.", reason)
-    return [*reasons]
+    for failure in {one.failure for one in outcomes} - {""}:
+        logger.warning("Mail could not be sent: %s.", failure)
+    return [*outcomes]
 
 
-def _send(mails: Sequence[EmailMessage], reasons: list[str], until: float) -> None:
-    server, place = mailers.default, 0
-    try:
-        server.open()
-        for place, mail in enumerate(mails):
-            if time.monotonic() > until:
-                return
-            try:
-                server.send_messages([mail])
-                reasons[place] = ""
-            except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, ValueError) as error:
-                reasons[place] = _describe(error)  # the others may be taken
-    except (OSError, ValueError) as error:
-        reasons[place:] = [_describe(error)] * len(reasons[place:])
-    finally:
-        with suppress(OSError):
-            server.close()
+def _send(mails: Sequence[EmailMessage], outcomes: list[Outcome], until: float) -> None:
+    server = mailers.default
+    for place, mail in enumerate(mails):
+        if time.monotonic() > until:
+            break
+        outcomes[place] = Outcome("TimeoutError")  # until there is an answer
+        try:
+            server.open()  # or else it would be closed after each
+            server.send_messages([mail])
+            outcomes[place] = Outcome()
+            continue
+        except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, ValueError) as error:
+            outcomes[place] = Outcome(_describe(error), is_refused=True)
+        except OSError as error:
+            outcomes[place] = Outcome(_describe(error))
+        _close(server)  # the next mail has a connection of its own, whatever became of this one
+    _close(server)
 
 
 def _describe(error: Exception) -> str:
     """Without the server's own words, which may quote the mail, and so the link."""
     return f"{type(error).__name__} {getattr(error, 'smtp_code', '')}".strip()
+
+
+def _close(server: BaseEmailBackend) -> None:
+    with suppress(OSError):
+        server.close()
