@@ -22,7 +22,13 @@ _MOST_NEW, _MOST_SENT = 100, 20
 
 
 def _describe(rows: Iterable[models.Notification]) -> list[tuple[models.Notification, messages.Text]]:
-    return [(row, messages.describe(row=row)) for row in rows]
+    """A share of what has ended since leads nowhere, and says so."""
+    told = [(row, messages.describe(row=row)) for row in rows]
+    shared = {row.workstation for row, _text in told if row.kind == "shared"}
+    if shared:
+        shared -= {*models.Workstation.objects.live().filter(uid__in=shared).values_list("uid", flat=True)}
+    ended = _("The workstation has ended since.")
+    return [(row, text._replace(reason=ended) if row.workstation in shared else text) for row, text in told]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -49,7 +55,11 @@ def read(request: SignedInRequest, number: int) -> HttpResponse:
     row = get_object_or_404(models.Notification, pk=number, person=request.user)
     is_all = "all" in request.POST
     choices.mark_read(person=request.user, until=row.pk, since=0 if is_all else row.pk)
-    return redirect("notifications" if is_all else messages.describe(row=row).path)
+    [(_row, text)] = _describe([row])
+    if row.kind == "shared" and text.reason:
+        said.info(request, text.reason)
+        is_all = True
+    return redirect("notifications" if is_all else text.path)
 
 
 @login_not_required

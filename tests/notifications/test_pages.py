@@ -74,6 +74,19 @@ def test_opening_one_marks_it_read_and_leads_there(tell, alice, olga, sign_in):
     assert find_bell(page) == ""
 
 
+def test_a_share_of_what_has_ended_says_so_and_leads_nowhere(sandbox, alice, bob, sign_in):
+    row = factories.create_workstation(alice)
+    [told] = add(bob)
+    models.Notification.objects.filter(pk=told.pk).update(kind="shared", workstation=row.uid)
+    browser, words = sign_in(bob), "The workstation has ended since."
+    assert words not in browser.get(PAGE).text
+    assert browser.post(f"{PAGE}{told.pk}/").url == "/"
+    with factories.unprotected():
+        models.Workstation.objects.update(status="completed", ended_at=Now())
+    assert words in browser.get(PAGE).text
+    assert browser.post(f"{PAGE}{told.pk}/").url == PAGE
+
+
 def test_all_are_marked_read_up_to_the_newest_that_was_shown(alice, sign_in):
     *_, shown, later = add(alice, 5)
     browser = sign_in(alice)

@@ -338,6 +338,7 @@ def test_a_storm_of_questions_is_one_message_to_each_operator(tell, sandbox, ali
     assert {(row.person.username, row.kind, len(row.events)) for row in rows} == {
         *(("alice", "decision", 50), ("olga", "review", 50), ("root", "review", 50))
     }
+    assert messages.describe(row=rows[0]).line.startswith(f"R-{asked.pk} needs"), "it is one request, asked 50 times"
 
 
 def test_the_same_cause_is_told_again_after_ten_minutes(tell, mails, alice, olga):

@@ -22,6 +22,13 @@ def save(browser: Browser, **changes: object) -> models.Policy:
     return models.Policy.objects.get()
 
 
+def test_without_a_mail_server_the_page_says_that_nothing_is_mailed(sign_in, root, settings):
+    browser, words = sign_in(root), "No mail server is set"
+    assert words in browser.get(PAGE).text
+    settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+    assert words not in browser.get(PAGE).text
+
+
 def test_what_is_saved_unchanged_is_no_change_and_lifetimes_are_tidied(sign_in, root):
     browser = sign_in(root)
     save(browser)
