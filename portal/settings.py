@@ -251,12 +251,8 @@ SOCIALACCOUNT_ADAPTER = "portal.accounts.oidc.IssuerAdapter"
 CACHES = {
     # What issuers publish, for each process by itself: whoever can write in the database must not choose their keys.
     "issuers": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "TIMEOUT": 3600},
-    # Codes that were used, for all machines together.
-    "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-        "LOCATION": "portal_cache",
-        "OPTIONS": {"MAX_ENTRIES": 100_000},
-    },
+    # Codes that were used, and those of `wsp login`, for all machines together.
+    "default": {"BACKEND": "portal.accounts.cache.EncryptedCache", "KEY_FUNCTION": "portal.accounts.cache.hash_key"},
 }
 
 # The portal's own address, of which links for people are made; without it by what browsers ask for.

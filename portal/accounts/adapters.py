@@ -1,7 +1,5 @@
 """What allauth asks of the portal: who may sign in, how sessions begin, what is encrypted, and in which words."""
 
-import base64
-import hashlib
 from typing import Any
 
 import qrcode
@@ -13,8 +11,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.stages import AuthenticateStage
 from allauth.mfa.webauthn.internal.flows import did_use_passwordless_login
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from django.conf import settings
+from cryptography.fernet import InvalidToken
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -25,6 +22,7 @@ from qrcode.image.svg import SvgPathFillImage
 
 from portal import models
 from portal.accounts import factors, guessing
+from portal.accounts.cache import read_cipher
 from portal.services.people import sessions
 from portal.views import cookies
 from portal.web import client_address
@@ -133,16 +131,10 @@ class FactorAdapter(DefaultMFAAdapter):
         return str(qrcode.make(url, image_factory=SvgPathFillImage).to_string(encoding="unicode"))
 
     def encrypt(self, text: str) -> str:
-        return _read_cipher().encrypt(text.encode()).decode()
+        return read_cipher("second factors").encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
         try:
-            return _read_cipher().decrypt(encrypted_text).decode()
+            return read_cipher("second factors").decrypt(encrypted_text).decode()
         except InvalidToken:
             raise self.validation_error("key_changed") from None
-
-
-def _read_cipher() -> MultiFernet:
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    digests = [hashlib.sha256(f"second factors {key}".encode()).digest() for key in keys]
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])

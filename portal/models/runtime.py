@@ -50,7 +50,7 @@ class Limit(models.Model):
 
 
 class CacheEntry(models.Model):
-    """A row of the table that Django's DatabaseCache reads and writes by SQL of its own."""
+    """A row of Django's cache in the database: portal/accounts/cache.py."""
 
     cache_key = models.CharField(max_length=255, primary_key=True)
     value = models.TextField()

@@ -1,5 +1,8 @@
 """`wsp login` at its pages: a code is asked for, somebody approves it, and the program fetches its token once."""
 
+import base64
+import os
+import pickle
 import re
 import subprocess
 import sys
@@ -7,8 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from allauth.idp.oidc.internal.oauthlib.device_codes import cache_device_code_key
 from allauth.idp.oidc.models import Client, Token
 from django.contrib.auth.hashers import make_password
+from django.core.cache import cache
+from django.db import connection
 from django.utils import timezone
 
 from portal import models
@@ -92,7 +98,30 @@ def test_the_identity_provider_keeps_nothing(program, alice, sign_in):
     assert "access_token" in program.poll()
     assert not Token.objects.exists()
     assert [(row.pk, row.type, row.secret) for row in Client.objects.all()] == [("wsp", "public", "")]
-    assert not models.CacheEntry.objects.filter(cache_key__contains=program.asked["device_code"]).exists()
+    assert models.CacheEntry.objects.count() == 1  # the code that was typed
+
+
+class _Harm:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (os.environ["HARM"],)
+
+
+def test_nothing_that_is_written_in_the_table_of_codes_counts(program, alice, sign_in, tmp_path, monkeypatch):
+    """Nor runs: neither what is pickled, nor another row's value."""
+    monkeypatch.setenv("HARM", str(tmp_path / "harm"))
+    key = f":1:{cache_device_code_key('x')}"  # as Django's own would call it
+    pickled = base64.b64encode(pickle.dumps(_Harm())).decode()
+    rows = {key: pickled, cache.make_key(cache_device_code_key("x")): pickled}
+    rows[cache.make_key(cache_device_code_key("y"))] = models.CacheEntry.objects.latest("pk").value
+    for name, value in rows.items():
+        with connection.cursor() as cursor:
+            expires = timezone.now() + timedelta(hours=1)
+            cursor.execute("INSERT INTO portal_cache VALUES (%s, %s, %s)", [name, value, expires])
+    for code in ("x", "y"):
+        assert program.poll(device_code=code) == {"error": "invalid_grant"}
+    assert not (tmp_path / "harm").exists()
+    kept = str(models.CacheEntry.objects.values_list()).lower()
+    assert not [code for code in (program.code, program.asked["device_code"]) if code.lower() in kept]
 
 
 def test_it_is_given_once(program, alice, bob, sign_in):
