@@ -32,6 +32,8 @@ def forget_failures(request: HttpRequest, *, name: str) -> None:
 
 
 def _list_subjects(request: HttpRequest, *, name: str) -> list[throttle.Subject]:
+    """While somebody is signed in they count, whatever name they type."""
+    name = request.user.get_username() or name
     address = client_address.find_network(request)
     known = cookies.find_browser(request, name=name)
     return throttle.list_subjects(name=name, address=address, browser=known, is_signed_in=request.user.is_authenticated)

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 from portal import models
 from portal.accounts import forms, guessing
 from portal.services.people import invitations, links, mail, throttle
+from portal.services.runtime import limits
 
 
 @login_not_required
@@ -45,7 +46,8 @@ def choose_password(request: HttpRequest, token: str) -> HttpResponse:
         form = forms.NewPasswordForm(request.POST or None, person=person)
         if not form.is_valid():
             return render(request, "join.html", {"form": form, "person": person})
-        person = invitations.use_link(token=token, password=form.cleaned_data["password"])
+        chosen = {name: form.cleaned_data.get(name, False) for name in ("password", "all_tokens")}
+        person = invitations.use_link(token=token, **chosen)
     except links.LinkNotValid:
         return render(request, "join_used.html", status=404)
     return _sign_in(request, person, _("Your password is saved, and you are signed in."))
@@ -61,6 +63,8 @@ def ask_link(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, "accounts/forgotten.html", {"form": form})
     name = form.cleaned_data["name"]
+    if isinstance(request.user, models.User):
+        limits.count_one(kind=limits.ACT, person=request.user)
     try:
         guessing.count_code(request, name=name)
     except throttle.TooManyFailures as error:

@@ -398,3 +398,17 @@ def test_a_name_that_was_taken_meanwhile_adds_nobody(admin, monkeypatch, alice):
     page = admin.post(SEVERAL, {"people": "carol,,,member\nalice,,,member"}).text
     assert "Somebody has this name already." in page
     assert not models.User.objects.filter(username="carol").exists()
+
+
+def test_who_is_signed_in_asks_for_themselves_and_keeps_nobody_else_from_anything(server, alice, bob, admin, sign_in):
+    browser, victim = sign_in(bob), sign_in(alice)
+    statuses = [browser.post(FORGOTTEN, {"name": name}).status_code for name in ["alice"] * 8 + ["x", "y", "z"]]
+    assert statuses == [302] * 10 + [429]
+    assert victim.post("/accounts/confirm/", {"password": factories.PASSWORD}).status_code == 302
+    assert models.Event.objects.get(verb="sign-in-blocked").target == models.name_target(bob)
+
+
+def test_who_is_signed_in_asks_as_often_as_they_may_change_anything(server, alice, sign_in, settings):
+    settings.PORTAL_LIMITS = True
+    models.Limit.objects.create(kind="act", who=str(alice.pk), count=30)
+    assert sign_in(alice).post(FORGOTTEN, {"name": "bob"}).status_code == 429

@@ -124,7 +124,8 @@ def _note_block(subject: Subject, row: models.Limit, *, name: str) -> None:
     if subject.kind in ("address", "token", "code"):
         target: models.User | str = f"address {subject.value}"
     else:
-        target = models.User.objects.filter(username=name).first() or "a name that nobody has"
+        known = subject.value if subject.kind == "person" else name
+        target = models.User.objects.filter(username=known).first() or "a name that nobody has"
     until = row.blocked_until and row.blocked_until.isoformat()
     detail = {"of": subject.kind, "failures": row.count, "until": until}
     audit.record(Verb.SIGN_IN_BLOCKED, target, detail=detail, rows=())
