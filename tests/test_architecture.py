@@ -49,7 +49,7 @@ PLAIN = {
 }
 LIBRARY = {"requests", "urllib3"}
 # The packages of services, lowest first: each imports only from those before it.
-SERVICE_PACKAGES: tuple[str, ...] = ("runtime", "audit", "key", "search", "mirrors", "people", "tokens")
+SERVICE_PACKAGES: tuple[str, ...] = ("runtime", "audit", "key", "search", "mirrors", "tokens", "people")
 SERVICE_PACKAGES += ("connections", "lives", "requests", "reconciliation", "reports", "notifications", "retention")
 
 

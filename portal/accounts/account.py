@@ -44,9 +44,12 @@ class ChangePassword(auth_views.PasswordChangeView):
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         person, password = cast(models.User, self.request.user), form.cleaned_data["new_password1"]
+        ends = form.cleaned_data.get("all_tokens", False)
         with transaction.atomic():
             guessing.forget_failures(self.request, name=self.request.user.get_username())
-            update_session_auth_hash(self.request, sessions.change_password(person=person, password=password))
+            update_session_auth_hash(
+                self.request, sessions.change_password(person=person, password=password, all_tokens=ends)
+            )
             sessions.note_proof(session=self.request.session)
         return HttpResponseRedirect(self.get_success_url())
 
@@ -91,9 +94,16 @@ def _list_provers(request: SignedInRequest) -> list[Issuer]:
 @require_POST
 def end_sessions(request: SignedInRequest) -> HttpResponse:
     chosen = request.POST.getlist("session")
-    if "others" in chosen:
+    is_everywhere = "others" in chosen
+    if is_everywhere:
         chosen = [row.session_key for row in _describe_sessions(request)["others"]]
-    ended = sessions.end_sessions(person=request.user, by=request.user, chosen=chosen)
+    ended = sessions.end_sessions(
+        person=request.user,
+        by=request.user,
+        chosen=chosen,
+        everywhere=is_everywhere,
+        all_tokens="all_tokens" in request.POST,
+    )
     text = ngettext("Signed out of %(count)d browser.", "Signed out of %(count)d browsers.", ended)
     messages.success(request, text % {"count": ended})
     return redirect("account")

@@ -43,7 +43,7 @@ class AskCode(DeviceCodeView):
         if response.status_code == 200:
             code, address = json.loads(response.content)["device_code"], client_address.find_address(request)
             host = "".join(filter(str.isprintable, request.POST.get("host", "")))[:50] or address
-            more = {"name": f"wsp on {host}", "address": address}
+            more = {"name": tokens.OF_LOGIN + host, "address": address}
             device_codes.update_device_state(code, _read(code) | more)
         return response
 

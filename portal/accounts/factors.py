@@ -22,6 +22,7 @@ from portal.accounts import forms
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.people import policy
+from portal.services.tokens import tokens
 from portal.views import people
 from portal.views.http import SignedInRequest
 from portal.web import middleware
@@ -123,7 +124,7 @@ class RenewCodes(_ReadableCodes, Recorded, GenerateRecoveryCodesView):
 @people.confirmed
 def reset(request: SignedInRequest, number: int) -> HttpResponse:
     person = get_object_or_404(models.User, pk=number)
-    remove_factors(person=person, by=request.user)
+    remove_factors(person=person, by=request.user, all_tokens="all_tokens" in request.POST)
     messages.success(
         request, _("%(name)s signs in with the password alone until they add a factor.") % {"name": person.label}
     )
@@ -131,10 +132,12 @@ def reset(request: SignedInRequest, number: int) -> HttpResponse:
 
 
 @transaction.atomic
-def remove_factors(*, person: models.User, by: models.User | None, **detail: object) -> int:
-    """Remove all second factors of somebody who has lost them; returns how many there were."""
+def remove_factors(*, person: models.User, by: models.User | None, all_tokens: bool = False, **detail: object) -> int:
+    """Remove all second factors of somebody who has lost them, and end tokens that `wsp login` got, or all; returns how
+    many factors there were."""
     rows = Authenticator.objects.filter(user=person)
     kinds = sorted(rows.values_list("type", flat=True))
     rows.delete()
     audit.record(Verb.RESET_FACTORS, person, by=by, detail={"factors": kinds, **detail}, rows=())
+    tokens.end_tokens(person=person, by=by, all_=all_tokens)
     return len(kinds)

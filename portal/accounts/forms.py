@@ -106,6 +106,13 @@ class AccountForm(forms.Form):
     )
 
 
+def _add_box(form: forms.Form, person: models.User | None) -> None:
+    """Whether the person's programs end with the former password: tokens of `wsp login` do anyway."""
+    if person and person.pk and tokens.list_tokens(person=person):
+        words = _("End all tokens of programs too, not only those that wsp login got")
+        form.fields["all_tokens"] = forms.BooleanField(label=words, required=False, initial=True)
+
+
 class PasswordForm(auth_forms.PasswordChangeForm):
     old_password = _make_password_field(
         _("Current password"), required=_("Type your current password."), autocomplete="current-password"
@@ -118,6 +125,10 @@ class PasswordForm(auth_forms.PasswordChangeForm):
         "password_incorrect": _("This is not your current password. Type the one that you signed in with."),
         "password_mismatch": _("The two passwords differ. Type the new one twice."),
     }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _add_box(self, self.user)
 
     def clean_old_password(self) -> str:
         password = str(self.cleaned_data["old_password"])
@@ -136,6 +147,7 @@ class NewPasswordForm(auth_forms.SetPasswordMixin, forms.Form):  # type: ignore[
         """`person`: whose it will be; without one, of whom the form names."""
         super().__init__(*args, **kwargs)
         self._person = person
+        _add_box(self, person)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -157,7 +157,7 @@ def make_link(request: SignedInRequest, number: int) -> HttpResponse:
 @confirmed
 def sign_out(request: SignedInRequest, number: int) -> HttpResponse:
     person = get_object_or_404(models.User, pk=number)
-    sessions.end_sessions(person=person, by=request.user, chosen=None)
+    sessions.end_sessions(person=person, by=request.user, chosen=None, all_tokens="all_tokens" in request.POST)
     messages.success(request, _("%(name)s is signed out everywhere.") % {"name": person.label})
     return redirect("person_detail", number)
 

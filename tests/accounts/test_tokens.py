@@ -4,10 +4,14 @@ import re
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
+from django.urls import reverse
 
 from portal import models
+from portal.services.people import invitations
 from portal.services.tokens import tokens
-from tests.browser import forget_password, read
+from tests import factories
+from tests.browser import Browser, forget_password, read
 from tests.tokens import make_token
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +46,33 @@ def test_one_may_be_for_some_networks_and_without_an_end_and_its_owner_ends_it(a
     assert "nightly build" in read(browser.post(f"/accounts/tokens/{token.pk}/end/", follow=True))
     assert models.Token.objects.get().ended_at is not None
     assert "nightly build</bdi>" not in read(browser.get("/accounts/"))
+
+
+@pytest.mark.parametrize("box", [{}, {"all_tokens": "on"}])
+@pytest.mark.parametrize("how", ["password", "everywhere", "by an administrator", "factors", "link"])
+def test_those_of_lost_laptops_end_with_the_rest_and_others_if_wished(alice, root, sign_in, how, box):
+    laptop, build = (make_token(alice, name=name).row for name in ("wsp on laptop", "nightly build"))
+    Authenticator.objects.create(user=alice, type="totp", data={})
+    administrator = sign_in(root)
+    words = "End all tokens of programs too"
+    match how:
+        case "password":
+            browser, page = sign_in(alice), (path := reverse("password_change"))
+        case "everywhere":
+            browser, page, path = sign_in(alice), "/accounts/", "/accounts/sessions/end/"
+        case "link":
+            link = invitations.make_link(actor=root, person=alice).link
+            browser, page = Browser(), (path := f"/join/{link.token}/")
+        case _:
+            browser, page = administrator, f"/people/{alice.pk}/"
+            path = page + ("factors/reset/" if how == "factors" else "sign-out/")
+    assert words in read(browser.get(page))
+    new = "crimson-lattice-otter"
+    sent = {"old_password": factories.PASSWORD, "new_password1": new, "new_password2": new, "session": "others"}
+    assert browser.post(path, sent | {"password": new, "password_again": new} | box).status_code == 302
+    ended = {row.pk for row in models.Token.objects.exclude(ended_at=None)}
+    assert ended == {laptop.pk, *([build.pk] if box else [])}
+    assert models.Event.objects.filter(verb="end-token").count() == len(ended)
 
 
 def test_what_is_wrong_is_said(alice, sign_in):

@@ -67,3 +67,12 @@ def test_every_role_gets_what_the_table_says(make_program, hasty, settings, alic
     people = {"bob": bob, "anna": anna, "olga": olga, "root": root, "service": service, "alice": alice}
     got = [classify(make_program(people[role]).call(method, path, root="", **sent)) for role in ROLES]
     assert "".join(got) == ROWS[address]
+
+
+@pytest.mark.parametrize("address", ROWS)
+def test_without_a_role_nobody_gets_anything(program, settings, alice, address):
+    settings.PORTAL_API_PASS_THROUGH = True
+    uid = factories.create_workstation(alice, type="max").uid
+    alice.groups.clear()
+    method, _, path = address.partition(" ")
+    assert program.call(method, path.format(id=uid, number=1, form="csv"), root="").status_code == 401

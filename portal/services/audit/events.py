@@ -39,6 +39,7 @@ _ALWAYS = {
 _OF_OTHERS = {Verb.CANCEL, Verb.REQUEST_CANCEL, Verb.NOT_CREATED, Verb.REQUEST_RELEASE, Verb.ENDED, Verb.SET_END}
 # What has a limit of its own, and the end of what was counted when it began.
 _ASIDE = {Verb.OPEN_CONNECTION, Verb.END_CONNECTION, Verb.PASS_ON, Verb.END_SESSIONS, Verb.SIGN_OUT, Verb.REFUSED}
+_ASIDE |= {Verb.END_TOKEN}
 # A stranger at an open browser can do none of these, and must not keep its owner from them.
 _WITH_PASSWORD = {Verb.SIGN_IN, Verb.CHANGE_PASSWORD, Verb.USE_LINK, Verb.SET_UP}
 _SIGNED = {field.name for field in fields(reading.StoredEvent)} - {"signature", "changes"}

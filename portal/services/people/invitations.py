@@ -238,12 +238,12 @@ def find_invited(*, token: str) -> models.User:
     return person
 
 
-def use_link(*, token: str, password: str) -> models.User:
+def use_link(*, token: str, password: str, all_tokens: bool = False) -> models.User:
     """Give the person this password, which was checked; what was open elsewhere ends. Raises LinkNotValid."""
     person, encoded = find_invited(token=token), make_password(password)
     with transaction.atomic():
         models.User.objects.select_for_update().get(pk=person.pk)
         find_invited(token=token)  # another may have used it while this one waited
-        stored = sessions.store_password(person=person, encoded=encoded)
+        stored = sessions.store_password(person=person, encoded=encoded, by=person, all_tokens=all_tokens)
         audit.record(Verb.USE_LINK, stored, by=stored)
     return stored

@@ -17,6 +17,7 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.people import throttle
 from portal.services.runtime import leases
+from portal.services.tokens import tokens
 
 logger = logging.getLogger(__name__)
 
@@ -85,12 +86,22 @@ def list_sessions(*, person: models.User) -> Sequence[models.Session]:
 
 
 @transaction.atomic
-def end_sessions(*, person: models.User, by: models.User | None, chosen: Sequence[str] | None) -> int:
+def end_sessions(
+    *,
+    person: models.User,
+    by: models.User | None,
+    chosen: Sequence[str] | None,
+    everywhere: bool = False,
+    all_tokens: bool = False,
+) -> int:
     """Sign the person out of these browsers, named as in the table, or with None of all; returns of how many.
-    Without `by` the portal itself does."""
+
+    `everywhere`, and None, end the tokens of `wsp login` too, or all. Without `by` the portal itself does."""
     rows = models.Session.objects.filter(user=person)
     if chosen is not None:
         rows = rows.filter(session_key__in=chosen)
+    if chosen is None or everywhere:
+        tokens.end_tokens(person=person, by=by, all_=all_tokens)
     ended = list(rows)
     rows.delete()
     if ended:
@@ -148,9 +159,9 @@ def record_sign_out(*, person: models.User) -> None:
 
 
 @transaction.atomic
-def change_password(*, person: models.User, password: str) -> models.User:
+def change_password(*, person: models.User, password: str, all_tokens: bool = False) -> models.User:
     """Give the person another password, which they chose and which was checked; the person as stored then."""
-    stored = store_password(person=person, encoded=make_password(password))
+    stored = store_password(person=person, encoded=make_password(password), by=person, all_tokens=all_tokens)
     audit.record(Verb.CHANGE_PASSWORD, stored, by=stored)
     return stored
 
@@ -158,13 +169,16 @@ def change_password(*, person: models.User, password: str) -> models.User:
 @transaction.atomic
 def set_password(*, person: models.User, password: str, system_user: str) -> None:
     """Give the person this password, which was checked, by a command; `system_user` called that."""
-    stored = store_password(person=person, encoded=make_password(password))
+    stored = store_password(person=person, encoded=make_password(password), by=None)
     detail = {"command": "changepassword", "system_user": system_user}
     audit.record(Verb.CHANGE_PASSWORD, stored, detail=detail)
 
 
-def store_password(*, person: models.User, encoded: str) -> models.User:
-    """Store a hashed password for an event of the caller's; a sign-in link that is open ends with the former one.
+def store_password(
+    *, person: models.User, encoded: str, by: models.User | None, all_tokens: bool = False
+) -> models.User:
+    """Store a hashed password for an event of the caller's. A sign-in link that is open ends with the former one, as do
+    tokens that `wsp login` got, or all.
 
     The person is read anew: what a page has of whoever is signed in does not know which columns changed.
     """
@@ -172,4 +186,5 @@ def store_password(*, person: models.User, encoded: str) -> models.User:
     stored.password = encoded
     stored.save(update_fields=["password"])
     models.SignInLink.objects.filter(person=stored).delete()
+    tokens.end_tokens(person=stored, by=by, all_=all_tokens)
     return stored

@@ -19,6 +19,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 
+OF_LOGIN = "wsp on "  # how the names of tokens begin that `wsp login` gets
 _PREFIX = "wsp_"  # by which secret scanners know one, and by its checksum
 _RANDOM, _CHECKSUM = 30, 6  # letters and digits: 178 bits, and 32
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -66,12 +67,20 @@ def read_networks(*, text: str) -> str:
 
 
 @transaction.atomic
-def end_token(*, token: models.Token, by: models.User) -> None:
+def end_token(*, token: models.Token, by: models.User | None) -> None:
     """End it at once. What has ended is no event."""
     rows = models.Token.objects.filter(ended_at=None)
-    if token.update_where(rows, ended_at=Now(), ended_by=by):
+    if token.update_where(rows, ended_at=Now(), ended_by=by or token.person):
         detail = audit.describe_moment(row=token, column="ended_at")
         audit.record(Verb.END_TOKEN, token, by=by, detail={"person": token.person.get_username(), **detail})
+
+
+@transaction.atomic
+def end_tokens(*, person: models.User, by: models.User | None, all_: bool = False) -> None:
+    """End those that `wsp login` got for the person, or all. Without `by` the portal itself does."""
+    rows = list_tokens(person=person)
+    for token in rows if all_ else rows.filter(name__startswith=OF_LOGIN):
+        end_token(token=token, by=by)
 
 
 def list_tokens(*, person: models.User) -> QuerySet[models.Token]:
@@ -96,12 +105,14 @@ def find_token(*, text: str, address: str) -> models.Token | None:
 
 def list_scopes(*, person: models.User) -> list[models.Token.Scope]:
     """What a token of the person's can be used for now."""
+    if not person.has_module_perms("portal"):  # they have no role
+        return []
     return [scope for scope in models.Token.Scope if scope not in _RIGHTS or person.has_perm(_RIGHTS[scope])]
 
 
 def may_use(*, token: models.Token, scope: models.Token.Scope) -> bool:
-    """Whether the token has this scope, and its person the right that it stands for."""
-    return scope in token.scopes.split() and (scope not in _RIGHTS or token.person.has_perm(_RIGHTS[scope]))
+    """Whether the token has this scope, and its person a role and the right that it stands for."""
+    return scope in token.scopes.split() and scope in list_scopes(person=token.person)
 
 
 def note_use(*, token: models.Token) -> None:
