@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -70,7 +71,7 @@ class Application:
                 path=path,
                 query=scope["query_string"].decode("latin-1"),
                 secret=_read_secret(scope),
-                key=http.headers.get("Idempotency-Key"),
+                key=_read_key(scope),
                 http=http,
                 http_id=http_id,
             )
@@ -83,7 +84,8 @@ class Application:
             answer = make_error(408)
         except Exception as error:
             logger.exception("A program's call could not be answered.")
-            answer = make_error(503 if is_unable(error) and scope["method"] == "GET" else 500)
+            is_repeatable = scope["method"] == "GET" or "Idempotency-Key" in http.headers
+            answer = make_error(503, "", AGAIN) if is_unable(error) and is_repeatable else make_error(500)
         if scope["path"].startswith(operations.own.PREFIX) and answer.status >= 400:
             answer = make_problem(answer)
         try:
@@ -168,9 +170,20 @@ async def _read_body(receive: Receive, *, length: int) -> bytes:
     return b"".join(pieces)
 
 
+def _list_given(scope: Scope, header: bytes) -> list[str]:
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == header]
+
+
+def _read_key(scope: Scope) -> str | None:
+    """Without its quotation marks. Raises Refusal."""
+    if len(given := _list_given(scope, b"idempotency-key")) > 1:
+        raise Refusal(400, "there must be one Idempotency-Key.")
+    return re.sub('^"(.*)"$', r"\1", given[0]) if given else None
+
+
 def _read_secret(scope: Scope) -> str:
     """The one bearer that the call brings; empty for none, and for several."""
-    given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
+    given = _list_given(scope, b"authorization")
     kind, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
     return secret.strip() if kind.lower() == "bearer" else ""
 

@@ -31,13 +31,19 @@ def describe_workstation(stored: models.Workstation, *, person: models.User) -> 
 def describe_progress(portal_request: models.Request) -> Answer:
     """For who does not wait: sending the same again, with the same key, is how to ask."""
     document = {"request": portal_request.label, "status": portal_request.status.lower()}
-    headers = _find_headers(portal_request) | AGAIN | {"Preference-Applied": "respond-async"}
+    headers = _find_headers(portal_request) | _find_pause(portal_request) | {"Preference-Applied": "respond-async"}
     return replace(make_answer(document, headers), status=202)
 
 
 def _find_headers(portal_request: models.Request) -> dict[str, str]:
     page = name_page(f"/requests/{portal_request.pk}/")
-    return {"X-Portal-Request": portal_request.label, "X-Portal-Page": page}
+    status = portal_request.status.lower()
+    return {"X-Portal-Request": portal_request.label, "X-Portal-Page": page, "X-Portal-Status": status}
+
+
+def _find_pause(portal_request: models.Request) -> dict[str, str]:
+    """What a person decides takes longer."""
+    return {"Retry-After": "60"} if portal_request.needs_review else AGAIN
 
 
 def describe_request(portal_request: models.Request) -> Answer:
@@ -53,7 +59,10 @@ def describe_request(portal_request: models.Request) -> Answer:
             return make_error(503, f"{label} was cancelled, and nothing was made for it.", headers)
         case states.QUEUED:
             return make_error(503, f"{label} still waits for its turn: the same key finds it again.", headers | AGAIN)
-    return make_error(504, f"it is not known yet what became of {label}: ask for the same again.", headers | AGAIN)
+    words = f"it is not known yet what became of {label}: ask for the same again."
+    if portal_request.needs_review:
+        words = f"a person has to decide what became of {label}, at {headers['X-Portal-Page']}: ask for the same again."
+    return make_error(504, words, headers | _find_pause(portal_request))
 
 
 def _describe_refusal(portal_request: models.Request, headers: Mapping[str, str]) -> Answer:

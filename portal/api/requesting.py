@@ -4,13 +4,14 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from portal import models
 from portal.api import outcomes
-from portal.api.answers import Refusal
+from portal.api.answers import AGAIN, Refusal
 from portal.api.calls import Pending, Result, Task
 from portal.api.waiting import Goal
 from portal.services.key import accounts
@@ -116,12 +117,15 @@ def _finish(wish: Wish, number: int, owed: models.Repetition | None, is_gone: bo
     has left, or is not told the outcome now, is told when they send the same again."""
     rows = models.Request.objects.select_related("requester", "workstation__workspace")
     portal_request, has_key = rows.get(pk=number), wish.task.call.key is not None
+    again: dict[str, str] = {}
     if portal_request.status == _States.QUEUED and not has_key:
         submissions.withdraw_request(actor=wish.task.person, portal_request=portal_request)
         portal_request = rows.get(pk=number)
+        again = AGAIN if portal_request.status == _States.CANCELLED else {}
     if not has_key and (is_gone or not portal_request.is_final):
         if owed is None and portal_request.status not in (_States.CANCELLED, _States.FAILED):
             repetitions.owe_outcome(token=wish.task.token, body=wish.digest, submission=portal_request.submission)
     elif owed and not repetitions.settle(owed=owed):
         return request_workstation(wish.task)  # another call was told the outcome just now
-    return outcomes.describe_request(portal_request)
+    answer = outcomes.describe_request(portal_request)
+    return replace(answer, headers={**answer.headers, **again})

@@ -145,10 +145,11 @@ def test_a_key_is_kept_while_its_request_is_open(program, hasty):
     assert models.Request.objects.count() == 1
 
 
-def test_two_lines_are_one_preference_and_one_key(program):
-    lines = ("Prefer: respond-async", "Prefer: wait=5", "Idempotency-Key: a", "Idempotency-Key: b")
-    for _ in range(2):
-        assert program.ask("POST", "/v1/workstations", *lines, body=b'{"type": "python"}') == 202
+def test_two_lines_are_one_preference_and_a_key_is_the_same_in_quotation_marks(program):
+    lines = ("Prefer: respond-async", "Prefer: wait=5")
+    for key, status in (("a", 202), ('"a"', 202), ("b\r\nIdempotency-Key: a", 400)):
+        given = (*lines, f"Idempotency-Key: {key}")
+        assert program.ask("POST", "/v1/workstations", *given, body=b'{"type": "python"}') == status
     assert models.Request.objects.count() == 1
 
 
@@ -200,6 +201,7 @@ def test_who_does_not_wait_is_told_a_refusal_too_and_while_it_is_unknown(program
 def test_without_a_key_nobody_is_answered_before_it_is_known(program, hasty):
     answer = program.call("POST", "/workstations", {"Prefer": "respond-async"}, json={"type": "python"})
     assert read_error(answer) == (503, "Service Unavailable")
+    assert (answer.headers["X-Portal-Status"], answer.headers["Retry-After"]) == ("cancelled", "5")
     assert models.Request.objects.get().status == "CANCELLED"
 
 
