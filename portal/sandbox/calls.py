@@ -57,11 +57,12 @@ def read_json(call: Call) -> Any:
 
 
 def read_request(call: Call, *, types: Sequence[str]) -> tuple[str, str | None]:
-    """The type and the workspace that a POST asks for. Unknown keys are passed over: the contract forbids none."""
+    """The type (by default `default`, as today's provider has it) and the workspace that a POST asks for. Unknown keys
+    are passed over: the contract forbids none."""
     body = read_json(call)
     if not isinstance(body, dict):
         raise RefusalError(400, "The body must be an object.")
-    kind, workspace = body.get("type"), body.get("workspace_id")
+    kind, workspace = body.get("type", "default"), body.get("workspace_id")
     if not isinstance(kind, str) or kind not in types:
         raise RefusalError(400, f"type must be one of {', '.join(types)}.")
     if "workspace_id" in body and not isinstance(workspace, str):

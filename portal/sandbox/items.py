@@ -7,8 +7,10 @@ from typing import Any
 
 from portal.sandbox.database import Database
 
+_MAX = ("session.md", "screens.csv", "clipboard.txt", "downloads.json", "summary.md")
 FILES: dict[str, tuple[str, ...]] = {
-    "max": ("session.md", "screens.csv", "clipboard.txt", "downloads.json", "summary.md"),
+    "default": _MAX,
+    "max": _MAX,
     "zoom-chromium": ("invitation.txt", "transcript.vtt", "chat.txt", "participants.csv", "minutes.md"),
     "meet-chromium": ("invitation.txt", "transcript.vtt", "chat.txt", "participants.csv", "minutes.md"),
     "voip": ("call.json", "transcript.vtt", "voicemail.txt", "numbers.csv"),

@@ -5,8 +5,9 @@ from typing import Any
 
 _HARDWARE = ["keyboard", "mouse", "speaker", "microphone", "camera", "display"]
 _MODELS = ["speech-to-text", "text-to-speech", "large-language-model"]
-# Each with its software.
+# Each with its software: the one that the provider lists today, and those of its contract.
 _TYPES: Mapping[str, tuple[str, list[str]]] = {
+    "default": ("A desktop with a browser and a terminal.", ["ssh", "terminal", "vnc", "desktop", "chromium"]),
     "max": ("Everything there is, for sessions of any kind.", ["desktop", "terminal", "chromium", "zoom", "python"]),
     "zoom-chromium": ("Joins Zoom meetings, with a browser beside them.", ["desktop", "zoom", "chromium"]),
     "meet-chromium": ("Joins Google Meet meetings in a browser.", ["desktop", "chromium"]),

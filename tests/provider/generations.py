@@ -6,12 +6,13 @@ from typing import Any
 from portal.sandbox import items, workstation_types
 
 DEFAULT = "default"  # the only type of the newer generation
-SOFTWARE = ["ssh", "terminal", "vnc", "desktop", "chromium"]
+NINE = tuple(name for name in items.TYPES if name != DEFAULT)
 # Each with its types: those of the contract with a list of them, the newer one, and those of the contract without.
-BY_NAME: Mapping[str, Sequence[str]] = {"nine": items.TYPES, DEFAULT: (DEFAULT,), "none": items.TYPES}
+BY_NAME: Mapping[str, Sequence[str]] = {"nine": NINE, DEFAULT: (DEFAULT,), "none": NINE}
 
 
-def list_default() -> dict[str, Any]:
-    """The newer generation's list, which has a second one within its data."""
-    described = workstation_types.describe(DEFAULT, "A desktop with a browser and a terminal.", SOFTWARE)
-    return {"object": "list", "data": {"object": "list", "data": [described]}}
+def list_types(name: str) -> dict[str, Any]:
+    """The list of a generation; the newer one's has a second one within its data."""
+    types = [one for one in workstation_types.list_types()["data"] if one["id"] in BY_NAME[name]]
+    listed: dict[str, Any] = {"object": "list", "data": types}
+    return {"object": "list", "data": listed} if name == DEFAULT else listed

@@ -1,7 +1,7 @@
 """The provider that lies: the sandbox's, with a script and faults before each answer, and control addresses."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
@@ -157,10 +157,7 @@ class Provider(provider.Provider):
     def list_types(self, task: Task) -> Reply:
         if self._generation == "none":
             raise RefusalError(404)
-        return reply_json(generations.list_default()) if self._generation == "default" else super().list_types(task)
-
-    def list_software(self, type: str) -> Sequence[str]:
-        return generations.SOFTWARE if type == generations.DEFAULT else super().list_software(type)
+        return reply_json(generations.list_types(self._generation))
 
     def stream_log(self, task: Task) -> Reply:
         reply = super().stream_log(task)

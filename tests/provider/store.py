@@ -8,7 +8,7 @@ from typing import Any
 from portal.sandbox import items, paging, store
 from portal.sandbox.responses import Response
 from portal.sandbox.store import Document
-from tests.provider import faults, generations, posts
+from tests.provider import faults, posts
 
 # What was released, and by how much the provider's clock was off when what had begun.
 TABLES = """
@@ -115,8 +115,7 @@ class Store(store.Store):
             ("file", f"output-{number:05}".ljust(habits.name_length - 4, "x") + ".bin", "", 0.0)
             for number in range(habits.more_files)
         ]
-        # The one type of the newer generation leaves what the one leaves that has everything.
-        return [*more, *super().list_items("max" if type == generations.DEFAULT else type)]
+        return [*more, *super().list_items(type)]
 
     def retrieve(self, uid: str) -> Document | None:
         with self.database.lock:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from portal.sandbox import items
 from portal.sandbox.responses import Response
 from portal.sandbox.store import make_uid
+from tests.provider import generations
 from tests.provider.store import Store
 from tests.provider.wishes import MOST_SECONDS, is_count, is_number, require
 
@@ -28,7 +28,7 @@ def make(store: Store, wish: Any) -> dict[str, Any]:
 
 
 def make_by_chance(store: Store) -> None:
-    _make_one(store, store.faults.pick(items.TYPES), None)
+    _make_one(store, store.faults.pick(generations.NINE), None)
 
 
 def make_history(store: Store, wish: Any) -> None:
@@ -66,7 +66,7 @@ def _move_back(store: Store, uids: list[str], seconds: float) -> None:
 
 def _read(wish: Any, *, keys: set[str]) -> tuple[int, list[str]]:
     require(isinstance(wish, dict) and wish.keys() <= keys, f"there may be {', '.join(sorted(keys))}")
-    count, types = wish.get("count", 1), wish.get("types", list(items.TYPES))
+    count, types = wish.get("count", 1), wish.get("types", list(generations.NINE))
     require(is_count(count) and count <= MOST, f"count must be from 0 to {MOST}")
     sound = isinstance(types, list) and types and all(isinstance(kind, str) for kind in types)
     require(bool(sound), "types must be a list of types")

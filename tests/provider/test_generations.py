@@ -3,6 +3,7 @@
 import pytest
 
 from portal.sandbox import items
+from tests.provider import generations
 from tests.provider.wishes import ScriptError
 
 
@@ -14,7 +15,7 @@ def list_types(alice) -> dict:
 
 def test_at_first_the_nine_are_listed_each_described(alice):
     listed = list_types(alice)["data"]
-    assert [one["id"] for one in listed] == list(items.TYPES)
+    assert [one["id"] for one in listed] == list(generations.NINE)
     assert all(one["description"] and one["software"] for one in listed)
     assert alice.ask("python").status_code == 200
 
@@ -27,7 +28,7 @@ def test_the_newer_generation_takes_default_alone(alice, sandbox):
     assert [one["id"] for one in listed["data"]["data"]] == ["default"]
     made = alice.ask("default")
     assert (made.status_code, made.json()["type"]) == (200, "default")
-    assert {alice.ask(name).status_code for name in items.TYPES} == {400}
+    assert {alice.ask(name).status_code for name in generations.NINE} == {400}
     assert len(sandbox.record()["workstations"]) == 1
 
 

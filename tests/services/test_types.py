@@ -212,5 +212,5 @@ def test_the_database_keeps_a_name_once_for_an_account_and_no_empty_one(sandbox)
             models.WorkstationType.objects.create(account=account, name=name)
 
 
-def test_the_sandbox_s_nine_are_those_of_the_contract():
-    assert list(items.TYPES) == NINE
+def test_the_sandbox_has_the_type_that_is_listed_today_and_those_of_the_contract():
+    assert list(items.TYPES) == ["default", *NINE]
