@@ -36,10 +36,10 @@ _ALWAYS = {
     *(Verb.ADD_PERSON, Verb.CHANGE_PERSON, Verb.MAKE_LINK, Verb.ADD_GROUP, Verb.CHANGE_GROUP, Verb.DELETE_GROUP),
     *(Verb.RESET_FACTORS, Verb.SET_LIMIT, Verb.CHANGE_POLICY),
 }
-_OF_OTHERS = {Verb.CANCEL, Verb.REQUEST_CANCEL, Verb.NOT_CREATED, Verb.REQUEST_RELEASE, Verb.ENDED, Verb.SET_END}
-# What has a limit of its own, and the end of what was counted when it began.
+_OF_OTHERS = {Verb.CANCEL, Verb.REQUEST_CANCEL, Verb.NOT_CREATED, Verb.ENDED, Verb.SET_END}
+# What has a limit of its own, the end of what was counted when it began, and releases: nobody is kept from saving.
 _ASIDE = {Verb.OPEN_CONNECTION, Verb.END_CONNECTION, Verb.PASS_ON, Verb.END_SESSIONS, Verb.SIGN_OUT, Verb.REFUSED}
-_ASIDE |= {Verb.END_TOKEN}
+_ASIDE |= {Verb.END_TOKEN, Verb.REQUEST_RELEASE}
 # A stranger at an open browser can do none of these, and must not keep its owner from them.
 _WITH_PASSWORD = {Verb.SIGN_IN, Verb.CHANGE_PASSWORD, Verb.USE_LINK, Verb.SET_UP}
 _SIGNED = {field.name for field in fields(reading.StoredEvent)} - {"signature", "changes"}
