@@ -87,8 +87,26 @@
     }
   }
 
+  // What is left of a pause; when nothing is, the page asks what is now.
+  const ends = new WeakMap(); // element -> { said: seconds by the server, at: when it ends, by performance.now() }
+
+  function count() {
+    for (const place of document.querySelectorAll("[data-left]")) {
+      const said = place.dataset.left;
+      if (ends.get(place)?.said !== said) ends.set(place, { said, at: performance.now() + said * 1000 });
+      const left = Math.max(0, Math.ceil((ends.get(place).at - performance.now()) / 1000));
+      const minutes = Math.floor(left / 60);
+      const rest = `${left % 60} s`;
+      const words = left ? `In ${minutes ? `${minutes} min ${rest.padStart(4, "0")}` : rest}.` : "It has ended.";
+      if (!left && place.textContent !== words) wake();
+      place.textContent = words;
+    }
+  }
+
   age();
   setInterval(age, 15_000);
+  count();
+  setInterval(count, 1000);
   for (const name of ["online", "offline"]) addEventListener(name, wake);
   document.addEventListener("visibilitychange", wake);
   for (const part of findAll()) plan(part);

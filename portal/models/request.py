@@ -59,6 +59,10 @@ class RequestQuerySet(models.QuerySet["Request"]):
         rows = self.filter(account=account, status__in=counts).order_by()
         return counts | dict(rows.values_list("status").annotate(models.Count("pk")))
 
+    def with_end(self) -> "RequestQuerySet":
+        """With `is_over`: whether the workstation of each has ended."""
+        return self.annotate(is_over=models.Q(workstation__ended_at__isnull=False))
+
     def being_checked(self) -> "RequestQuerySet":
         return self.filter(status=Request.Status.UNKNOWN, operator_note="", account__retired_at=None)
 

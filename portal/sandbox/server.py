@@ -30,6 +30,7 @@ logger = logging.getLogger("portal.sandbox")
 ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 DRIP_EVERY = 1.0
+LIFETIME = 604_800.0  # seconds: seven days, the longest end that the form offers
 # Answers that by HTTP's own rules have no body.
 BODILESS = frozenset({204, 304})
 
@@ -214,7 +215,7 @@ class Sandbox:
         host: str = "127.0.0.1",
         path: Path | None = None,
         api_key: str = names.DEFAULT_API_KEY,
-        lifetime: float = 3600.0,
+        lifetime: float = LIFETIME,
         file_every: float = 4.0,
         log_every: float = 2.0,
         look_every: float = 0.05,
@@ -270,4 +271,4 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=names.DEFAULT_PORT)
     parser.add_argument("--connections-port", type=int, default=0, help="Of desktops and terminals; 0: any free one.")
     parser.add_argument("--data", dest="path", type=Path, help="Its SQLite file; else it forgets all at its end.")
-    parser.add_argument("--lifetime", type=float, default=3600.0, help="Seconds that a workstation lives.")
+    parser.add_argument("--lifetime", type=float, default=LIFETIME, help="Seconds that a workstation lives.")

@@ -1,6 +1,7 @@
 """Small pieces of pages."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,7 @@ REQUEST_BADGES: Mapping[str, Badge] = {
     _S.UNKNOWN: Badge(_("Checking"), "warn", "triangle-alert"),
     _S.CANCELLED: Badge(_("Cancelled"), "off", "circle-minus"),
 }
+_ENDED = Badge(_("Ended"), "off", "circle-minus")
 _NEEDS_REVIEW = Badge(_("Needs review"), "warn", "triangle-alert")
 # The first that stands in what the browser says: most say what they want to be taken for, too.
 _BROWSERS = (
@@ -142,8 +144,18 @@ def type_icon(type: str) -> str:
 
 @register.simple_tag
 def request_state(portal_request: models.Request, *, big: bool = False) -> SafeString:
-    badge = _NEEDS_REVIEW if portal_request.needs_review else REQUEST_BADGES[portal_request.status]
-    return draw_badge(badge, big=big)
+    return draw_badge(_request_badge(portal_request), big=big)
+
+
+def has_ended(portal_request: models.Request) -> bool:
+    """Whether its workstation has: of rows that were read `with_end`."""
+    return bool(vars(portal_request).get("is_over"))
+
+
+def _request_badge(portal_request: models.Request) -> Badge:
+    if portal_request.needs_review:
+        return _NEEDS_REVIEW
+    return _ENDED if has_ended(portal_request) else REQUEST_BADGES[portal_request.status]
 
 
 @register.simple_tag
@@ -160,7 +172,7 @@ def draw_badge(badge: Badge, *, big: bool = False) -> SafeString:
 
 @register.filter
 def request_tone(portal_request: models.Request) -> str:
-    return REQUEST_BADGES[portal_request.status].tone
+    return _request_badge(portal_request).tone
 
 
 @register.filter
@@ -177,7 +189,7 @@ def _workstation_badge(workstation: models.Workstation) -> Badge:
     if workstation.status == "errored":
         return Badge(_("Errored"), "bad", "circle-x")
     if not workstation.is_live:
-        return Badge(_("Ended"), "off", "circle-minus")
+        return _ENDED
     if workstation.release_requested_at:
         return Badge(_("Releasing"), "busy", "loader")
     if workstation.missing_since:
@@ -248,6 +260,11 @@ def duration(seconds: float | None) -> str:
     if minutes:
         return gettext("%(minutes)s min %(seconds)02d s") % {"minutes": minutes, "seconds": rest}
     return gettext("%(seconds)s s") % {"seconds": rest}
+
+
+@register.filter
+def seconds_left(until: datetime) -> int:
+    return max(0, math.ceil((until - timezone.now()).total_seconds()))
 
 
 @register.filter

@@ -14,7 +14,8 @@ from portal.views.http import SignedInRequest
 @require_GET
 @permission_required(("portal.see_all", "portal.view_event"), raise_exception=True)
 def show(request: SignedInRequest) -> HttpResponse:
-    return render(request, "audit_log.html", {"check": nightly.read_check(), "most": nightly.MOST_KEPT})
+    shown = {"check": nightly.read_check(), "newer": nightly.count_newer(), "most": nightly.MOST_KEPT}
+    return render(request, "audit_log.html", shown)
 
 
 @require_POST

@@ -74,7 +74,7 @@ def read_rows(*, user: models.User, numbers: str) -> list[models.Request]:
     """Those of the numbers that the person may see: a page at most, newest first. `numbers` has commas."""
     wanted = [number for word in numbers.split(",") if (number := models.parse_id(word)) is not None]
     rows = models.Request.objects.visible_to(user).filter(pk__in=wanted[:PAGE_SIZE])
-    return list(_narrow(rows, user=user).order_by("-id"))
+    return list(_narrow(rows.with_end(), user=user).order_by("-id"))
 
 
 def find(user: models.User, values: Mapping[str, Any], part: finding.Slice) -> list[int]:
@@ -113,7 +113,7 @@ def _read_rows(
     shown = found[:PAGE_SIZE]
     newer = {"after": max(shown)} if shown and has_newer else {}
     older = {"before": min(shown)} if shown and has_older else {}
-    rows = _narrow(models.Request.objects.filter(pk__in=shown), user=user)
+    rows = _narrow(models.Request.objects.with_end().filter(pk__in=shown), user=user)
     return list(rows.order_by("-id" if newest_first else "id")), newer, older
 
 

@@ -28,7 +28,8 @@ from portal.services.lives import ends
 from portal.services.people import people
 from portal.services.reconciliation import operator_actions, review
 from portal.services.reports import usage
-from portal.services.requests import notes
+from portal.services.requests import notes, running
+from portal.templatetags import ui
 from portal.views import workspaces
 from portal.views.components import links, live
 from portal.views.http import SignedInRequest, read_key
@@ -59,7 +60,7 @@ class HomePage:
 
     @property
     def facts(self) -> tuple[object, ...]:
-        requests = [(row.pk, row.status, row.failure, row.operator_note) for row in self.requests]
+        requests = [(row.pk, row.status, row.failure, row.operator_note, ui.has_ended(row)) for row in self.requests]
         columns = attrgetter("pk", "status", "type", "workspace_id", "release_requested_at", "missing_since", "ends_at")
         shared = [(share.pk, share.level, share.workstation.ends_at) for share in self.shared]
         have_ends = any(row.ends_at for row in (*self.workstations, *(share.workstation for share in self.shared)))
@@ -69,7 +70,7 @@ class HomePage:
 
 def read_home_page(*, user: models.User) -> HomePage:
     """Three queries."""
-    recent = list(models.Request.objects.filter(requester=user).order_by("-id")[:_MOST_RECENT])
+    recent = list(models.Request.objects.with_end().filter(requester=user).order_by("-id")[:_MOST_RECENT])
     asking = [*filter(_is_asked, recent), *_list_failed(recent)]
     return HomePage(
         workstations=_list_running(user),
@@ -217,9 +218,9 @@ def read_overview(*, user: models.User, key: models.Key) -> dict[str, object]:
 
 def _count_now(account: models.Account) -> list[Figure]:
     counts = models.Request.objects.count_under_way(account)
-    running = models.Workstation.objects.running().filter(account=account)
+    live = running.list_running(account=account)
     is_long, is_unending = Q(first_seen_at__lt=Now() - _LONG), ends.is_unending()
-    counted = running.aggregate(
+    counted = live.aggregate(
         all=Count("pk"),
         long=Count("pk", filter=is_long),
         unending=Count("pk", filter=is_unending),
@@ -258,11 +259,10 @@ def _count_day(account: models.Account) -> list[Figure]:
     ended = statuses[_States.SUCCEEDED] + statuses[_States.FAILED]
     (code, count), (_next, next_count) = [*codes.most_common(2), ("", 0), ("", 0)][:2]
     time = usage.read_typical_duration(account=account)
-    within = "–" if time is None else _("less than 1 s") if time < 1 else _("%(seconds)d s") % {"seconds": round(time)}
     figures = [
         Figure(_("Requests"), statuses.total()),
         Figure(_("Ready, of %(count)s that ended") % {"count": ended}, statuses[_States.SUCCEEDED]),
-        Figure(_("Usually ready within"), within),
+        Figure(_("Usually ready within"), ui.duration(time)),
     ]
     if count > next_count:
         figures.append(Figure(_("Most frequent failure"), f"{code} ({count})", links.to_history(failure=code)))

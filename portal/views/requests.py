@@ -34,7 +34,7 @@ _POLLS_A_SECOND = 50  # of all these pages together: each costs a web process 1 
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("portal.submit_request", raise_exception=True)
 def new(request: SignedInRequest) -> HttpResponse:
-    account, counted = read_key(request).account, list[models.Request]()
+    account = read_key(request).account
     decided = policy.read_policy()
     values = {"data": request.POST.dict()} if request.method == "POST" else {"initial": _fill(request)}
     offered = _sort_types(types.list_offered_types(account=account))
@@ -53,15 +53,17 @@ def new(request: SignedInRequest) -> HttpResponse:
             form.add_error(None, str(error))
         except running.Reached as error:
             form.add_error(None, str(error))
-            counted += running.list_counted(account=account, person=request.user)[: paging.PAGE_SIZE]
     if "submission" in form.errors:  # a new number, so that sending it again works
         form.data = {**form.data, "submission": str(uuid4())}
     form.offer(workspaces=_read_workspaces(user=request.user, account=account))
+    uses = running.list_uses(decided=decided, account=account, person=request.user)
+    is_full = any(use.is_full for use in uses)
     shown = {
         "form": form,
         "is_rehearsal": failure_pages.is_rehearsal(workspace_uid=form["workspace_id"].value() or ""),
-        "left": running.describe_left(decided=decided, account=account, person=request.user),
-        "counted": counted,
+        "left": running.describe_left(uses=uses),
+        "is_full": is_full,
+        "counted": running.list_counted(account=account, person=request.user)[: paging.PAGE_SIZE] if is_full else (),
         "typical_duration": usage.read_typical_duration(account=account),
     }
     return render(request, "requests/new.html", shown)
@@ -177,7 +179,11 @@ def _find_left_out(request: SignedInRequest, portal_request: models.Request) -> 
 
 @compiled(number=BigIntegerField())
 def _read_request(*, number: int) -> QuerySet[models.Request]:
-    return models.Request.objects.select_related("requester", "account", "workstation__workspace").filter(pk=number)
+    return (
+        models.Request.objects.with_end()
+        .select_related("requester", "account", "workstation__workspace")
+        .filter(pk=number)
+    )
 
 
 def _make_part(portal_request: models.Request, *, key: models.Key, position: int | None, version: str) -> live.Part:

@@ -32,8 +32,10 @@ def limits(request: SignedInRequest) -> HttpResponse:
 
 def _list_people(request: SignedInRequest) -> dict[str, Any]:
     """Who has something that counts, or a limit of their own."""
-    decided, counts = policy.read_policy(), running.count_by_person(account=read_key(request).account)
+    decided, account = policy.read_policy(), read_key(request).account
+    counts = running.count_by_person(account=account)
     rows = models.User.objects.filter(Q(pk__in=counts) | Q(running_limit__isnull=False))
     page = paging.read_page(rows=rows, query=request.GET)
     people = [(one, counts.get(one.pk, 0), running.choose_limit(decided=decided, person=one)) for one in page.rows]
-    return {"page": page, "people": people, "policy": decided, "count": sum(counts.values())}
+    live = running.list_running(account=account).count()
+    return {"page": page, "people": people, "policy": decided, "count": sum(counts.values()), "live": live}

@@ -16,10 +16,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
 from portal import failures, forms, models
-from portal.services.key import accounts
 from portal.services.reports import usage
+from portal.services.requests import running
 from portal.views.components import links
-from portal.views.http import SignedInRequest
+from portal.views.http import SignedInRequest, read_key
 
 _MOST_COLUMNS = 92  # a longer period is shown by weeks
 _MOST_STEPS = 5  # lines across the chart, without the one at 0
@@ -49,9 +49,10 @@ class Column:
 @require_GET
 def show(request: SignedInRequest) -> HttpResponse:
     sees_all = request.user.has_perm("portal.see_all")
+    person = None if sees_all else request.user
     form = forms.UsageForm(request.GET, today=timezone.localdate(timezone=timezone.get_default_timezone()))
     since, until = form.period
-    days = usage.read_usage(since=since, until=until, person=None if sees_all else request.user)
+    days = usage.read_usage(since=since, until=until, person=person)
     total, columns = usage.sum_counts(counts=days.values()), list(_list_columns(days, since=since, until=until))
     link_to = partial(links.to_history, since=since, until=until)
     context = {
@@ -64,7 +65,7 @@ def show(request: SignedInRequest) -> HttpResponse:
         "ready_usually": usage.find_percentile(seconds=total["seconds"], percent=50),
         "ready_mostly": usage.find_percentile(seconds=total["seconds"], percent=95),
         "exact_seconds": usage.EXACT_SECONDS,
-        "live": _count_live(request.user),
+        "live": running.list_running(account=read_key(request).account, person=person).count(),
         "by_week": _is_by_week(since=since, until=until),
         "columns": columns,
         "middle": len(columns) // 2,
@@ -83,13 +84,6 @@ def _list_figures(status: Counter[str], link_to: Callable[..., str]) -> Bars:
         *((str(state.label), link_to(status=state), status[state]) for state in states),
         (_("Under way"), "", status[_S.QUEUED] + status[_S.SENDING]),
     ]
-
-
-def _count_live(user: models.User) -> int:
-    """Workstations of the present account that run now; for those who see all, orphans and foreign ones too."""
-    rows = models.Workstation.objects
-    live = rows.live() if user.has_perm("portal.see_all") else rows.live_for(user)
-    return live.filter(account=accounts.get_current_account()).count()
 
 
 def _is_by_week(*, since: date, until: date) -> bool:

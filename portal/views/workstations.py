@@ -102,7 +102,9 @@ def _release_several(request: SignedInRequest) -> HttpResponse:
         opened = ending.list_open(workstations=ticked, besides=request.user)
         return render(request, "workstations/release_several.html", {"form": form, "rows": ticked, "opened": opened})
     count = releases.request_releases(actor=request.user, workstations=ticked, reason=str(form.cleaned_data["reason"]))
-    done = ngettext("%(count)d workstation is being released.", "%(count)d workstations are being released.", count)
+    done = ngettext(
+        "Release of %(count)d workstation requested.", "Release of %(count)d workstations requested.", count
+    )
     messages.success(request, done % {"count": count})
     return redirect("workstation_list")
 
@@ -237,7 +239,7 @@ def release(request: SignedInRequest, uid: str) -> HttpResponse:
     workstation = _find(request, uid)
     if not ends.may_end(request.user, workstation):
         raise Http404
-    said = _("The workstation is being released. Its files stay in the workspace.")
+    said = _("Release requested. The files stay in the workspace.")
     return _end(request, workstation, service=releases.request_release, said=said)
 
 

@@ -70,6 +70,13 @@ def test_it_completes_after_its_lifetime_and_leaves_what_had_appeared(alice, clo
     assert alice.call("DELETE", f"/workstations/{uid}/release").status_code == 422
 
 
+def test_nothing_ends_before_the_longest_end_that_the_form_offers(clock):
+    with server.Sandbox(clock=clock) as sandbox, Caller(sandbox.base_url) as alice:
+        made = alice.ask().json()
+        clock.move(7 * 86_400 - 1)
+        assert alice.uids() == [made["id"]]
+
+
 def test_a_lifetime_of_nothing_and_files_at_once(clock):
     with server.Sandbox(lifetime=0, file_every=0, clock=clock) as sandbox, Caller(sandbox.base_url) as alice:
         made = alice.ask().json()

@@ -53,7 +53,7 @@ def run_one(person: models.User, **values: object) -> models.Workstation:
 
 def describe_left(person: models.User) -> str:
     account = accounts.get_current_account()
-    return running.describe_left(decided=policy.read_policy(), account=account, person=person)
+    return running.describe_left(uses=running.list_uses(decided=policy.read_policy(), account=account, person=person))
 
 
 @pytest.mark.parametrize("limits", [{"person": 1}, {"team": 1}])

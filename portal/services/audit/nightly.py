@@ -47,6 +47,12 @@ def read_check() -> models.LogCheck:
     return models.LogCheck.objects.select_related("asked_by").first() or models.LogCheck()
 
 
+def count_newer() -> int:
+    """How many events there are since the last check, its own included."""
+    last = models.Event.objects.filter(verb=Verb.CHECKED).order_by("-id").first()
+    return models.Event.objects.filter(pk__gte=last.pk).count() if last else 0
+
+
 def find_warnings(*, now: datetime) -> list[str]:
     """What watchers of the portal should know of the last check; never a reason not to serve."""
     check = read_check()

@@ -1,7 +1,7 @@
 """What is known of requests whose outcome is unknown, for people who may have to decide: read once for all of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -71,13 +71,10 @@ def _list_requests(rows: QuerySet[models.Request]) -> list[models.Request]:
 
 
 def list_possible(*, portal_request: models.Request, now: datetime) -> Sequence[matching.Newcomer]:
-    """What this one request may have created, without workspaces that are others' to know of."""
+    """What this one request may have created in the workspace that it named: any other may be somebody else's."""
     account, own = portal_request.account, portal_request.workspace_uid
     [facts] = unresolved.read_facts(account=account, rows=[portal_request], now=now, steady_since=now)
-    return [
-        replace(one, workspace_uid=own if one.workspace_uid == own else None) if one.is_workspace_taken else one
-        for one in facts.list_possible()
-    ]
+    return [one for one in facts.list_possible() if own and one.workspace_uid == own]
 
 
 def estimate_known_by(*, proof_from: datetime, allowed_lag: timedelta) -> datetime:

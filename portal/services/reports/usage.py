@@ -70,7 +70,7 @@ def read_typical_duration(*, account: models.Account) -> float | None:
     ready = models.Request.objects.filter(status=models.Request.Status.SUCCEEDED, account=account)
     last = ready.order_by("-id").values_list("took", flat=True)[:_SAMPLE]
     took = sorted(seconds for seconds in last if seconds is not None)
-    return took[len(took) * 8 // 10] if len(took) >= _FEWEST else None
+    return took[(len(took) * 8 - 1) // 10] if len(took) >= _FEWEST else None
 
 
 def count_days() -> int:

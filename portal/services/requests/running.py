@@ -1,6 +1,6 @@
 """Limits on what runs at once: how many workstations a person, and the team, may have. What waits for one counts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,10 @@ class Use:
     count: int
     most: int
     is_team: bool
+
+    @property
+    def is_full(self) -> bool:
+        return self.count >= self.most
 
     def __str__(self) -> str:
         words = (
@@ -50,19 +54,29 @@ def choose_limit(*, decided: models.Policy, person: models.User) -> int:
     return decided.running_per_person if person.running_limit is None else person.running_limit
 
 
+def list_running(*, account: models.Account, person: models.User | None = None) -> QuerySet[models.Workstation]:
+    """What runs now of the account, or of the person: what no request owns, and what is foreign, counts as well."""
+    rows = models.Workstation.objects.running().filter(account=account)
+    return rows if person is None else rows.filter(request__requester=person)
+
+
 def _find_counted(*, account: models.Account, person: models.User | None = None) -> QuerySet[Any, Any]:
     """The numbers of the requests that count, in one statement: between two, one that is being sent would be lost."""
     # One status at a time: for three SQLite would look through all requests.
     waiting = [models.Request.objects.filter(account=account, status=status).order_by() for status in _WAITING]
-    live = models.Workstation.objects.live().filter(account=account, request__isnull=False).order_by()
+    live = list_running(account=account, person=person).filter(request__isnull=False).order_by()
     if person is not None:
-        waiting, live = [rows.filter(requester=person) for rows in waiting], live.filter(request__requester=person)
+        waiting = [rows.filter(requester=person) for rows in waiting]
     return live.values("request").union(*(rows.values("pk") for rows in waiting))
 
 
 def list_counted(*, account: models.Account, person: models.User) -> QuerySet[models.Request]:
-    """The person's requests that count, newest first."""
-    return models.Request.objects.filter(pk__in=_find_counted(account=account, person=person)).order_by("-pk")
+    """The person's requests that count, newest first, with their workstations."""
+    return (
+        models.Request.objects.select_related("workstation")
+        .filter(pk__in=_find_counted(account=account, person=person))
+        .order_by("-pk")
+    )
 
 
 def count_by_person(*, account: models.Account) -> Mapping[int, int]:
@@ -70,9 +84,8 @@ def count_by_person(*, account: models.Account) -> Mapping[int, int]:
     return dict(counted.order_by().values_list("requester").annotate(Count("pk")))
 
 
-def describe_left(*, decided: models.Policy, account: models.Account, person: models.User) -> str:
+def describe_left(*, uses: Sequence[Use]) -> str:
     """How many more the person can request, as a sentence; empty where there is no limit."""
-    uses = list_uses(decided=decided, account=account, person=person)
     if not uses:
         return ""
     left = min(use.most - use.count for use in uses)
@@ -116,7 +129,7 @@ def _count(most: int, *, account: models.Account, person: models.User | None = N
 
 
 def _check(use: Use | None) -> None:
-    if use and use.count >= use.most:
+    if use and use.is_full:
         raise Reached(use=use)
 
 
