@@ -1,7 +1,7 @@
 """What `/v1` answers, in the provider's form and words."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from django.http import StreamingHttpResponse
@@ -26,12 +26,13 @@ AGAIN = {"Retry-After": "5"}  # seconds
 
 @dataclass(frozen=True)
 class Answer:
-    """`stream`: the body of one that is written while it is sent."""
+    """`stream`: the body of one that is written while it is sent. `keep`: what is done where it cannot be sent."""
 
     status: int
     body: bytes
     headers: Mapping[str, str]
     stream: StreamingHttpResponse | None = None
+    keep: Callable[[], None] | None = None
 
 
 class Refusal(Exception):

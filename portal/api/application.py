@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from io import BytesIO
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
@@ -48,7 +49,7 @@ class Application:
     def __init__(self) -> None:
         self.pool, self.waiter = ThreadPoolExecutor(max_workers=THREADS), Waiter()
         self.aside, self.places = ThreadPoolExecutor(max_workers=ASIDE), asyncio.Semaphore(ASIDE)
-        self.serving = set[asyncio.Task[None]]()
+        self.serving, self.submissions = set[asyncio.Task[None]](), set[UUID]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -74,9 +75,12 @@ class Application:
                 key=_read_key(scope),
                 http=http,
                 http_id=http_id,
+                serving=self.submissions,
             )
             # One for the whole call: gunicorn takes the end of such a task for the end of the connection.
             leaving = asyncio.create_task(_watch(receive))
+            self.submissions.add(call.submission)
+            leaving.add_done_callback(lambda _: self.submissions.discard(call.submission))
             answer = await self._find_answer(call, route, uid, leaving)
         except Refusal as refusal:
             answer = refusal.answer
@@ -86,13 +90,18 @@ class Application:
             logger.exception("A program's call could not be answered.")
             is_repeatable = scope["method"] == "GET" or "Idempotency-Key" in http.headers
             answer = make_error(503, "", AGAIN) if is_unable(error) and is_repeatable else make_error(500)
+        is_gone = leaving is not None and leaving.done()
         if scope["path"].startswith(operations.own.PREFIX) and answer.status >= 400:
             answer = make_problem(answer)
+        is_sent = False
         try:
             await _send_answer(send, answer, http_id)
+            is_sent = not is_gone
             if leaving and answer.stream:
                 await self._send_stream(send, answer.stream, leaving)
         finally:
+            if answer.keep and not is_sent:
+                await self._run(answer.keep, until=math.inf)
             if answer.stream:
                 answer.stream.close()
             if leaving:

@@ -1,7 +1,7 @@
 """A call to `/v1`: what came in, whose it is, and what is answered later."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -23,7 +23,8 @@ _BEARER = {"WWW-Authenticate": "Bearer"}
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One HTTP request as it came in. `submission` is of what it asks for, where it has no key that names that."""
+    """One HTTP request as it came in. `submission` is of what it asks for, where it has no key that names that;
+    `serving` has those of all calls of this process whose program listens."""
 
     path: str
     query: str
@@ -31,6 +32,7 @@ class Call:
     key: str | None  # the Idempotency-Key
     http: HttpRequest  # as Django's pages have it, with all of its body
     http_id: str
+    serving: Collection[UUID] = ()
     submission: UUID = field(default_factory=uuid4)
 
 

@@ -3,11 +3,11 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from portal import models
 from portal.api import outcomes
@@ -37,7 +37,7 @@ class Wish(NamedTuple):
 def request_workstation(task: Task) -> Result:
     wish, key = _read_wish(task), task.call.key
     if key is None:
-        return _find_owed(wish) or _await(wish, _submit(wish, task.call.submission))
+        return _request_owed(wish, task.call.submission)
     if not 0 < len(key) <= _LONGEST_KEY:
         raise Refusal(400, f"Idempotency-Key must have from 1 to {_LONGEST_KEY} characters.")
     try:
@@ -88,23 +88,32 @@ def _read_columns(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"account": account, "decided": decided, **columns}
 
 
-def _submit(wish: Wish, submission: UUID) -> models.Request:
+def _submit(wish: Wish, submission: UUID, owe: Callable[[], None] | None = None) -> models.Request:
     person, columns = wish.task.person, _read_columns(wish.body)
     try:
-        return submissions.submit_request(requester=person, submission=submission, **columns)
+        return submissions.submit_request(requester=person, submission=submission, note=owe, **columns)
     except (submissions.WorkspaceNotFound, submissions.SubmissionReused):
         raise Refusal(422) from None
     except running.Reached as error:
         raise Refusal(429, str(error)) from None
 
 
-def _find_owed(wish: Wish) -> Pending | None:
-    """The oldest of the same wishes whose outcome this token has not been told."""
+def _request_owed(wish: Wish, submission: UUID) -> Pending:
+    """The oldest of the same wishes whose outcome this token has not been told, or else a new one, owed from now on.
+
+    What another call of this process waits for is that one's. One of another process may have died with it: it is
+    waited for, too, and whoever is not told its outcome requests another.
+    """
     for owed in repetitions.list_owed(token=wish.task.token, body=wish.digest):
         earlier = models.Request.objects.filter(requester=wish.task.person, submission=owed.submission).first()
-        if earlier is not None:
+        if earlier is not None and owed.submission not in wish.task.call.serving:
             return _await(wish, earlier, owed=owed)
-    return None
+    owed = models.Repetition(token=wish.task.token, body=wish.digest, submission=submission)
+    return _await(wish, _submit(wish, submission, partial(_owe, owed)), owed=owed)
+
+
+def _owe(owed: models.Repetition) -> None:
+    repetitions.owe_outcome(token=owed.token, body=owed.body, submission=owed.submission)
 
 
 def _await(wish: Wish, portal_request: models.Request, *, owed: models.Repetition | None = None) -> Pending:
@@ -116,16 +125,16 @@ def _finish(wish: Wish, number: int, owed: models.Repetition | None, is_gone: bo
     """Say what is known now. Without a key, one that still waits is cancelled: 503 says that nothing was made; and who
     has left, or is not told the outcome now, is told when they send the same again."""
     rows = models.Request.objects.select_related("requester", "workstation__workspace")
-    portal_request, has_key = rows.get(pk=number), wish.task.call.key is not None
-    again: dict[str, str] = {}
-    if portal_request.status == _States.QUEUED and not has_key:
+    portal_request, again = rows.get(pk=number), dict[str, str]()
+    if portal_request.status == _States.QUEUED and owed:
         submissions.withdraw_request(actor=wish.task.person, portal_request=portal_request)
         portal_request = rows.get(pk=number)
         again = AGAIN if portal_request.status == _States.CANCELLED else {}
-    if not has_key and (is_gone or not portal_request.is_final):
-        if owed is None and portal_request.status not in (_States.CANCELLED, _States.FAILED):
-            repetitions.owe_outcome(token=wish.task.token, body=wish.digest, submission=portal_request.submission)
-    elif owed and not repetitions.settle(owed=owed):
-        return request_workstation(wish.task)  # another call was told the outcome just now
     answer = outcomes.describe_request(portal_request)
-    return replace(answer, headers={**answer.headers, **again})
+    answer = replace(answer, headers={**answer.headers, **again})
+    is_made = portal_request.status not in (_States.CANCELLED, _States.FAILED)
+    if owed is None or not portal_request.is_final or (is_gone and is_made):
+        return answer
+    if not repetitions.settle(owed=owed):  # another call was told the outcome just now
+        return _request_owed(wish, uuid5(wish.task.call.submission, str(number)))
+    return replace(answer, keep=partial(_owe, owed) if is_made else None)

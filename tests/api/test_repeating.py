@@ -11,10 +11,10 @@ from portal.api import waiting
 from portal.models.clock import Now
 from portal.services.tokens import repetitions
 from tests import factories
-from tests.api.serving import PATIENCE, read_error
+from tests.api.serving import PATIENCE, Program, Server, read_error
 from tests.services.reconciling import scan
 from tests.tokens import make_token
-from tests.worker.running import await_row
+from tests.worker.running import await_row, await_that
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KEY = "1a79a4d60de6718e8e5b326e338ae533"
@@ -287,7 +287,7 @@ def test_whose_client_leaves_while_it_is_sent_is_found_again(program, server):
     server.await_waiting(1)
     call = factories.claim()
     connection.close()
-    await_row(models.Repetition.objects.all())
+    await_that(lambda: not server.application.submissions)
     factories.finish(call)
     answer = program.post()
     assert answer.status_code == 200
@@ -304,11 +304,36 @@ def test_whose_client_leaves_as_it_ends_is_found_again(program, server, settings
     server.await_waiting(1)
     factories.send_once()
     connection.close()
-    await_row(models.Repetition.objects.all())
+    await_that(lambda: not server.application.submissions)
     answer = program.begin_post()
     server.stop()
     assert answer.result(60).status_code == 200
     assert models.Request.objects.count() == 1
+
+
+def test_what_a_dead_process_began_is_found_again_by_another(program, server, sandbox):
+    lost = program.begin_post()  # its process hears and sends nothing any more, as far as its program knows
+    with Server() as other:
+        again = Program(other, program.secret)
+        answers = [again.begin_post()]
+        factories.send_until_settled(models.Request.objects.get())
+        answers.append(lost)
+        # Where it lives after all, who is not told of the one gets another.
+        await_that(lambda: any(one.done() for one in answers))
+        await_row(models.Request.objects.filter(status="QUEUED"))
+        factories.send_until_settled(models.Request.objects.get(status="QUEUED"))
+        assert len({one.result(PATIENCE).json()["id"] for one in answers}) == 2
+        again.close()
+    assert count_made(sandbox) == 2
+    assert not models.Repetition.objects.exists()
+
+
+def test_two_that_listen_at_the_same_time_get_two_at_once(program, sandbox):
+    answers = [program.begin_post() for _ in range(2)]
+    assert models.Request.objects.count() == models.Repetition.objects.count() == 2
+    for portal_request in models.Request.objects.order_by("pk"):
+        factories.send_until_settled(portal_request)
+    assert len({one.result(PATIENCE).json()["id"] for one in answers}) == 2
 
 
 def test_another_body_or_token_does_not_find_it(program, make_program, alice, sandbox):

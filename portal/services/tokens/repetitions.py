@@ -68,4 +68,4 @@ def list_owed(*, token: models.Token, body: str) -> QuerySet[models.Repetition]:
 def settle(*, owed: models.Repetition) -> bool:
     """Whether this one is to tell the outcome: of several that ask at the same time, one; after an error, the same."""
     was_tried, owed.is_settling = owed.is_settling, True
-    return bool(models.Repetition.objects.filter(pk=owed.pk).delete()[0]) or was_tried
+    return bool(models.Repetition.objects.filter(submission=owed.submission, key="").delete()[0]) or was_tried
