@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import requests
@@ -117,7 +118,12 @@ def run_sample(
     monkeypatch.setenv("TOKEN", program.secret)
     monkeypatch.setenv("NO_PROXY", "*")
     send = requests.Session.send
-    monkeypatch.setattr(requests.Session, "send", lambda *a, **k: answers.append(send(*a, **k)) or answers[-1])
+
+    def note(*args: Any, **options: Any) -> requests.Response:
+        answers.append(send(*args, **options))
+        return answers[-1]
+
+    monkeypatch.setattr(requests.Session, "send", note)
     text = _SAMPLE if whole else _SAMPLE.partition("portal.delete")[0]
     with suppress(requests.HTTPError):  # of the last answer
         exec(text.replace("https://portal.example/v1", program.server.base_url), {"__builtins__": find})
