@@ -7,7 +7,7 @@ from portal.models.connection import Connection, Share, Way
 from portal.models.database import Database, LostResponse, Restore
 from portal.models.event import Change, Event, EventNumber, name_target
 from portal.models.ids import MAX_ID, parse_id
-from portal.models.lifetime import UNENDING, describe_lifetime, read_lifetime
+from portal.models.lifetime import UNENDING, describe_duration, describe_lifetime, read_lifetime
 from portal.models.notice import Notice
 from portal.models.notification import Notification
 from portal.models.policy import Policy

@@ -29,3 +29,18 @@ def read_lifetime(text: str) -> timedelta | None:
 def describe_lifetime(text: str) -> str:
     match = _LIFETIME.fullmatch(text)
     return _LABELS[match[2]] % int(match[1]) if match else gettext("No end: until it is released")
+
+
+def describe_duration(seconds: float | None) -> str:
+    """A length of time as pages write it; a dash where there is none."""
+    if seconds is None:
+        return "–"
+    if 0 <= seconds < 1:
+        return gettext("less than 1 s")
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return gettext("%(hours)s h %(minutes)02d min") % {"hours": hours, "minutes": minutes}
+    if minutes:
+        return gettext("%(minutes)s min %(seconds)02d s") % {"minutes": minutes, "seconds": rest}
+    return gettext("%(seconds)s s") % {"seconds": rest}

@@ -209,6 +209,11 @@ class Request(Audited):
         return not TRANSITIONS[self.Status(self.status)]
 
     @property
+    def has_ended(self) -> bool:
+        """Whether its workstation has; of rows that were not read `with_end` it is not known, and false."""
+        return bool(vars(self).get("is_over"))
+
+    @property
     def needs_review(self) -> bool:
         return self.status == self.Status.UNKNOWN and bool(self.operator_note)
 

@@ -1,12 +1,14 @@
 """What rows of tables are called, and when they end."""
 
+import math
+from datetime import datetime
+
 from django import template
 from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 
 from portal import models
-from portal.templatetags import ui
 
 register = template.Library()
 
@@ -37,9 +39,16 @@ def time_left(workstation: models.Workstation) -> str:
     left = max(0.0, (workstation.ends_at - timezone.now()).total_seconds())
     days, rest = divmod(int(left), _DAY)
     length = (
-        gettext("%(days)s d %(hours)s h") % {"days": days, "hours": rest // 3600} if days > 1 else ui.duration(left)
+        gettext("%(days)s d %(hours)s h") % {"days": days, "hours": rest // 3600}
+        if days > 1
+        else models.describe_duration(left)
     )
     words = (
         gettext("Nobody uses it: ends in %(length)s.") if workstation.end_is_idle else gettext("Ends in %(length)s.")
     )
     return words % {"length": length}
+
+
+@register.filter
+def seconds_left(until: datetime) -> int:
+    return max(0, math.ceil((until - timezone.now()).total_seconds()))

@@ -1,7 +1,6 @@
 """Small pieces of pages."""
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -26,6 +25,7 @@ from portal import failures, models
 
 register = template.Library()
 register.filter("type_name", models.label_type)
+register.filter("duration", models.describe_duration)
 
 _MINUTE, _HOUR = 60, 3600  # seconds
 
@@ -147,15 +147,10 @@ def request_state(portal_request: models.Request, *, big: bool = False) -> SafeS
     return draw_badge(_request_badge(portal_request), big=big)
 
 
-def has_ended(portal_request: models.Request) -> bool:
-    """Whether its workstation has: of rows that were read `with_end`."""
-    return bool(vars(portal_request).get("is_over"))
-
-
 def _request_badge(portal_request: models.Request) -> Badge:
     if portal_request.needs_review:
         return _NEEDS_REVIEW
-    return _ENDED if has_ended(portal_request) else REQUEST_BADGES[portal_request.status]
+    return _ENDED if portal_request.has_ended else REQUEST_BADGES[portal_request.status]
 
 
 @register.simple_tag
@@ -248,29 +243,9 @@ def say_when(time: datetime, *, now: datetime) -> str:
 
 
 @register.filter
-def duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
-    if 0 <= seconds < 1:
-        return gettext("less than 1 s")
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return gettext("%(hours)s h %(minutes)02d min") % {"hours": hours, "minutes": minutes}
-    if minutes:
-        return gettext("%(minutes)s min %(seconds)02d s") % {"minutes": minutes, "seconds": rest}
-    return gettext("%(seconds)s s") % {"seconds": rest}
-
-
-@register.filter
-def seconds_left(until: datetime) -> int:
-    return max(0, math.ceil((until - timezone.now()).total_seconds()))
-
-
-@register.filter
 def took(portal_request: models.Request) -> str:
     ended = portal_request.ended_at
-    return duration((ended - portal_request.created_at).total_seconds() if ended else None)
+    return models.describe_duration((ended - portal_request.created_at).total_seconds() if ended else None)
 
 
 @register.filter

@@ -29,7 +29,6 @@ from portal.services.people import people
 from portal.services.reconciliation import operator_actions, review
 from portal.services.reports import usage
 from portal.services.requests import notes, running
-from portal.templatetags import ui
 from portal.views import workspaces
 from portal.views.components import links, live
 from portal.views.http import SignedInRequest, read_key
@@ -60,7 +59,7 @@ class HomePage:
 
     @property
     def facts(self) -> tuple[object, ...]:
-        requests = [(row.pk, row.status, row.failure, row.operator_note, ui.has_ended(row)) for row in self.requests]
+        requests = [(row.pk, row.status, row.failure, row.operator_note, row.has_ended) for row in self.requests]
         columns = attrgetter("pk", "status", "type", "workspace_id", "release_requested_at", "missing_since", "ends_at")
         shared = [(share.pk, share.level, share.workstation.ends_at) for share in self.shared]
         have_ends = any(row.ends_at for row in (*self.workstations, *(share.workstation for share in self.shared)))
@@ -262,7 +261,7 @@ def _count_day(account: models.Account) -> list[Figure]:
     figures = [
         Figure(_("Requests"), statuses.total()),
         Figure(_("Ready, of %(count)s that ended") % {"count": ended}, statuses[_States.SUCCEEDED]),
-        Figure(_("Usually ready within"), ui.duration(time)),
+        Figure(_("Usually ready within"), models.describe_duration(time)),
     ]
     if count > next_count:
         figures.append(Figure(_("Most frequent failure"), f"{code} ({count})", links.to_history(failure=code)))

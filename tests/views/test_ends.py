@@ -63,7 +63,7 @@ def test_its_end_stands_where_it_does_and_one_press_moves_it(sandbox, sign_in, a
     assert "Ends in 3 h 59 min." in read(response)
     response = browser.post(f"{page}end/", {"lifetime": "none"}, follow=True)
     assert "No end is set." in read(response)
-    assert "is billed to the team, until you release it or it ends." in read(response)
+    assert "The workstation runs until you release it or it ends." in read(response)
 
 
 def test_the_home_page_counts_down_for_its_owner_and_whom_it_is_shared_with(sandbox, sign_in, alice, bob, monkeypatch):

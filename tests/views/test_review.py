@@ -469,16 +469,17 @@ def test_the_question_says_whose_turn_it_is_and_offers_one_way_to_try_again(sign
     assert "Request another (you may pay for two)…" in page
 
 
-def test_a_requester_who_is_asked_sees_what_the_request_may_have_created(sign_in, unknown, alice, bob):
+def test_a_requester_who_is_asked_sees_what_is_in_the_workspace_that_they_named_and_nothing_else(
+    sign_in, unknown, alice
+):
     account = accounts.get_current_account()
-    space = models.Workspace.objects.create(account=account, uid="S-1")
-    values = {"type": "python", "workspace": space, "created_at": Now(), "listed_tick": 10**6}
-    models.Workstation.objects.create(account=account, uid="likely", **values)
-    for named, is_shown in (("", False), ("S-1", True)):
-        models.Request.objects.filter(pk=unknown.pk).update(workspace_uid=named)
-        page = read(sign_in(alice).get(f"/requests/{unknown.pk}/"))
-        may_be = page.partition("It may have created:")[2].partition("</ul>")[0]
-        assert bool(re.search(r"<bdi>Python, started [^,<]*, [0-9:]* UTC, workspace S-1</bdi>", may_be)) is is_shown
+    for uid in ("S-1", "reset"):
+        space, _ = models.Workspace.objects.get_or_create(account=account, uid=uid)
+        values = {"type": "python", "workspace": space, "created_at": Now(), "listed_tick": 10**6}
+        models.Workstation.objects.create(account=account, uid=f"in-{uid}", **values)
+        may_be = read(sign_in(alice).get(f"/requests/{unknown.pk}/")).partition("It may have created:")[2]
+        found = re.findall(r"<bdi>Python, started [^,<]*, [0-9:]* UTC(.*?)</bdi>", may_be.partition("</ul>")[0])
+        assert found == ([", workspace reset"] if uid == "reset" else [])
 
 
 def test_a_requester_wishes_to_cancel_what_is_unknown_and_cancels_it_once_asked(sign_in, unknown, alice):
