@@ -91,7 +91,7 @@ def _read_columns(body: Mapping[str, Any]) -> dict[str, Any]:
 def _submit(wish: Wish, submission: UUID, owe: Callable[[], None] | None = None) -> models.Request:
     person, columns = wish.task.person, _read_columns(wish.body)
     try:
-        return submissions.submit_request(requester=person, submission=submission, note=owe, **columns)
+        return submissions.submit_request(requester=person, submission=submission, also=owe, **columns)
     except (submissions.WorkspaceNotFound, submissions.SubmissionReused):
         raise Refusal(422) from None
     except running.Reached as error:

@@ -40,20 +40,21 @@ def submit_request(
     submission: UUID,
     account: models.Account | None = None,
     decided: models.Policy | None = None,
-    note: Callable[[], None] | None = None,
+    also: Callable[[], None] | None = None,
     **submitted: str,
 ) -> models.Request:
     """Put a request into the queue; the same submission again gives the same request.
 
-    `account`, `decided`: the present ones, where the caller has just read them. `note` is done in the transaction that
-    stores the request. `submitted`: the columns of `Request.SUBMITTED`. Raises SubmissionReused where they differ from those of the same submission, WorkspaceNotFound
-    for another person's workspace, running.Reached where no more may run, limits.Limited for one too many a minute.
+    `account`, `decided`: the present ones, where the caller has just read them. `also` is done in the transaction that
+    stores the request. `submitted`: the columns of `Request.SUBMITTED`. Raises SubmissionReused where they differ from
+    those of the same submission, WorkspaceNotFound for another person's workspace, running.Reached where no more may
+    run, limits.Limited for one too many a minute.
     """
     account = account or accounts.get_current_account()
     wanted = models.Request(account=account, requester=requester, submission=submission, **submitted)
     try:
         _check_workspace(account=account, requester=requester, uid=wanted.workspace_uid)
-        return _create_request(wanted, decided=decided or policy.read_policy(), note=note)
+        return _create_request(wanted, decided=decided or policy.read_policy(), also=also)
     except (IntegrityError, WorkspaceNotFound, running.Reached) as error:
         # Tried first and looked for afterwards: hardly any form is sent twice.
         earlier = models.Request.objects.filter(requester=requester, submission=submission).first()
@@ -84,13 +85,13 @@ def _check_workspace(*, account: models.Account, requester: models.User, uid: st
 
 @transaction.atomic
 def _create_request(
-    portal_request: models.Request, *, decided: models.Policy, note: Callable[[], None] | None
+    portal_request: models.Request, *, decided: models.Policy, also: Callable[[], None] | None
 ) -> models.Request:
     running.take_place(decided=decided, account=portal_request.account, person=portal_request.requester)
     portal_request.paused_seconds_before = portal_request.account.key.paused_seconds
     portal_request.save(force_insert=True)
-    if note:
-        note()
+    if also:
+        also()
     finding.save_text(number=portal_request.pk, rows=[portal_request])
     limits.count_one(kind=limits.SUBMISSION, person=portal_request.requester)
     detail = {"type": portal_request.type, "workspace": portal_request.workspace_uid}
