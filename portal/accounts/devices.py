@@ -12,7 +12,7 @@ from allauth.idp.oidc.models import Client
 from allauth.idp.oidc.views import DeviceCodeView, TokenView
 from django.contrib import messages
 from django.core.cache import cache
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import BadRequest
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -41,7 +41,10 @@ class AskCode(DeviceCodeView):
         Client.objects.get_or_create(pk="wsp", defaults=CLIENT)
         response: HttpResponse = super().post(request)
         if response.status_code == 200:
-            code, address = json.loads(response.content)["device_code"], client_address.find_address(request)
+            told = json.loads(response.content)
+            told.pop("verification_uri_complete", None)  # a code in an address is in logs
+            response.content = json.dumps(told)
+            code, address = told["device_code"], client_address.find_address(request)
             host = "".join(filter(str.isprintable, request.POST.get("host", "")))[:50] or address
             more = {"name": tokens.OF_LOGIN + host, "address": address}
             device_codes.update_device_state(code, _read(code) | more)
@@ -70,7 +73,7 @@ def _check(request: HttpRequest) -> None:
     """No database may be asked for NUL."""
     code = request.POST.get("device_code", "")
     if request.POST.get("client_id") != "wsp" or not re.fullmatch("[0-9A-Za-z]{,100}", code):
-        raise SuspiciousOperation
+        raise BadRequest  # Django logs a SuspiciousOperation
 
 
 def _list_subjects(request: HttpRequest) -> list[throttle.Subject]:

@@ -7,7 +7,7 @@ from typing import Any
 from allauth.account.forms import LoginForm
 from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
-from allauth.mfa.webauthn.forms import AddWebAuthnForm
+from allauth.mfa.webauthn.forms import AddWebAuthnForm, LoginWebAuthnForm
 from django import forms
 from django.contrib.auth import forms as auth_forms
 from django.contrib.auth.hashers import check_password
@@ -79,6 +79,14 @@ class ConfirmForm(forms.Form):
         if not check_password(password, self._person.password):
             raise forms.ValidationError(_("This is not your password. Upper and lower case matter. Try again."))
         return password
+
+
+class PasskeyForm(LoginWebAuthnForm):
+    def clean_credential(self) -> Any:
+        try:
+            return super().clean_credential()
+        except (LookupError, AttributeError) as error:  # JSON, and no credential
+            raise forms.ValidationError("") from error
 
 
 class AddPasskeyForm(AddWebAuthnForm):

@@ -104,7 +104,9 @@ class CodeAdapter(OpenIDConnectOAuth2Adapter):
         told = self._fetch_user_info(response["access_token"])
         if told.get("sub") != claims["sub"]:
             raise NotVerified(_("It spoke of two different people."))
-        return {**told, **claims}
+        source = claims if "email" in claims else told  # which says whether its own address is verified
+        email = {name: source.get(name) for name in ("email", "email_verified")}
+        return {**told, **claims, **email}
 
     def _verify(self, token: str, *, nonce: str) -> Claims:
         client_id = settings.PORTAL_OIDC[self.provider_id].client_id
@@ -122,7 +124,9 @@ class CodeAdapter(OpenIDConnectOAuth2Adapter):
             raise NotVerified(_("Its clock and the portal's differ by more than a minute.")) from None
         except jwt.PyJWTError:
             raise NotVerified(_("Its token is not signed by it, or not meant for this portal.")) from None
-        if claims.get("nonce") != nonce or claims.get("azp", client_id) != client_id:
+        # A token for several must say which of them asked.
+        asked = claims.get("azp", client_id if claims["aud"] in (client_id, [client_id]) else None)
+        if claims.get("nonce") != nonce or asked != client_id:
             raise NotVerified(_("Its token belongs to another sign-in."))
         if not _SUBJECT.fullmatch(str(claims["sub"])):
             raise NotVerified(_("Its token doesn't say who you are."))
@@ -150,11 +154,17 @@ def _read_document(address: str, *, is_new: bool = False) -> Claims:
             response = session.get(address)
         response.raise_for_status()
         kept = response.json()
-        urls = [value for name, value in kept.items() if name.endswith(("_endpoint", "_uri"))]
-        if not all(urlsplit(url).scheme == "https" or environment.is_local_url(url) for url in urls):
+        if not is_safe(kept, address=address):
             raise IssuerAway
         caches["issuers"].set(address, kept)
     return kept
+
+
+def is_safe(document: Claims, *, address: str) -> bool:
+    """Whether what an issuer's document names is reached by TLS; only one of this machine may name others of it."""
+    is_local = environment.is_local_url(address)
+    urls = [value for name, value in document.items() if name.endswith(("_endpoint", "_uri"))]
+    return all(is_local if environment.is_local_url(url) else urlsplit(url).scheme == "https" for url in urls)
 
 
 @contextmanager
@@ -244,7 +254,8 @@ def _prove(request: HttpRequest, provider: Provider, claims: Claims, state: Mapp
         raise PermissionDenied
     if not identities.is_of(person=request.user, issuer=provider.sub_id, subject=claims["sub"]):
         raise NotVerified(_("Somebody else signed in there than is signed in here."))
-    if not isinstance(at := claims.get("auth_time"), int | float) or at < state["began"] - _LEEWAY:
+    at = claims.get("auth_time")  # NaN is between nothing
+    if not (isinstance(at, int | float) and state["began"] - _LEEWAY <= at <= time.time() + _LEEWAY):
         raise NotVerified(_("It did not ask you to sign in again."))
     identities.admit(issuer=settings.PORTAL_OIDC[provider.sub_id], claims=claims)  # with the roles of now
     sessions.note_proof(session=request.session)

@@ -41,6 +41,8 @@ class RemovePasskey(factors.Recorded, RemoveWebAuthnView):
 class PasskeySignIn(LoginWebAuthnView):
     """Answers a script with a challenge, and signs in whoever has the key for it."""
 
+    form_class = forms.PasskeyForm
+
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         request.session.set_expiry(_CHALLENGE_LASTS)
         return super().get(request, *args, **kwargs)

@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from portal import forms, models
-from portal.services.people import policy
+from portal.services.people import policy, sessions
 from portal.services.requests import running, submissions
+from portal.views import people
 from portal.views.components import paging
 from portal.views.http import SignedInRequest, read_key
 
@@ -20,6 +21,8 @@ from portal.views.http import SignedInRequest, read_key
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("portal.close_request", raise_exception=True)
 def limits(request: SignedInRequest) -> HttpResponse:
+    if not sessions.has_proved(session=request.session):
+        return people.ask_to_confirm(request, page=request.path)
     submitters = submissions.list_submitters().order_by("username")
     form = forms.LimitForm(request.POST or None, people=submitters, initial=request.GET.dict())
     if form.is_valid():
@@ -36,6 +39,6 @@ def _list_people(request: SignedInRequest) -> dict[str, Any]:
     counts = running.count_by_person(account=account)
     rows = models.User.objects.filter(Q(pk__in=counts) | Q(running_limit__isnull=False))
     page = paging.read_page(rows=rows, query=request.GET)
-    people = [(one, counts.get(one.pk, 0), running.choose_limit(decided=decided, person=one)) for one in page.rows]
+    shown = [(one, counts.get(one.pk, 0), running.choose_limit(decided=decided, person=one)) for one in page.rows]
     live = running.list_running(account=account).count()
-    return {"page": page, "people": people, "policy": decided, "count": sum(counts.values()), "live": live}
+    return {"page": page, "people": shown, "policy": decided, "count": sum(counts.values()), "live": live}

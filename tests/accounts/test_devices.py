@@ -59,6 +59,7 @@ def answer(browser: Browser, code: str, how: str = "approve") -> str:
 
 
 def test_it_is_told_where_to_go(program):
+    assert "verification_uri_complete" not in program.asked
     assert program.asked["verification_uri"] == f"http://testserver{PAGE}"
     assert re.fullmatch("[A-Z]{4}-[A-Z]{4}", program.code)
     assert program.asked["expires_in"] == 600
@@ -252,8 +253,9 @@ def test_there_is_no_other_client_and_no_other_scope(db, given):
 
 @pytest.mark.parametrize("given", [{"client_id": "\x00"}, {"device_code": "\x00"}, {"device_code": "x" * 101}])
 @pytest.mark.parametrize("path", [CODE, TOKEN])
-def test_what_no_code_can_be_is_not_looked_for(db, path, given):
+def test_what_no_code_can_be_is_not_looked_for(db, caplog, path, given):
     assert Browser().post(path, {"client_id": "wsp", "grant_type": GRANT} | given).status_code == 400
+    assert not caplog.records
 
 
 def test_a_poll_too_early_is_told_so(alice, settings):

@@ -20,6 +20,7 @@ from django.db import connection
 from django.urls import reverse
 
 from portal import models
+from portal.accounts import oidc
 from tests import factories
 from tests.accounts import issuer as doubles
 from tests.browser import Browser, read
@@ -222,6 +223,7 @@ LIES = {
     "another issuer": {"wrong": {"iss": "https://issuer.example"}},
     "for another client": {"wrong": {"aud": "another"}},
     "for another client too, that asked": {"wrong": {"aud": ["portal", "another"], "azp": "another"}},
+    "for several, and of none of them": {"wrong": {"aud": ["portal", "another"]}},
     "of another sign-in": {"wrong": {"nonce": "another"}},
     "of none": {"wrong": {"nonce": None}},
     "expired": {"wrong": {"iat": NOW - 900, "exp": NOW - 600}},
@@ -504,3 +506,23 @@ def test_a_command_lets_somebody_in_while_the_issuer_is_away(client, acme, clara
     assert models.Event.objects.filter(verb="make-link").latest("pk").detail["command"] == "sign_in_link"
     with pytest.raises(CommandError):
         call_command("sign_in_link", "nobody")
+
+
+def test_an_address_is_verified_by_who_says_it(client, acme, clara):
+    acme.claims["email_verified"], acme.told = None, {"email": "other@example.com", "email_verified": True}
+    assert go(client, acme).status_code == 403
+    assert not SocialAccount.objects.exists()
+
+
+def test_only_an_issuer_of_this_machine_names_others_of_it(acme):
+    address = "https://issuer.example/.well-known/openid-configuration"
+    document = {"token_endpoint": "http://127.0.0.1:8407/token"}
+    assert not oidc.is_safe(document, address=address)
+    assert oidc.is_safe(document, address=acme.url)
+
+
+@pytest.mark.parametrize("at", [float("nan"), time.time() + 10**9])
+def test_a_time_that_cannot_be_proves_nothing(client, acme, clara, at):
+    go(client, acme)
+    acme.wrong = {"auth_time": at}
+    assert go(client, acme).status_code == 403

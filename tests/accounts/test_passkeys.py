@@ -140,3 +140,10 @@ def test_using_one_takes_no_guess_back(passkey, alice):
         response = Browser(REMOTE_ADDR="198.51.100.7").post(reverse("account_login"), values)
         use_passkey(Browser(REMOTE_ADDR="198.51.100.7"), passkey, alice)
     assert response.status_code == 429
+
+
+@pytest.mark.parametrize("sent", ['{"id": "x"}', "[]", "7", '{"response": 7}', "{"])
+def test_what_is_no_credential_is_refused_without_a_word_in_the_log(client, db, caplog, sent):
+    response = client.post(reverse("mfa_login_webauthn"), {"credential": sent})
+    assert response.headers["Location"] == reverse("account_login")
+    assert not caplog.records

@@ -6,7 +6,7 @@ from portal import models
 from portal.models.clock import Now
 from tests import factories
 from tests.admin import rows
-from tests.browser import read
+from tests.browser import forget_password, read
 from tests.services.test_running import is_refused, set_limits
 
 pytestmark = pytest.mark.django_db
@@ -115,3 +115,9 @@ def test_who_may_is_led_to_the_pages(sign_in, alice, anna, olga, root):
         for person in (alice, anna, olga, root)
     ]
     assert found == [(False, False, False), (False, False, False), (True, False, False), (True, True, True)]
+
+
+def test_who_sets_limits_has_typed_the_password_lately(olga, sign_in):
+    browser = sign_in(olga)
+    forget_password(browser)
+    assert browser.post("/limits/").headers["Location"] == "/accounts/confirm/?next=%2Flimits%2F"
