@@ -128,6 +128,14 @@ def test_sessions_that_are_over_are_deleted(alice, bob):
     assert models.Session.objects.get().user == alice
 
 
+def test_sessions_are_over_by_the_database_s_clock(alice, monkeypatch):
+    begin()
+    ahead = timezone.now() + timedelta(days=400)
+    monkeypatch.setattr(timezone, "now", lambda: ahead)
+    factories.acquire_lease(name="sessions", holder="me", seconds=60).run(sessions.prune_sessions)
+    assert models.Session.objects.exists()
+
+
 @pytest.fixture
 def admin(client, root):
     """An administrator's browser, eleven minutes after the password was typed."""

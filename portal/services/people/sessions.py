@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from portal import models
 from portal.db import describe_failure
+from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.people import throttle
@@ -113,8 +114,8 @@ def end_sessions(
 @leases.transaction()
 def prune_sessions() -> None:
     """Delete sessions that are over, and what was counted against guessing a day ago; record failures that are left."""
-    models.Session.objects.filter(expire_date__lt=timezone.now()).delete()
-    models.CacheEntry.objects.filter(expires__lt=timezone.now()).delete()
+    models.Session.objects.filter(expire_date__lt=Now()).delete()
+    models.CacheEntry.objects.filter(expires__lt=Now()).delete()
     with audit.collect_events():
         rows = models.Limit.objects.select_for_update().filter(kind=_FAILURE, left_out__gt=0)
         for row in filter(_is_over, rows):
