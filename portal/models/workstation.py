@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, TextField
+from django.db.models import BigIntegerField, Case, Exists, F, OuterRef, Q, TextField, When
 from django.db.models.functions import Cast, Coalesce, Length
 from django.utils.translation import gettext_lazy as _
 
@@ -39,13 +39,14 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
         return self.live().filter(ends_at__lt=Now() - ENDS_LATE, request__isnull=False)
 
     def due_for_release(self, account: Account) -> "WorkstationQuerySet":
-        """Those whose release may be sent now: the least tried first, then the longest due.
+        """Those whose release may be sent now: people's first, then the least tried, then the longest due.
 
         A 429 to one release is obeyed by all others for a minute; then one of them shows whether it still holds.
         """
         asked = self.live().filter(account=account, release_requested_at__isnull=False)
         due = asked.filter(~Exists(self.refused_releases(account)), release_due_at__lte=Now())
-        return due.order_by("release_tries", "release_due_at", "pk")
+        own_last = Case(When(release_requested_by=None, then=1), default=0)
+        return due.order_by(own_last, "release_tries", "release_due_at", "pk")
 
     def refused_releases(self, account: Account) -> "WorkstationQuerySet":
         """Those whose release met a rate limit that the others still obey."""

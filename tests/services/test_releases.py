@@ -150,6 +150,20 @@ def test_the_least_tried_release_goes_first(sandbox, alice, bob):
     assert factories.claim_release().workstation_id == other.pk
 
 
+def test_people_s_releases_go_first_and_the_portal_s_own_leave_half_of_the_pace(sandbox, alice, bob, settings):
+    own = [ask(alice) for _ in range(6)]
+    models.Workstation.objects.update(release_requested_by=None)
+    wanted = ask(bob)
+    with factories.unprotected():
+        models.Attempt.objects.update(claimed_at=Now() - timedelta(hours=1))
+    settings.PORTAL_CALLS_PER_MINUTE = 6
+    assert factories.claim_release().workstation_id == wanted.pk
+    factories.submit_for(*[bob] * 3)
+    assert [factories.claim_next() is not None for _ in range(3)] == [True, True, False]
+    assert len(factories.send_releases()) == 3
+    assert len(own) == 6
+
+
 def test_a_release_that_hangs_makes_the_next_wait_for_ten_seconds_at_most(sandbox, alice, settings):
     settings.AGENTSTATION_TOTAL_TIMEOUT = 60.0
     ask(alice)

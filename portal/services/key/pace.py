@@ -15,15 +15,25 @@ _ROOM, _KEPT_FOR = "room", timedelta(seconds=5)  # longer than a page waits befo
 LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked again after an hour
 
 
-def has_room_for_release(*, account: models.Account, now: datetime, is_tried: bool) -> bool:
-    """Whether a release may be sent now: at once, or once it was tried in half of the calls. Exact under the lock."""
+def choose_release(*, account: models.Account, now: datetime) -> models.Workstation | None:
+    """The release to be sent now. Those tried before, and the portal's own, have half of the calls each. Exact under
+    the lock."""
+    due = models.Workstation.objects.due_for_release(account)
     if count_room(account=account, now=now, ahead=0) <= 0:
-        return False
-    limit: int = settings.PORTAL_CALLS_PER_MINUTE
-    if not is_tried or not limit:
-        return True
-    again = account.workstations.filter(release_tried_at__gt=now - MINUTE, release_tries__gt=1)
-    return again.count() < max(1, limit // 2)
+        return None
+    if limit := settings.PORTAL_CALLS_PER_MINUTE:
+        again = account.workstations.filter(release_tried_at__gt=now - MINUTE, release_tries__gt=1)
+        if again.count() >= max(1, limit // 2):
+            due = due.filter(release_tries=0)
+        if count_room_for_own(account=account) <= 0:
+            due = due.filter(release_requested_by__isnull=False)
+    return due.first()
+
+
+def count_room_for_own(*, account: models.Account) -> int:
+    """How many of the portal's own releases may be sent in this minute."""
+    own = account.workstations.filter(release_tried_at__gt=Now() - MINUTE, release_requested_by=None)
+    return max(0, max(1, settings.PORTAL_CALLS_PER_MINUTE // 2) - own.count())
 
 
 def count_room(*, account: models.Account, now: datetime, ahead: int) -> int:
@@ -47,7 +57,9 @@ def count_ahead(*, account: models.Account) -> int:
     if not settings.PORTAL_CALLS_PER_MINUTE:
         return 0
     kept = models.Limit.objects.filter(kind=_ROOM, who=str(account.pk), at__gt=Now() - _KEPT_FOR)
-    return models.Workstation.objects.due_for_release(account).filter(release_tries=0).count() + kept.count()
+    due = models.Workstation.objects.due_for_release(account).filter(release_tries=0)
+    own = due.filter(release_requested_by=None).count()
+    return due.count() - max(0, own - count_room_for_own(account=account)) + kept.count()
 
 
 def choose_delay(*, attempt_count: int, retry_after: float | None) -> float:

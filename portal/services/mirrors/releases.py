@@ -114,10 +114,8 @@ def claim_release() -> Release | None:
         key = key_lock.lock_key(account=account)
         if not database_moved.may_call(key=key):
             return None
-        stored, now = due.first(), clock.read_clock()
-        if stored and pace.has_room_for_release(account=account, now=now, is_tried=stored.release_tries > 0):
-            return _claim(stored, boottime=boottime)
-        return None
+        stored = pace.choose_release(account=account, now=clock.read_clock())
+        return _claim(stored, boottime=boottime) if stored else None
 
 
 def _claim(stored: models.Workstation, *, boottime: float) -> Release | None:
