@@ -43,8 +43,7 @@ def send_mails() -> None:
     _drop([row for row in rows if row not in sent], why="not wanted")
     mails = [_write_mail(row, person=person) for row, person in wanted]
     outcomes = zip(sent, mail.send(mails=mails, patience=mail.PATIENCE), strict=True)
-    tried = [(row, outcome.failure) for row, outcome in outcomes if outcome.is_tried]
-    _record([row for row, _failure in tried], failures=[failure for _row, failure in tried])
+    _record([(row, outcome.failure) for row, outcome in outcomes if outcome.is_tried])
 
 
 def send_to_channel(*, url: str) -> None:
@@ -55,7 +54,7 @@ def send_to_channel(*, url: str) -> None:
     texts = [messages.describe(row=row) for row in rows]
     release_connection()
     failures = channels.send(url=url, messages=[(text.line, _write_body(text)) for text in texts])
-    _record(rows[: len(failures)], failures=failures)
+    _record([*zip(rows, failures, strict=False)])
 
 
 def settle_late(*, watched: steady_clock.SteadyClock) -> None:
@@ -100,17 +99,19 @@ def _drop(rows: Iterable[models.Notification], *, why: str) -> None:
             models.Notification.objects.filter(pk__in=numbers).update(send_due_at=None, failure=why)
 
 
-def _record(rows: Sequence[models.Notification], *, failures: Sequence[str]) -> None:
-    if not rows:
+def _record(tried: Sequence[tuple[models.Notification, str]]) -> None:
+    if not tried:
         return
     now = clock.read_clock()
-    for row, failure in zip(rows, failures, strict=True):
+    for row, failure in tried:
         pause = min(_FIRST_PAUSE * 2**row.send_tries, _LONGEST_PAUSE)
         is_given_up = not failure or now - row.created_at > _TRIED_FOR
         row.send_due_at = None if is_given_up else now + timedelta(seconds=pause)
         row.sent_at, row.failure, row.send_tries = None if failure else now, failure[:100], row.send_tries + 1
     with leases.transaction():
-        models.Notification.objects.bulk_update(rows, ["send_due_at", "sent_at", "failure", "send_tries"])
+        models.Notification.objects.bulk_update(
+            [row for row, _failure in tried], ["send_due_at", "sent_at", "failure", "send_tries"]
+        )
 
 
 def _write_body(text: messages.Text) -> str:
