@@ -1,8 +1,9 @@
-"""The sender that is kept for releases: however many attempts are under way, a release goes out at once."""
+"""The senders that are kept for releases: however many attempts are under way, a release goes out at once."""
 
 import logging
 import threading
 import time
+from functools import partial
 
 from django.db import Error as DatabaseError
 from django.db import connection
@@ -18,17 +19,25 @@ logger = logging.getLogger(__name__)
 IDLE = 2.0  # seconds between looks for releases that become due by the clock alone
 _REST = 0.1  # seconds between looks at the least: whatever is written to the database wakes it
 PAUSE = 1.0  # seconds before the database is tried again
+AT_ONCE = 4  # releases, as many as connections are opened at once
 
 
 class ReleaseSender(watchdog.Part):
-    """A thread that sends one release after the other until it is stopped."""
+    """Threads that send one release after the other until they are stopped."""
 
     def __init__(self, *, client: agentstation.Client) -> None:
         self._client = client
-        self._wake_up = threading.Event()
+        self._wake_up, self._more = threading.Event(), threading.Event()
+        self._wake_up.set()
         deadline = calls.get_time_limit().total_seconds()
-        self._thread = watchdog.WatchedThread(name="release-sender", target=self._run, deadline=deadline)
-        super().__init__([self._thread])
+        first = partial(self._run, wake_up=self._wake_up, idle=IDLE)
+        further = partial(self._run, wake_up=self._more, idle=None)
+        super().__init__(
+            watchdog.WatchedThread(
+                name=f"release-sender-{number}", target=further if number else first, deadline=deadline
+            )
+            for number in range(AT_ONCE)
+        )
 
     def wake(self) -> None:
         self._wake_up.set()
@@ -36,28 +45,31 @@ class ReleaseSender(watchdog.Part):
     def stop(self) -> None:
         super().stop()
         self._wake_up.set()
+        self._more.set()
 
-    def _run(self, thread: watchdog.WatchedThread) -> None:
+    def _run(self, thread: watchdog.WatchedThread, *, wake_up: threading.Event, idle: float | None) -> None:
+        """Only the first looks by itself; the others once there was one, for there may be more."""
         while not self._stopping.is_set():
-            self._wake_up.clear()
+            wake_up.wait(idle)
+            wake_up.clear()
             thread.advance()
-            while self._try_to_send() and not self._stopping.is_set():
+            while not self._stopping.is_set() and self._try_to_send(thread):
                 thread.advance()
             release_connection()
             thread.rest()
             self._stopping.wait(_REST)
-            self._wake_up.wait(IDLE)
 
-    def _try_to_send(self) -> bool:
+    def _try_to_send(self, thread: watchdog.WatchedThread) -> bool:
         """One release, claimed and carried to its end. False where there was none, or something was in the way."""
         try:
             release = releases.claim_release()
             if release is None:
                 return False
+            self._more.set()
             result = releases.send_release(release=release, client=self._client)
             # Until the database takes it: an end that was reached must not be asked for again.
             while not self._try_to_record(release, result):
-                self._thread.advance()
+                thread.advance()
                 time.sleep(PAUSE)
         except DatabaseError as error:
             logger.warning("%s Releases are looked for again in a moment.", describe_failure(error))

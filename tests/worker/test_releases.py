@@ -80,7 +80,17 @@ def test_a_release_goes_out_under_a_pause_that_only_an_operator_ends(sandbox, al
     assert models.Key.objects.get().is_paused
 
 
-def test_a_worker_that_stops_finishes_the_release_under_way_and_starts_no_other(sandbox, alice, work):
+def test_several_releases_are_under_way_at_once(sandbox, alice, work):
+    workstations = [factories.create_workstation(alice) for _ in range(sender.AT_ONCE)]
+    sandbox.script({"on": "DELETE", "delay": 3, "times": len(workstations)})
+    work(1)
+    releases.request_releases(actor=alice, workstations=workstations)
+    await_that(lambda: sandbox.count_left()["DELETE"] == 0)
+    assert models.Workstation.objects.live().count() == len(workstations), "none has ended yet"
+
+
+def test_a_worker_that_stops_finishes_the_release_under_way_and_starts_no_other(sandbox, alice, work, monkeypatch):
+    monkeypatch.setattr(sender, "AT_ONCE", 1)
     first, second = factories.create_workstation(alice), factories.create_workstation(alice)
     sandbox.script({"on": "DELETE", "delay": 1})
     worker = work(1)
