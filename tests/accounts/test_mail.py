@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal import environment, models
+from portal.services.key import database_moved
 from portal.services.people import invitations, mail
 from portal.services.reports import readiness
 from portal.services.runtime import leases
@@ -97,6 +98,15 @@ def test_an_invitation_is_sent_and_not_shown(admin, root, server, client):
     assert "ignore it" in text
     assert client.post(find_path(text), CHOSEN).url == "/"
     assert models.Event.objects.get(verb="make-link").detail["by_mail"] is True
+
+
+def test_a_copy_of_the_database_mails_no_link(alice, server):
+    assert database_moved.check_database()
+    models.Database.objects.update(place="elsewhere")
+    models.StreamPosition.objects.create(place="elsewhere")
+    ask(Browser())
+    send_asked()
+    assert (server.mails, models.User.objects.filter(link_asked_at__isnull=False).count()) == ([], 1)
 
 
 def test_links_begin_with_the_portal_s_address_whatever_host_is_asked_for(admin, alice, server, settings):

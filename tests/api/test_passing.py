@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import timedelta
 from itertools import product
 
 import pytest
@@ -10,6 +11,7 @@ from portal import models
 from portal.db import clock
 from portal.models.clock import Now
 from portal.services.lives import idle
+from portal.services.retention import prune
 from tests import factories
 from tests.api.serving import PATIENCE, read_error
 from tests.provider.script import OTHER
@@ -226,3 +228,14 @@ def test_it_is_no_connection_and_what_programs_use_so_is_never_idle(program, uid
     assert not models.Connection.objects.exists()
     models.Connection.calls.update(ended_at=clock.read_clock().replace(year=2020))
     assert (before, idle.list_unused(rows=models.Workstation.objects.all()).count()) == (1, 0)
+
+
+def test_rows_of_yesterday_go_but_for_the_newest_of_a_workstation(program, uid, alice):
+    other = factories.create_workstation(alice, type="max").uid
+    for one in (uid, uid, other):
+        program.call("POST", f"/workstations/{one}/other")
+    models.Connection.calls.update(opened_at=Now() - timedelta(days=1, seconds=1))
+    factories.acquire_lease(name="prune").run(prune.prune_old)
+    kept = models.Connection.calls.order_by("pk").values_list("workstation__uid", flat=True)
+    assert list(kept) == [uid, other]
+    assert models.Event.objects.filter(verb="pass-on").count() == 3

@@ -17,6 +17,7 @@ from portal import models
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
+from portal.services.key import database_moved
 from portal.services.people import links, mail, membership, sessions
 from portal.services.runtime import leases
 
@@ -181,7 +182,7 @@ def ask_for_link(*, name: str) -> None:
 def send_asked() -> None:
     """Mail links to those who asked for one. Whom a worker that dies had in hand is sent another."""
     asked = models.User.objects.filter(link_asked_at__isnull=False).order_by("link_asked_at")[:_AT_ONCE]
-    if not (numbers := [person.pk for person in asked]):
+    if not (numbers := [person.pk for person in asked]) or not database_moved.may_tell():
         return
     with leases.transaction():
         people = models.User.objects.select_for_update().filter(_MAY_ASK, pk__in=numbers).order_by("pk")

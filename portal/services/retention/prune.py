@@ -37,6 +37,7 @@ _MIRRORED = (
 def prune_old() -> int:
     """Prune some batches of what is old enough, each in a transaction of its own. Returns how many rows were named."""
     _prune_notifications()
+    _prune_passed_on()
     if settings.PORTAL_KEEP_DAYS is None:
         return 0
     # Whole days go, of the site's zone: so there is something to do after midnight, and then not until the next.
@@ -57,6 +58,16 @@ def _prune_notifications() -> None:
     if numbers := list(old.values_list("pk", flat=True)[:EVENTS_AT_ONCE]):
         with leases.transaction():
             models.Notification.objects.filter(pk__in=numbers).delete()
+
+
+def _prune_passed_on() -> None:
+    """Those of yesterday; their events stay. The newest of a workstation says that it may be in use."""
+    rows = models.Connection.calls.filter(kind=models.Connection.PASSED_ON)
+    newer = rows.filter(workstation=OuterRef("workstation"), pk__gt=OuterRef("pk"))
+    old = rows.filter(Exists(newer), opened_at__lt=Now() - timedelta(days=1)).order_by("opened_at")
+    if numbers := list(old.values_list("pk", flat=True)[:EVENTS_AT_ONCE]):
+        with leases.transaction():
+            rows.filter(pk__in=numbers).delete()
 
 
 # --- Requests ---
