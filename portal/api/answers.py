@@ -10,6 +10,7 @@ from django.http import StreamingHttpResponse
 _SENTENCES = {
     400: "Invalid Request Format - check API documentation for proper syntax.",
     401: "Unauthorized - missing or invalid API key.",
+    403: "Forbidden - this is not allowed.",
     404: "Not Found - there is nothing at this address.",
     405: "Method Not Allowed - this address does not answer to this method.",
     408: "Request Timeout - the request did not arrive in time.",

@@ -1,9 +1,12 @@
 """The ASGI application of `/v1` and `/api`. Who waits holds no thread and no database connection."""
 
 import asyncio
+import hashlib
 import logging
 import math
 import re
+import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,7 +21,8 @@ from django.http import StreamingHttpResponse
 
 from portal import models
 from portal.api import calls, operations
-from portal.api.answers import AGAIN, Answer, Refusal, make_error, make_problem
+from portal.api.answers import AGAIN, Answer, Refusal, make_answer, make_error, make_problem
+from portal.api.turns import Turns
 from portal.api.waiting import Waiter
 from portal.db import describe_failure, is_unable, release_connection
 from portal.web import middleware
@@ -26,6 +30,7 @@ from portal.web import middleware
 logger = logging.getLogger(__name__)
 
 THREADS, ASIDE = 8, 4  # ASIDE are for calls that the provider may let hang
+_RUNNING, _ASIDE, _MOST = 4, 2, 100  # of one person: threads of each kind, and calls in all
 _MOST_BODY = 64 * 1024  # bytes
 _ARRIVE_WITHIN = 10.0  # seconds, for a body
 TAKEN_WITHIN = 30.0  # seconds, for a piece of what is answered
@@ -48,11 +53,16 @@ type Job[T] = Callable[[], T]
 class Application:
     def __init__(self) -> None:
         self.pool, self.waiter = ThreadPoolExecutor(max_workers=THREADS), Waiter()
-        self.aside, self.places = ThreadPoolExecutor(max_workers=ASIDE), asyncio.Semaphore(ASIDE)
+        self.aside, self.passing = ThreadPoolExecutor(max_workers=ASIDE), Counter[int]()
+        self.turns = Turns(size=THREADS, most=_RUNNING)
+        # People by their tokens' digests, and how many calls of each there are.
+        self.people, self.present, self.lock = dict[bytes, int](), Counter[int](), threading.Lock()
         self.serving, self.submissions = set[asyncio.Task[None]](), set[UUID]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] == "http" and scope["path"] == "/healthz":
+            await _send_answer(send, make_answer({"status": "ok"}), "")
+        elif scope["type"] == "http":
             # A task of its own: the server soon cancels that of a client that has left, whose request is to be seen to.
             task = asyncio.create_task(self._serve(scope, receive, send))
             self.serving.add(task)
@@ -60,9 +70,10 @@ class Application:
             await asyncio.shield(task)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        send = partial(_send_within, send)
-        http = ASGIRequest(dict(scope), body := BytesIO())
-        http_id, leaving = middleware.find_id(http), None
+        send = partial(_send_within, send, scope["method"] != "HEAD")
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        http = ASGIRequest({**scope, "method": method}, body := BytesIO())
+        http_id, leaving, joined = middleware.find_id(http), None, list[int]()
         try:
             path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
             route, uid = operations.find_route(method=scope["method"], path=path)
@@ -71,11 +82,12 @@ class Application:
             call = calls.Call(
                 path=path,
                 query=scope["query_string"].decode("latin-1"),
-                secret=_read_secret(scope),
+                secret=(secret := _read_secret(scope)),
                 key=_read_key(scope),
                 http=http,
                 http_id=http_id,
                 serving=self.submissions,
+                join=partial(self._join, _digest(secret), joined),
             )
             # One for the whole call: gunicorn takes the end of such a task for the end of the connection.
             leaving = asyncio.create_task(_watch(receive))
@@ -98,12 +110,14 @@ class Application:
             await _send_answer(send, answer, http_id)
             is_sent = not is_gone
             if leaving and answer.stream:
-                await self._send_stream(send, answer.stream, leaving)
+                await self._send_stream(send, answer.stream, leaving, joined[0])
         finally:
             if answer.keep and not is_sent:
-                await self._run(answer.keep, until=math.inf)
+                await self._run(answer.keep, who=joined[0], until=math.inf)
             if answer.stream:
                 answer.stream.close()
+            with self.lock:
+                self.present -= Counter(joined)
             if leaving:
                 leaving.cancel()
 
@@ -113,39 +127,61 @@ class Application:
         # A request is tried again: with its submission it is the same, also where its commit was in doubt.
         is_repeatable = route.scope == models.Token.Scope.REQUEST
         begin = partial(calls.begin, call, route=route, uid=uid)
-        begun = await self._run(begin, until=until if is_repeatable else 0.0)
+        who = self.people.get(_digest(call.secret))
+        begun = await self._run(begin, who=who, until=until if is_repeatable else 0.0)
         result = await self._ask(begun) if isinstance(begun, calls.Aside) else begun
         while isinstance(result, calls.Pending):
             if result.goal is None:
-                result = await self._run(partial(calls.end, result, is_gone=False), until=math.inf)
+                result = await self._end(result, is_gone=False)
                 continue
             reached = asyncio.create_task(self.waiter.wait(result.goal))
             seconds = max(0.0, until - loop.time())
             await asyncio.wait((reached, leaving), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             reached.cancel()
             # Nothing is said before it is stored, however long that takes.
-            result = await self._run(partial(calls.end, result, is_gone=leaving.done()), until=math.inf)
+            result = await self._end(result, is_gone=leaving.done())
         return result
 
     async def _ask(self, aside: calls.Aside) -> calls.Pending:
-        if self.places.locked():
-            raise Refusal(503, f"{ASIDE} calls are being passed on already.", AGAIN)
-        async with self.places:
-            return await self._run(partial(calls.ask, aside), pool=self.aside)
+        person = aside.task.person.pk
+        if self.passing[person] >= _ASIDE or self.passing.total() >= ASIDE:
+            raise Refusal(503, f"{_ASIDE} calls of yours, or {ASIDE} in all, are being passed on already.", AGAIN)
+        self.passing[person] += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.aside, _do, partial(calls.ask, aside))
+        finally:
+            self.passing -= Counter([person])
 
-    async def _send_stream(self, send: Send, stream: StreamingHttpResponse, leaving: asyncio.Task[None]) -> None:
+    def _join(self, digest: bytes, joined: list[int], person: int) -> None:
+        """In a thread; a call that is begun again is the same. Raises Refusal."""
+        with self.lock:
+            self.people[digest] = person
+            if not joined:
+                if self.present[person] >= _MOST:
+                    raise Refusal(429, f"{_MOST} calls of yours are being answered already.", AGAIN)
+                self.present[person] += 1
+                joined.append(person)
+
+    async def _end(self, pending: calls.Pending, *, is_gone: bool) -> calls.Result:
+        end = partial(calls.end, pending, is_gone=is_gone)
+        return await self._run(end, who=pending.task.person.pk, until=math.inf)
+
+    async def _send_stream(
+        self, send: Send, stream: StreamingHttpResponse, leaving: asyncio.Task[None], who: int
+    ) -> None:
         """Each piece is written once the one before is sent; for who has left none is."""
         pieces = iter(stream)
-        while not leaving.done() and (piece := await self._run(partial(next, pieces, None))) is not None:
+        while not leaving.done() and (piece := await self._run(partial(next, pieces, None), who=who)) is not None:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
-    async def _run[T](self, job: Job[T], *, until: float = 0.0, pool: ThreadPoolExecutor | None = None) -> T:
-        """Have one of the threads do it, again and again until then where the database cannot be used."""
+    async def _run[T](self, job: Job[T], *, who: int | None, until: float = 0.0) -> T:
+        """Have a thread do it in that person's turn, again and again until then where the database cannot be used."""
         loop = asyncio.get_running_loop()
         while True:
             try:
-                return await loop.run_in_executor(pool or self.pool, _do, job)
+                async with self.turns.take(who):
+                    return await loop.run_in_executor(self.pool, _do, job)
             except DatabaseError as error:
                 if not is_unable(error) or loop.time() > until:
                     raise
@@ -197,17 +233,21 @@ def _read_secret(scope: Scope) -> str:
     return secret.strip() if kind.lower() == "bearer" else ""
 
 
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
 async def _watch(receive: Receive) -> None:
     """Until who asked has left."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _send_within(send: Send, message: Mapping[str, Any]) -> None:
+async def _send_within(send: Send, has_body: bool, message: Mapping[str, Any]) -> None:
     """gunicorn waits for room for ever, also where the connection is lost meanwhile. Raises CancelledError."""
     try:
         async with asyncio.timeout(TAKEN_WITHIN):
-            await send(message)
+            await send(message if has_body or "body" not in message else {**message, "body": b""})
     except TimeoutError:
         raise asyncio.CancelledError from None  # closes the connection, as of a client that has left
 

@@ -24,7 +24,7 @@ _BEARER = {"WWW-Authenticate": "Bearer"}
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """One HTTP request as it came in. `submission` is of what it asks for, where it has no key that names that;
-    `serving` has those of all calls of this process whose program listens."""
+    `serving` has those of all calls of this process whose program listens; `join` is told whose it is."""
 
     path: str
     query: str
@@ -32,7 +32,8 @@ class Call:
     key: str | None  # the Idempotency-Key
     http: HttpRequest  # as Django's pages have it, with all of its body
     http_id: str
-    serving: Collection[UUID] = ()
+    serving: Collection[UUID]
+    join: Callable[[int], None]  # raises Refusal
     submission: UUID = field(default_factory=uuid4)
 
 
@@ -81,12 +82,14 @@ def begin(call: Call, *, route: Route, uid: str) -> Result | Aside:
         token = tokens.find_token(text=call.secret, address=address) if call.secret else None
         if token is None:
             raise Refusal(401, headers=_BEARER | _count_wrong(call))
+    call.join(token.person_id)
     with _acting(call, token=token):
         tokens.note_use(token=token)
         if not tokens.may_use(token=token, scope=route.scope):
             act = logs.hide_token(f"{call.http.method} {call.path}")
-            refusals.record_refusal(person=token.person, act=act, status=401)
-            raise Refusal(401, headers=_BEARER)
+            refusals.record_refusal(person=token.person, act=act, status=403)
+            words = f"the token needs the scope {route.scope}, and its person the right to it."
+            raise Refusal(403, words, {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{route.scope}"'})
         try:
             return route.act(Task(call=call, token=token, uid=uid))
         except limits.Limited as error:

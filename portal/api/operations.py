@@ -29,7 +29,7 @@ def find_route(*, method: str, path: str) -> tuple[Route, str]:
     routes = (*_ROUTES, *_OTHERS) if settings.PORTAL_API_PASS_THROUGH else _ROUTES
     matches = [(route, match) for route in routes if (match := route.pattern.fullmatch(path))]
     for route, match in matches:
-        if route.method == method:
+        if route.method == method or (method == "HEAD" and route.method == "GET" and route in _ROUTES):
             return route, unquote("".join(match.groups()))
     allowed = ", ".join(dict.fromkeys(route.method for route, _ in matches))
     raise Refusal(405, headers={"Allow": allowed}) if allowed else Refusal(404)

@@ -62,7 +62,7 @@ class _Asked(HttpRequest):
 
 
 def find_route(*, method: str) -> Route:
-    scope = models.Token.Scope.READ if method == "GET" else models.Token.Scope.REQUEST
+    scope = models.Token.Scope.READ if method in ("GET", "HEAD") else models.Token.Scope.REQUEST
     return Route(method=method, pattern=re.compile(PREFIX), scope=scope, act=_answer)
 
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # member whose it is, after whom it may be gone.
 ROLES = ("bob", "anna", "olga", "root", "service", "alice")
 # a: allowed, or refused for another reason than who it is. u: 401. f: 403. n: as what never was.
-ALL, REQUESTERS, OWN, OWN_TO_REQUESTERS = "aaaaaa", "auaaaa", "nnnnna", "nunnna"
+ALL, REQUESTERS, OWN, OWN_TO_REQUESTERS = "aaaaaa", "afaaaa", "nnnnna", "nfnnna"
 OWN_OR_SEES_ALL, SEES_ALL = "naaana", "faaaff"
 ROWS = {
     **dict.fromkeys(("GET /v1/workstations", "GET /v1/workstations/history", "GET /v1/workstations/types"), ALL),

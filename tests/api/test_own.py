@@ -60,7 +60,7 @@ def read_problem(answer) -> tuple[int, str]:
 def test_a_token_needs_the_scope_and_nothing_else(make_program, alice, method, path):
     needed = ADDRESSES[method, path]
     others = set(models.Token.Scope.values) - {needed}
-    assert read_problem(ask(make_program(alice, *others), path, method)) == (401, "Unauthorized")
+    assert read_problem(ask(make_program(alice, *others), path, method)) == (403, "Forbidden")
     body = {"json": {"lifetime": "2h"}} if method == "POST" else {}
     assert ask(make_program(alice, needed), path, method, **body).status_code in (200, 404)
     assert read_problem(ask(make_program(secret="wsp_x"), path, method)) == (401, "Unauthorized")

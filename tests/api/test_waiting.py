@@ -1,5 +1,6 @@
 """Many programs that wait, and what ends their wait from outside."""
 
+import asyncio
 import socket
 
 import pytest
@@ -7,6 +8,7 @@ from django.db import connection
 
 from portal import models
 from portal.api import application, waiting
+from portal.api.turns import Turns
 from portal.db.connection import execute
 from tests import factories
 from tests.api.serving import PATIENCE, read_error
@@ -145,3 +147,38 @@ def test_a_release_that_is_not_confirmed_goes_on(program, server, alice, hasty):
     assert again.result(PATIENCE).status_code == 503
     factories.send_releases()
     await_row(models.Workstation.objects.filter(ended_at__isnull=False))
+
+
+def test_a_person_has_a_hundred_calls_at_most(program, make_program, server, bob, alice):
+    server.application.present[alice.pk] = 99
+    program.begin_post()
+    assert read_error(program.call("GET", "/workstations")) == (429, "Too Many Requests")
+    assert make_program(bob).call("GET", "/workstations").status_code == 200
+    del server.application.present[alice.pk]
+
+
+def test_people_have_turns():
+    async def have_turns() -> str:
+        turns, order, is_open = Turns(size=3, most=2), [], asyncio.Event()
+
+        async def call(who: str) -> None:
+            async with turns.take(who):
+                order.append(who)
+                await is_open.wait()
+
+        async with asyncio.TaskGroup() as tasks:
+            for who in "aaaaabbc":
+                tasks.create_task(call(who))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            is_open.set()
+        return "".join(order)
+
+    assert asyncio.run(have_turns()) == "aababcaa"
+
+
+def test_a_probe_and_head_are_answered(program):
+    assert program.call("GET", "/healthz", root="").json() == {"status": "ok"}
+    for path, root in (("/workstations", "/v1"), ("/requests", "/api")):
+        answer = program.call("HEAD", path, root=root)
+        assert (answer.status_code, answer.content) == (200, b"")

@@ -16,5 +16,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         words = ["gunicorn", "--config", f"{settings.BASE_DIR}/gunicorn.conf.py", "--chdir", str(settings.BASE_DIR)]
         words += ["--worker-class", "portal.api.worker.Worker", "--workers", "1", "--threads", "1"]
+        words += ["--keep-alive", "75"]  # seconds; longer than programs and proxies keep a connection that is idle
         words += ["--bind", f"{settings.PORTAL_BIND}:{settings.PORTAL_API_PORT}", "portal.asgi"]
         os.execv(sys.executable, [sys.executable, "-m", *words])  # noqa: S606 (our own words)

@@ -115,7 +115,8 @@ def begin_call(*, call: models.Connection, limit: limits.Kind) -> None:
         title = _("You did this many times just now")
         raise Busy(title, str(error), retry_after=error.seconds, status=429) from None
     if not has_room:
-        pace.keep_room(account=call.workstation.account)
+        if limit is limits.OPENING:
+            pace.keep_room(account=call.workstation.account)
         title = _("All calls of this minute are used")
         raise Busy(title, _("Yours is next in a moment."), retry_after=_BUSY_FOR, status=429)
 
@@ -126,7 +127,10 @@ def _begin(call: models.Connection, limit: limits.Kind) -> bool:
     account = call.workstation.account
     if settings.PORTAL_CALLS_PER_MINUTE:
         key_lock.lock_key(account=account)  # as claims do: the number of calls is exact
-        if pace.count_room(account=account, now=clock.read_clock(), ahead=0) <= 0:
+        now = clock.read_clock()
+        if pace.count_room(account=account, now=now, ahead=0) <= 0:
+            return False
+        if limit is limits.PASSING and pace.count_room_for_passing(now=now) <= 0:
             return False
     limits.count_one(kind=limit, person=call.person)  # from here on one of the person's at a time
     lately = Now() - timedelta(seconds=_LONGEST + _BUSY_FOR)  # where a process died, nobody ended its call

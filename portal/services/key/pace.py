@@ -47,6 +47,12 @@ def count_room(*, account: models.Account, now: datetime, ahead: int) -> int:
     return limit - attempts - releases - openings - ahead
 
 
+def count_room_for_passing(*, now: datetime) -> int:
+    """Calls that are passed on have a third of the pace, as reads have."""
+    passed = models.Connection.calls.filter(kind=models.Connection.PASSED_ON, opened_at__gt=now - MINUTE)
+    return max(1, int(settings.PORTAL_CALLS_PER_MINUTE) // 3) - passed.count()
+
+
 def keep_room(*, account: models.Account) -> None:
     """Leave the next call to an opening that found no room: somebody waits for it, and it is tried again soon."""
     models.Limit.objects.update_or_create(kind=_ROOM, who=str(account.pk), defaults={"at": Now()})
