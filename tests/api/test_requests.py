@@ -75,7 +75,7 @@ def test_the_provider_s_refusal_comes_with_its_code_and_body(program, sandbox):
 
 def test_a_gateway_s_page_becomes_json(program, sandbox):
     sandbox.script({"status": 403, "body": "<html>no</html>"})
-    assert program.post_and_send().json()["error"] == "Status 403"
+    assert program.post_and_send().json()["error"] == "Forbidden"
 
 
 WRONG: dict[str, tuple[object, ...]] = {
