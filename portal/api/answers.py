@@ -27,13 +27,14 @@ AGAIN = {"Retry-After": "5"}  # seconds
 
 @dataclass(frozen=True)
 class Answer:
-    """`stream`: the body of one that is written while it is sent. `keep`: what is done where it cannot be sent."""
+    """`stream`: the body of one that is written while it is sent. `told` hears whether it
+    could be sent."""
 
     status: int
     body: bytes
     headers: Mapping[str, str]
     stream: StreamingHttpResponse | None = None
-    keep: Callable[[], None] | None = None
+    told: Callable[[bool], None] | None = None
 
 
 class Refusal(Exception):

@@ -6,7 +6,7 @@ import logging
 import math
 import re
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -22,7 +22,6 @@ from django.http import StreamingHttpResponse
 from portal import models
 from portal.api import calls, operations
 from portal.api.answers import AGAIN, Answer, Refusal, make_answer, make_error, make_problem
-from portal.api.turns import Turns
 from portal.api.waiting import Waiter
 from portal.db import describe_failure, is_unable, release_connection
 from portal.web import middleware
@@ -54,10 +53,11 @@ class Application:
     def __init__(self) -> None:
         self.pool, self.waiter = ThreadPoolExecutor(max_workers=THREADS), Waiter()
         self.aside, self.passing = ThreadPoolExecutor(max_workers=ASIDE), Counter[int]()
-        self.turns = Turns(size=THREADS, most=_RUNNING)
+        # Of each person so many at most are before the others' in the queue for threads.
+        self.own = defaultdict[int | None, asyncio.Semaphore](partial(asyncio.Semaphore, _RUNNING))
         # People by their tokens' digests, and how many calls of each there are.
         self.people, self.present, self.lock = dict[bytes, int](), Counter[int](), threading.Lock()
-        self.serving, self.submissions = set[asyncio.Task[None]](), set[UUID]()
+        self.serving, self.submissions, self.telling = set[asyncio.Task[None]](), set[UUID](), dict[UUID, calls.Call]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/healthz":
@@ -87,6 +87,7 @@ class Application:
                 http=http,
                 http_id=http_id,
                 serving=self.submissions,
+                telling=self.telling,
                 join=partial(self._join, _digest(secret), joined),
             )
             # One for the whole call: gunicorn takes the end of such a task for the end of the connection.
@@ -112,8 +113,8 @@ class Application:
             if leaving and answer.stream:
                 await self._send_stream(send, answer.stream, leaving, joined[0])
         finally:
-            if answer.keep and not is_sent:
-                await self._run(answer.keep, who=joined[0], until=math.inf)
+            if answer.told:
+                await self._run(partial(answer.told, is_sent), who=joined[0], until=math.inf)
             if answer.stream:
                 answer.stream.close()
             with self.lock:
@@ -176,11 +177,11 @@ class Application:
         await send({"type": "http.response.body", "body": b""})
 
     async def _run[T](self, job: Job[T], *, who: int | None, until: float = 0.0) -> T:
-        """Have a thread do it in that person's turn, again and again until then where the database cannot be used."""
+        """Have a thread do it for that person, again and again until then where the database cannot be used."""
         loop = asyncio.get_running_loop()
         while True:
             try:
-                async with self.turns.take(who):
+                async with self.own[who]:
                     return await loop.run_in_executor(self.pool, _do, job)
             except DatabaseError as error:
                 if not is_unable(error) or loop.time() > until:

@@ -1,7 +1,7 @@
 """A call to `/v1`: what came in, whose it is, and what is answered later."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -24,7 +24,8 @@ _BEARER = {"WWW-Authenticate": "Bearer"}
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """One HTTP request as it came in. `submission` is of what it asks for, where it has no key that names that;
-    `serving` has those of all calls of this process whose program listens; `join` is told whose it is."""
+    `serving` has those of all calls of this process whose program listens, `telling` those of which an outcome is being
+    told, by the call that is told it; `join` is told whose it is."""
 
     path: str
     query: str
@@ -32,7 +33,8 @@ class Call:
     key: str | None  # the Idempotency-Key
     http: HttpRequest  # as Django's pages have it, with all of its body
     http_id: str
-    serving: Collection[UUID]
+    serving: set[UUID]
+    telling: dict[UUID, "Call"]
     join: Callable[[int], None]  # raises Refusal
     submission: UUID = field(default_factory=uuid4)
 

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 from portal import models
 from portal.api import outcomes
 from portal.api.answers import AGAIN, Refusal
-from portal.api.calls import Pending, Result, Task
+from portal.api.calls import Call, Pending, Result, Task
 from portal.api.waiting import Goal
 from portal.services.key import accounts
 from portal.services.mirrors import types
@@ -104,9 +104,10 @@ def _request_owed(wish: Wish, submission: UUID) -> Pending:
     What another call of this process waits for is that one's. One of another process may have died with it: it is
     waited for, too, and whoever is not told its outcome requests another.
     """
+    call = wish.task.call
     for owed in repetitions.list_owed(token=wish.task.token, body=wish.digest):
         earlier = models.Request.objects.filter(requester=wish.task.person, submission=owed.submission).first()
-        if earlier is not None and owed.submission not in wish.task.call.serving:
+        if earlier is not None and owed.submission not in {*call.serving, *call.telling}:
             return _await(wish, earlier, owed=owed)
     owed = models.Repetition(token=wish.task.token, body=wish.digest, submission=submission)
     return _await(wish, _submit(wish, submission, partial(_owe, owed)), owed=owed)
@@ -135,6 +136,26 @@ def _finish(wish: Wish, number: int, owed: models.Repetition | None, is_gone: bo
     is_made = portal_request.status not in (_States.CANCELLED, _States.FAILED)
     if owed is None or not portal_request.is_final or (is_gone and is_made):
         return answer
-    if not repetitions.settle(owed=owed):  # another call was told the outcome just now
+    if not _may_tell(wish.task.call, owed):  # another call is told the outcome
         return _request_owed(wish, uuid5(wish.task.call.submission, str(number)))
-    return replace(answer, keep=partial(_owe, owed) if is_made else None)
+    return replace(answer, told=partial(_note_told, wish, owed, is_made))
+
+
+def _may_tell(call: Call, owed: models.Repetition) -> bool:
+    """Raises Refusal where a call of another process may be at it."""
+    if call.telling.setdefault(owed.submission, call) is not call:
+        return False
+    is_ours = False
+    try:
+        is_ours = repetitions.settle(owed=owed)
+    except repetitions.BeingTold:
+        raise Refusal(503, "another call is just being answered this: ask for the same again.", AGAIN) from None
+    finally:
+        if not is_ours:
+            del call.telling[owed.submission]
+    return is_ours
+
+
+def _note_told(wish: Wish, owed: models.Repetition, is_made: bool, is_sent: bool) -> None:
+    repetitions.note_told(owed=owed, is_over=is_sent or not is_made)
+    wish.task.call.telling.pop(owed.submission, None)

@@ -2,13 +2,13 @@
 
 import asyncio
 import socket
+import threading
 
 import pytest
 from django.db import connection
 
 from portal import models
 from portal.api import application, waiting
-from portal.api.turns import Turns
 from portal.db.connection import execute
 from tests import factories
 from tests.api.serving import PATIENCE, read_error
@@ -157,24 +157,16 @@ def test_a_person_has_a_hundred_calls_at_most(program, make_program, server, bob
     del server.application.present[alice.pk]
 
 
-def test_people_have_turns():
-    async def have_turns() -> str:
-        turns, order, is_open = Turns(size=3, most=2), [], asyncio.Event()
+def test_one_person_s_calls_leave_threads_to_others():
+    async def run() -> list[str]:
+        serving, go_on = application.Application(), threading.Event()
+        own = [asyncio.create_task(serving._run(go_on.wait, who=1)) for _ in range(application.THREADS)]
+        told = [await serving._run(lambda: "another's", who=2)]
+        go_on.set()
+        await asyncio.gather(*own)
+        return told
 
-        async def call(who: str) -> None:
-            async with turns.take(who):
-                order.append(who)
-                await is_open.wait()
-
-        async with asyncio.TaskGroup() as tasks:
-            for who in "aaaaabbc":
-                tasks.create_task(call(who))
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            is_open.set()
-        return "".join(order)
-
-    assert asyncio.run(have_turns()) == "aababcaa"
+    assert asyncio.run(run()) == ["another's"]
 
 
 def test_a_probe_and_head_are_answered(program):

@@ -13,10 +13,15 @@ from portal import models
 from portal.models.clock import Now
 
 KEPT = timedelta(days=1)
+TELLING = timedelta(seconds=40)  # longer than an answer may take to be sent
 
 
 class KeyReused(Exception):
     """The key came with another body before; the message is fit for who sent it."""
+
+
+class BeingTold(Exception):
+    """Another call may be answered with this outcome at this moment."""
 
 
 @transaction.atomic
@@ -66,6 +71,26 @@ def list_owed(*, token: models.Token, body: str) -> QuerySet[models.Repetition]:
 
 
 def settle(*, owed: models.Repetition) -> bool:
-    """Whether this one is to tell the outcome: of several that ask at the same time, one; after an error, the same."""
+    """Whether this call is to tell the outcome: of several, one; False once another has told it.
+
+    Raises BeingTold while another may still be at it: it has ended since, or its process has died.
+    """
     was_tried, owed.is_settling = owed.is_settling, True
-    return bool(models.Repetition.objects.filter(submission=owed.submission, key="").delete()[0]) or was_tried
+    rows = _list_same(owed)
+    free = Q(told_at=None) | Q(told_at__lt=Now() - TELLING)
+    if was_tried or rows.filter(free).update(told_at=Now()):
+        return True  # after an error, the same
+    owed.is_settling = False
+    if rows.exists():
+        raise BeingTold
+    return False
+
+
+def note_told(*, owed: models.Repetition, is_over: bool) -> None:
+    """Owe it no longer once it was told whole, or else to the next that asks."""
+    rows = _list_same(owed)
+    rows.delete() if is_over else rows.update(told_at=None)
+
+
+def _list_same(owed: models.Repetition) -> QuerySet[models.Repetition]:
+    return models.Repetition.objects.filter(token=owed.token, body=owed.body, submission=owed.submission, key="")
