@@ -8,6 +8,7 @@ import asyncio
 import sys
 import tempfile
 import time
+from itertools import cycle
 from pathlib import Path
 from statistics import median
 from types import MappingProxyType
@@ -35,10 +36,12 @@ class Programs(Portal):
         self.api_port = ports.find_port()
         self.environment["PORTAL_API_PORT"] = str(self.api_port)
         self.api = self.cast("api", "manage.py", "api", port=self.api_port)
-        self.token = self.run("create_token", "person-1", "--scopes", "request").strip()
+        # A person has a hundred calls at most.
+        some = [f"person-{number}" for number in range(1, 8)]
+        self.tokens = cycle([self.run("create_token", name, "--scopes", "request").strip() for name in some])
 
     async def post(self, *, directly: bool = False) -> None:
-        port, key = (self.provider.port, names.DEFAULT_API_KEY) if directly else (self.api_port, self.token)
+        port, key = (self.provider.port, names.DEFAULT_API_KEY) if directly else (self.api_port, next(self.tokens))
         head = f"Host: x\r\nAuthorization: Bearer {key}\r\nContent-Length: {len(_BODY)}\r\nConnection: close"
         answer = await people.ask(port, f"POST /v1/workstations HTTP/1.1\r\n{head}\r\n\r\n{_BODY}".encode())
         if answer.status != 200:
