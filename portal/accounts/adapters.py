@@ -98,7 +98,13 @@ class SecondFactorStage(AuthenticateStage):
     """After a password alone: an issuer's word stands for both factors."""
 
     def handle(self) -> tuple[HttpResponse | None, bool]:
+        self.state["password"] = self.login.user.get_session_auth_hash()
         return (None, True) if _find_issuer(self.request, self.login.user) else super().handle()
+
+    def exit(self) -> Any:
+        """Back to the beginning where the password is not the one any more that was typed."""
+        is_former = self.state.get("password") != self.login.user.get_session_auth_hash()
+        return self.abort() if is_former else super().exit()
 
     def is_resumable(self, request: HttpRequest) -> bool:
         """Whether the factor is still there: an administrator may have reset it."""

@@ -141,6 +141,17 @@ def test_a_link_for_a_new_password_does_not_stand_for_the_factor(client, app, al
     assert client.get("/").status_code == 302
 
 
+def test_nor_does_the_former_password_with_the_factor_since(client, app, alice, root):
+    type_password(client)
+    invitation = factories.invitations.make_link(actor=root, person=alice)
+    passwords, browser = dict.fromkeys(("password", "password_again"), "four unusual words together"), Browser()
+    browser.post(reverse("join", args=[invitation.link.token]), passwords)
+    assert type_code(client, app.now()).headers["Location"] == reverse("account_login")
+    assert client.get("/").status_code == 302
+    assert type_code(browser, app.at(time.time() + 30)).headers["Location"] == "/"
+    assert browser.get("/").status_code == 200
+
+
 def test_secrets_are_encrypted(app):
     for row in Authenticator.objects.all():
         assert app.secret not in str(row.data)
