@@ -311,6 +311,7 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 _PREFIX = "__Host-" if PORTAL_HTTPS else ""
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_PREFIX}sessionid", f"{_PREFIX}csrftoken"
 THEME_COOKIE, BROWSER_COOKIE, MESSAGE_COOKIE = f"{_PREFIX}theme", f"{_PREFIX}browser", f"{_PREFIX}messages"
+PASSKEY_COOKIE = f"{_PREFIX}passkey"
 MESSAGE_STORAGE = "portal.views.cookies.MessageStorage"
 SESSION_ENGINE = "portal.web.sessionstore"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PORTAL_HTTPS

@@ -3,14 +3,20 @@
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.forms import LoginForm
+from allauth.core import context
+from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
-from allauth.mfa.webauthn.forms import AddWebAuthnForm, LoginWebAuthnForm
+from allauth.mfa.webauthn.forms import AddWebAuthnForm, AuthenticateWebAuthnForm, LoginWebAuthnForm
+from allauth.mfa.webauthn.internal.auth import parse_authentication_response, parse_registration_response
 from django import forms
+from django.conf import settings
 from django.contrib.auth import forms as auth_forms
 from django.contrib.auth.hashers import check_password
+from django.core.cache import cache
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -19,6 +25,8 @@ from portal.accounts import passwords
 from portal.forms import UsernameForm
 from portal.forms.fields import LENGTHS, NOT_IN_LIST, WholeText
 from portal.services.tokens import tokens
+
+CHALLENGE_LASTS = 300  # seconds in which a passkey answers
 
 
 def _make_password_field(label: Any, *, required: Any, help_text: Any = "", autocomplete: str = "new-password") -> Any:
@@ -81,12 +89,33 @@ class ConfirmForm(forms.Form):
         return password
 
 
-class PasskeyForm(LoginWebAuthnForm):
+class PasskeyFactorForm(AuthenticateWebAuthnForm):
     def clean_credential(self) -> Any:
+        credential = self.cleaned_data["credential"]
         try:
-            return super().clean_credential()
+            passkey = super().clean_credential()
         except (LookupError, AttributeError) as error:  # JSON, and no credential
             raise forms.ValidationError("") from error
+        said = parse_authentication_response(credential).response
+        count = said.authenticator_data.counter
+        last = passkey.data.get("counter", passkey.wrap().authenticator_data.counter)
+        is_copy = count <= last and count + last  # one that does not count always says 0
+        name = f"passkey {said.client_data.challenge.hex()}"
+        if not _is_of_portal(said) or is_copy or not cache.add(name, True, CHALLENGE_LASTS):
+            raise get_adapter().validation_error("incorrect_code")
+        passkey.data["counter"] = count
+        passkey.save(update_fields=["data"])
+        return passkey
+
+
+def _is_of_portal(said: Any) -> bool:
+    """Whether a page of the portal asked: the library takes pages of hosts below its own, and of other ports, too."""
+    origin = said.client_data.origin
+    return urlsplit(origin).netloc == context.request.get_host() or origin in settings.CSRF_TRUSTED_ORIGINS
+
+
+class PasskeyForm(PasskeyFactorForm, LoginWebAuthnForm):
+    """Of who is not known yet."""
 
 
 class AddPasskeyForm(AddWebAuthnForm):
@@ -95,7 +124,10 @@ class AddPasskeyForm(AddWebAuthnForm):
 
     def clean(self) -> dict[str, Any]:
         self.cleaned_data["passwordless"] = True  # the device has to make sure that it is its owner
-        return dict(super().clean())
+        cleaned = dict(super().clean())
+        if "credential" in cleaned and not _is_of_portal(parse_registration_response(cleaned["credential"]).response):
+            raise get_adapter().validation_error("incorrect_code")
+        return cleaned
 
 
 def _list_zone_choices() -> list[tuple[str, Any]]:

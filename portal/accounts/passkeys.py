@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.mfa.models import Authenticator
+from allauth.mfa.webauthn.internal.auth import STATE_SESSION_KEY
 from allauth.mfa.webauthn.views import AddWebAuthnView, LoginWebAuthnView, RemoveWebAuthnView
 from django.conf import settings
 from django.contrib import messages
@@ -12,8 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.accounts import factors, forms
 from portal.models.event import Verb
-
-_CHALLENGE_LASTS = 300  # seconds
+from portal.views import cookies
 
 
 class AddPasskey(factors.Recorded, AddWebAuthnView):
@@ -44,12 +44,21 @@ class PasskeySignIn(LoginWebAuthnView):
     form_class = forms.PasskeyForm
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        request.session.set_expiry(_CHALLENGE_LASTS)
-        return super().get(request, *args, **kwargs)
+        response = super().get(request, *args, **kwargs)
+        # Kept by the browser, not in a session: strangers would make a row each.
+        if state := request.session.pop(STATE_SESSION_KEY, None):
+            attributes = cookies.ATTRIBUTES | {"max_age": forms.CHALLENGE_LASTS}
+            response.set_signed_cookie(settings.PASSKEY_COOKIE, state["challenge"], **attributes)
+        return response
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return super().post(request, *args, **kwargs) if settings.PORTAL_PASSWORD_SIGN_IN else redirect("account_login")
+        if not settings.PORTAL_PASSWORD_SIGN_IN:
+            return redirect("account_login")
+        challenge = request.get_signed_cookie(settings.PASSKEY_COOKIE, default="", max_age=forms.CHALLENGE_LASTS)
+        request.session[STATE_SESSION_KEY] = challenge and {"challenge": challenge, "user_verification": "required"}
+        return super().post(request, *args, **kwargs)
 
     def form_invalid(self, form: Any) -> Any:
+        self.request.session.pop(STATE_SESSION_KEY, None)
         messages.warning(self.request, _("This passkey is not known here. Sign in with your password."))
         return redirect("account_login")

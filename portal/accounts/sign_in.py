@@ -56,6 +56,7 @@ class SecondFactor(AuthenticateView):
 
     template_name = "accounts/second_factor.html"
     form_class = forms.CodeForm
+    webauthn_form_class = forms.PasskeyFactorForm
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         person = self.stage.login.user

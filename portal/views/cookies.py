@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from portal.views.http import read_target
 
 THEMES = ("light", "auto", "dark")
-_ATTRIBUTES: dict[str, Any] = {
+ATTRIBUTES: dict[str, Any] = {
     "max_age": 365 * 24 * 60 * 60,
     "httponly": True,
     "samesite": "Lax",
@@ -33,7 +33,7 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
     # Not by `redirect`, which would look for a page of that name first.
     response = HttpResponseRedirect(read_target(request) or "/")
     if request.POST.get("theme") in THEMES:
-        response.set_cookie(settings.THEME_COOKIE, request.POST["theme"], **_ATTRIBUTES)
+        response.set_cookie(settings.THEME_COOKIE, request.POST["theme"], **ATTRIBUTES)
     return response
 
 
@@ -52,12 +52,12 @@ def remember_name(request: HttpRequest, response: HttpResponse, *, name: str) ->
     browser, names = _read(request)
     kept = [_mark(name), *(other for other in names if other != _mark(name))][:_MOST_NAMES]
     response.set_signed_cookie(
-        settings.BROWSER_COOKIE, ".".join([browser or secrets.token_hex(8), *kept]), salt=_SALT, **_ATTRIBUTES
+        settings.BROWSER_COOKIE, ".".join([browser or secrets.token_hex(8), *kept]), salt=_SALT, **ATTRIBUTES
     )
 
 
 def _read(request: HttpRequest) -> tuple[str, list[str]]:
-    value = request.get_signed_cookie(settings.BROWSER_COOKIE, default="", salt=_SALT, max_age=_ATTRIBUTES["max_age"])
+    value = request.get_signed_cookie(settings.BROWSER_COOKIE, default="", salt=_SALT, max_age=ATTRIBUTES["max_age"])
     browser, *names = (value or "").split(".")
     return browser, names
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.models import Authenticator
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from django.conf import settings
 from django.urls import reverse
 from fido2.cose import ES256
 from fido2.utils import websafe_decode, websafe_encode
@@ -35,6 +36,7 @@ class Device:
     host: str = HOST
     origin: str = f"https://{HOST}"
     flags: AuthenticatorData.FLAG = _SHOWN
+    count: int = 0
 
     def create(self, challenge: str) -> dict[str, Any]:
         data = AttestedCredentialData.create(b"\0" * 16, _ID, ES256.from_cryptography_key(self.key.public_key()))
@@ -43,7 +45,7 @@ class Device:
         return self._answer("webauthn.create", challenge, attestationObject=websafe_encode(attested))
 
     def sign(self, challenge: str, person: models.User) -> dict[str, Any]:
-        found = AuthenticatorData.create(self._hash_host(), self.flags, 1)
+        found = AuthenticatorData.create(self._hash_host(), self.flags, self.count)
         said = self._say("webauthn.get", challenge)
         signature = self.key.sign(found + said.hash, ec.ECDSA(hashes.SHA256()))
         return self._answer(
@@ -72,6 +74,8 @@ OTHERS = {
     "another host, as the page of this one": Device(key=KEY, host="elsewhere.example"),
     "a page of another host": Device(key=KEY, origin="https://elsewhere.example"),
     "a host whose name begins alike": Device(key=KEY, origin=f"https://{HOST}.elsewhere.example"),
+    "a page of a host below this one": Device(key=KEY, origin=f"https://below.{HOST}"),
+    "a page of another port": Device(key=KEY, origin=f"https://{HOST}:8443"),
     "a page without TLS": Device(key=KEY, origin=f"http://{HOST}"),
     "another key": Device(key=ec.generate_private_key(ec.SECP256R1())),
 }
@@ -84,10 +88,18 @@ def add_passkey(browser: Browser, device: Device):
     return browser.post(reverse("mfa_add_webauthn"), {"name": "Laptop", "credential": json.dumps(credential)})
 
 
+def ask(browser: Browser) -> str:
+    told = browser.get(reverse("mfa_login_webauthn"), headers={"Accept": "application/json"}).json()
+    return told["request_options"]["publicKey"]["challenge"]
+
+
+def answer(browser: Browser, device: Device, person: models.User, challenge: str):
+    sent = {"credential": json.dumps(device.sign(challenge, person))}
+    return browser.post(reverse("mfa_login_webauthn"), sent)
+
+
 def use_passkey(browser: Browser, device: Device, person: models.User):
-    challenge = browser.get(reverse("mfa_login_webauthn"), headers={"Accept": "application/json"}).json()
-    credential = device.sign(challenge["request_options"]["publicKey"]["challenge"], person)
-    return browser.post(reverse("mfa_login_webauthn"), {"credential": json.dumps(credential)})
+    return answer(browser, device, person, ask(browser))
 
 
 @pytest.fixture
@@ -119,19 +131,37 @@ def test_it_is_no_second_factor_either(client, passkey, alice, device):
     assert client.get("/").status_code == 302
 
 
-@pytest.mark.parametrize("name", ["another host", "a page of another host", "a page without TLS"])
+@pytest.mark.parametrize("name", ["another host", "a page of a host below this one", "a page without TLS"])
 def test_nor_is_one_added(alice, sign_in, name):
     assert add_passkey(sign_in(alice), OTHERS[name]).status_code == 200
     assert not Authenticator.objects.exists()
 
 
-def test_a_challenge_is_answered_once(client, passkey, alice):
-    challenge = client.get(reverse("mfa_login_webauthn"), headers={"Accept": "application/json"}).json()
-    credential = passkey.sign(challenge["request_options"]["publicKey"]["challenge"], alice)
+def test_a_challenge_is_answered_once_though_its_cookie_was_kept(client, passkey, alice):
+    challenge, kept = ask(client), client.cookies[settings.PASSKEY_COOKIE]
+    assert kept["httponly"]
     for path in ("/", reverse("account_login")):
-        sent = {"credential": json.dumps(credential)}
-        assert client.post(reverse("mfa_login_webauthn"), sent).headers["Location"] == path
+        client.cookies[settings.PASSKEY_COOKIE] = kept.value
+        assert answer(client, passkey, alice, challenge).headers["Location"] == path
         client.post(reverse("logout"))
+
+
+@pytest.mark.parametrize("challenge", ["", "AAAA"])
+def test_nor_is_one_that_the_portal_did_not_sign(client, passkey, alice, challenge):
+    client.cookies[settings.PASSKEY_COOKIE] = challenge
+    assert answer(client, passkey, alice, challenge).headers["Location"] == reverse("account_login")
+
+
+def test_asking_for_a_challenge_stores_nothing(client, passkey, alice):
+    before = models.Session.objects.count()
+    answer(client, OTHERS["another key"], alice, ask(client))
+    assert models.Session.objects.count() == before
+
+
+def test_a_copy_is_known_by_a_counter_that_does_not_go_on(passkey, alice):
+    for count, path in ((0, "/"), (7, "/"), (7, "/accounts/login/"), (6, "/accounts/login/"), (0, "/accounts/login/")):
+        device = replace(passkey, count=count)
+        assert use_passkey(Browser(), device, alice).headers["Location"] == path, count
 
 
 def test_using_one_takes_no_guess_back(passkey, alice):
