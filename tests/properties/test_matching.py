@@ -120,6 +120,7 @@ def read_plainly(calls: list[Call], given: dict[int, int], tick: int) -> list[di
         wait_unit=MINUTE,
         clock_offset=timedelta(),
         scans=[make_scan(number, tick) for number in (1, 2, 3)] if tick == LAST else [],
+        walked_tick=LAST,
         documented_types=DOCUMENTED,
         assignments=assignments,
     )
@@ -203,6 +204,7 @@ def store(calls: list[Call], given: dict[int, int], requester: models.User) -> d
     for number in (1, 2, 3):
         scan = make_scan(number, LAST)
         scan.account, scan.is_complete, scan.ended_at = account, True, scan.begun_at
+        scan.phase, scan.ended_tick = scan.Phase.CHECK, LAST
         scan.save(force_insert=True)
     return rows
 

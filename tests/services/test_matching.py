@@ -41,6 +41,7 @@ STATE = matching.AccountState(
     wait_unit=MINUTE,
     clock_offset=timedelta(),
     scans=[scan(1, begun=200), scan(2, begun=300), scan(3, begun=360)],
+    walked_tick=10_000,
     documented_types=TYPES,
 )
 

@@ -545,3 +545,33 @@ def test_a_worker_that_lost_the_job_notes_nothing_of_the_account(sandbox, alice,
         scan(lease)
     account = accounts.get_current_account()
     assert (account.longest_lag, account.shared_at) == (280, None)
+
+
+def test_what_counts_as_not_created_is_asked_about_once_a_list_shows_what_it_may_have_made(
+    sandbox, alice, bob, olga, lease
+):
+    portal_request = ask(sandbox, alice, "reset-made")
+    sandbox.set_faults({"omit": made(sandbox)})
+    deny(lease, witness_of=bob)
+    circuit_breaker.pause_key(actor=olga, account=accounts.get_current_account(), reason="Maintenance.")
+    script_list(sandbox, entry(" " * 300))
+    scan(lease)
+    circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
+    assert statuses(portal_request) == ["UNKNOWN"]
+    assert factories.claim_next() is None
+
+
+def test_a_page_gives_nothing_away_before_the_rest_was_read(sandbox, alice, lease):
+    portal_request = ask(sandbox, alice, "reset-made")
+    script_list(sandbox, entry("STRANGER"), cursor="next")
+    sandbox.script({"on": ACTIVE, "status": 429, "body": {"error": "Too Many", "message": "x"}})
+    scan(lease)
+    assert statuses(portal_request) == ["UNKNOWN"]
+
+
+def test_what_was_refused_late_explains_no_stranger(sandbox, alice, lease, recovering):
+    _, call, result = send_late(sandbox, alice, recovering, "fail-422")
+    results.record_result(call=call, result=result)
+    script_list(sandbox, entry("STRANGER"))
+    scan(lease)
+    assert accounts.get_current_account().shared_at is not None

@@ -21,7 +21,7 @@ def note_sharing(*, account: models.Account, lag: timedelta) -> None:
         return
     orphans = models.Workstation.objects.orphans().filter(account=account, listed_tick__gt=account.unshared_tick)
     found = [row for row in orphans.filter(made_for=None).select_related("account") if not _is_lost(row, lag=lag)]
-    stranger = _find_stranger(found)
+    stranger = _find_stranger(found, wide=_choose_wide(account, lag=lag))
     if stranger is None:
         return
     with key_lock.holding(account=account):
@@ -42,19 +42,25 @@ def clear_sharing(*, actor: models.User, account: models.Account) -> None:
     audit.record(Verb.CLEAR_SHARING, key.account, by=actor, detail=change)
 
 
+def _choose_wide(account: models.Account, *, lag: timedelta) -> timedelta:
+    """By how much clocks may differ, or only lists may lag where the account's offset was learned."""
+    return _WIDE if account.started_offset is None else lag
+
+
 def _is_lost(stranger: models.Workstation, *, lag: timedelta) -> bool:
     """Whether a call may have created it that is lost, because a backup was put back."""
     began = _find_beginning(stranger) or stranger.first_seen_at
-    restores = models.Restore.objects.filter(account=stranger.account_id, lost_since__lte=began + _WIDE)
-    return restores.filter(restored_at__gte=began - _WIDE - lag).exists()
+    wide = _choose_wide(stranger.account, lag=lag)
+    restores = models.Restore.objects.filter(account=stranger.account_id, lost_since__lte=began + wide)
+    return restores.filter(restored_at__gte=began - wide - lag).exists()
 
 
-def _find_stranger(found: list[models.Workstation]) -> models.Workstation | None:
+def _find_stranger(found: list[models.Workstation], *, wide: timedelta) -> models.Workstation | None:
     """The first that no attempt explains that is not needed for another: each has created one at most."""
     makers: list[int] = []
     # One of a type that nobody knows may be any attempt's: those that can be of few choose first.
     for row in sorted(found, key=lambda row: (row.type not in models.Request.Type.values, row.listed_tick)):
-        attempts = _list_makers(row).exclude(pk__in=makers)
+        attempts = _list_makers(row, wide=wide).exclude(pk__in=makers)
         maker = attempts.order_by("deadline_at").values_list("pk", flat=True).first()
         if maker is None:
             return row
@@ -62,7 +68,7 @@ def _find_stranger(found: list[models.Workstation]) -> models.Workstation | None
     return None
 
 
-def _list_makers(stranger: models.Workstation) -> QuerySet[models.Attempt]:
+def _list_makers(stranger: models.Workstation, *, wide: timedelta) -> QuerySet[models.Attempt]:
     """The attempts of unknown outcome that may have created it, in the widest reading; one of long ago has not.
 
     Nor one whose request was given a workstation without an answer.
@@ -75,11 +81,15 @@ def _list_makers(stranger: models.Workstation) -> QuerySet[models.Attempt]:
         outcome=outcomes.UNKNOWN,
         claimed_tick__lt=stranger.listed_tick or 0,
     )
+    # What it made is known, or that it made nothing.
+    named = models.Workstation.objects.filter(made_for=OuterRef("request"))
+    attempts = attempts.exclude(late_response__outcome__in=(outcomes.FAILED, outcomes.NOT_SENT))
+    attempts = attempts.exclude(Q(Exists(named), late_response__outcome=outcomes.SUCCEEDED))
     if stranger.type in models.Request.Type.values:
         others = set(models.Request.Type.values) - {stranger.type}
         attempts = attempts.exclude(request__type__in=others)
     if (began := _find_beginning(stranger)) is not None:
-        attempts = attempts.filter(deadline_at__gte=began - _WIDE)
+        attempts = attempts.filter(deadline_at__gte=began - wide)
     return attempts
 
 

@@ -90,6 +90,13 @@ def is_known(*, stored: models.Workstation, workstation: agentstation.Workstatio
     return stored.raw == sanitize.write_json(raw=workstation.raw)
 
 
+def has_same_start(*, stored: models.Workstation, entry: agentstation.Workstation) -> bool:
+    """Whether an entry with its ID is surely the same workstation: both starts are known, and within a second."""
+    if stored.created_at is None or entry.started_at is None:
+        return False
+    return abs(stored.created_at - entry.started_at) <= timedelta(seconds=1)
+
+
 def _store(
     *,
     account: models.Account,

@@ -77,17 +77,21 @@ def mark_release_requested(
 
 
 def withdraw_release(*, stored: models.Workstation, reason: str) -> None:
-    """Let a workstation run that was to be released, in the caller's transaction: its ID may be another's by now.
+    """Let a workstation run that was to end, by a wish or at its end, in the caller's transaction: its ID may be
+    another's by now.
 
     A try under way is the last.
     """
-    if stored.release_requested_at is None:
+    moments = {name: getattr(stored, name) for name in ("release_requested_at", "ends_at")}
+    if not any(moments.values()):
         return
-    before = stored.release_requested_at.isoformat()
+    ends = {"ends_at": None, "planned_end_at": None, "end_is_idle": False}
     nothing = dict.fromkeys(("release_requested_at", "release_requested_by", "release_due_at"))
-    stored.change(release_tries=0, release_failure="", **nothing)
-    detail = {"before": {"release_requested_at": before}, "after": {"release_requested_at": None}}
-    audit.record(Verb.WITHDRAW_RELEASE, stored, detail=detail, reason=reason)
+    stored.change(release_tries=0, release_failure="", **nothing, **ends)
+    before = {name: moment and moment.isoformat() for name, moment in moments.items()}
+    audit.record(
+        Verb.WITHDRAW_RELEASE, stored, detail={"before": before, "after": dict.fromkeys(moments)}, reason=reason
+    )
 
 
 def find_next_try(*, account: models.Account) -> datetime | None:

@@ -137,7 +137,7 @@ MESSAGES = {
         label=_("A workstation is not released as it was to be"),
         verbs=(Verb.WITHDRAW_RELEASE,),
         cause="{number}",
-        words=_("Your workstation %(type)s of %(request)s is no longer being released"),
+        words=_("Your workstation %(type)s of %(request)s is not released as it was to be"),
         link="workstation_detail",
     ),
     "shared": Message(

@@ -88,6 +88,7 @@ class AccountState:
     allowed_lag: timedelta  # how long the provider's lists may lag: as long, or longer where they do
     clock_offset: timedelta | None  # by which the provider's startedAt is ahead; None where nothing shows it
     scans: Sequence[models.Scan]
+    walked_tick: int  # of the end of the last scan that read all that it was to read
     documented_types: frozenset[str]  # those that cannot be taken for one another
     assignments: Sequence[Assignment] = ()  # of what was listed since the oldest unknown attempt
     has_no_lists: bool = False
@@ -153,6 +154,8 @@ def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], state: Acco
         return _ask(notes.OTHERS)
     fitting = [one for one in newcomers if _fits(unresolved, newcomer=one, state=state)]
     if fitting:
+        if any((one.listed_tick or 0) > state.walked_tick for one in fitting):
+            return Decision(verdict=Verdict.WAIT)  # later pages may show more that fit
         # Whoever was claimed later can have made what was listed later, and may find nothing else.
         found = min(fitting, key=lambda one: (one.listed_tick, one.started_at, one.id))
         # Of more than were sent, at least one is a stranger's.

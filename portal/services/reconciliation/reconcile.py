@@ -108,10 +108,18 @@ def _decide_all(*, account: models.Account, this_round: Round) -> list[_Decided]
     return [(facts, decision) for facts, decision in decided if _changes_something(facts, decision=decision)]
 
 
+def _is_doubted(facts: unresolved.Facts) -> bool:
+    """Whether what waits to be sent again, by no person's word, may have made what was listed since."""
+    if facts.portal_request.status != models.Request.Status.QUEUED or not facts.list_possible():
+        return False
+    said = models.Event.objects.filter(request_number=facts.portal_request.pk, verb=Verb.NOT_CREATED)
+    return not said.filter(at__gt=facts.unresolved.attempts[-1].ended_at).exists()
+
+
 def _is_question(facts: unresolved.Facts, *, decision: matching.Decision) -> bool:
     """Whether nothing but what people are asked changes."""
     is_asked = decision.verdict in (matching.Verdict.ASK, matching.Verdict.WAIT)
-    return is_asked and not _is_unwanted(facts.portal_request, decision=decision)
+    return is_asked and not (_is_unwanted(facts.portal_request, decision=decision) or _is_doubted(facts))
 
 
 def _list_open(account: models.Account) -> QuerySet[models.Request]:
@@ -130,7 +138,7 @@ def _read_facts(
 def _changes_something(facts: unresolved.Facts, *, decision: matching.Decision) -> bool:
     portal_request = facts.portal_request
     if portal_request.status == models.Request.Status.QUEUED:
-        return decision.verdict is matching.Verdict.FOUND
+        return decision.verdict is matching.Verdict.FOUND or _is_doubted(facts)
     return not _is_question(facts, decision=decision) or decision.note != portal_request.operator_note
 
 
@@ -186,6 +194,9 @@ def _carry_out(portal_request: models.Request, *, decision: matching.Decision, e
     models.Scan.objects.filter(pk=evidence["scan"], is_evidence=False).update(is_evidence=True)
     if decision.newcomer is not None:
         _adopt(portal_request, workstation_id=decision.newcomer.id, evidence=evidence)
+    elif portal_request.status == models.Request.Status.QUEUED:
+        change = lifecycle.make_unknown(portal_request=portal_request, count_attempt=False)
+        audit.record(Verb.NEEDS_REVIEW, portal_request, detail={**evidence, **change})
     elif decision.verdict is matching.Verdict.NOT_CREATED or _is_unwanted(portal_request, decision=decision):
         _settle_not_created(portal_request, evidence=evidence)
 

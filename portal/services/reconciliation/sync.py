@@ -79,9 +79,9 @@ def _name_entries(
     """Each under its id where that can be kept and was no other's, else under a digest."""
     named = {entry.uid if sanitize.is_storable(uid=entry.uid) else _make_digest(entry): entry for entry in entries}
     ended = models.Workstation.objects.filter(account=account, uid__in=named, ended_at__isnull=False)
-    offset = None if account.started_offset is None else timedelta(seconds=account.started_offset)
+    offset = _CLOCKS_DIFFER if account.started_offset is None else timedelta(seconds=account.started_offset)
     for uid, began, end in ended.values_list("uid", "created_at", "ended_at"):
-        if _is_another(named[uid], began=began, end=end + offset if end and offset is not None else None):
+        if _is_another(named[uid], began=began, end=end + offset if end else None):
             entry = named.pop(uid)
             named[_make_digest(entry)] = entry
     return named
@@ -154,11 +154,10 @@ def _reopen(row: models.Workstation, *, entry: agentstation.Workstation) -> None
     if stored.is_live:
         return
     before = missing.describe_life(stored=stored)
-    is_own = None is not stored.created_at == entry.started_at
     begun_anew = {"release_tries": 0, "release_failure": "", "end_warnings": 0}
     release_due_at = Now() if stored.release_requested_at else None
     stored.change(ended_at=None, status=entry.status, refresh_due_at=Now(), release_due_at=release_due_at, **begun_anew)
     audit.record(Verb.REOPEN, stored, detail={"before": before, "after": missing.describe_life(stored=stored)})
-    if not is_own:
+    if not mirror.has_same_start(stored=stored, entry=entry):
         why = _("AgentStation lists its ID as active again, but another workstation may have it by now.")
         releases.withdraw_release(stored=stored, reason=why)

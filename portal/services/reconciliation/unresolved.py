@@ -6,7 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import BooleanField, Case, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import (
+    BooleanField,
+    Case,
+    Exists,
+    ExpressionWrapper,
+    F,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    When,
+)
 from django.db.models.functions import Coalesce
 
 from portal import models
@@ -161,6 +173,7 @@ def _read_assignments(
 def _read_state(
     *, account: models.Account, assignments: Sequence[matching.Assignment], now: datetime, steady_since: datetime
 ) -> matching.AccountState:
+    walked = models.Scan.objects.filter(account=account, phase=models.Scan.Phase.CHECK)
     key, allowed_lag = account.key, completeness.choose_grace(account=account, now=now)
     complete = _read_scans(account=account, apart=allowed_lag)
     offsets = (scan.clock_offset for scan in complete if scan.clock_offset is not None)
@@ -173,6 +186,7 @@ def _read_state(
         clock_offset=None if offset is None else timedelta(seconds=offset),
         scans=complete,
         documented_types=frozenset(models.Request.Type.values),
+        walked_tick=walked.aggregate(newest=Max("ended_tick"))["newest"] or 0,
         assignments=assignments,
         has_no_lists=scans.has_no_lists(account=account, now=now),
         has_left_out=completeness.list_left_out(account=account).exists(),

@@ -171,7 +171,7 @@ def _use_workstation(
         if portal_request.status != states.UNKNOWN:
             is_sending = portal_request.status == states.SENDING
             lifecycle.make_unknown(portal_request=portal_request, count_attempt=is_sending)
-        _spare(taken)
+        _spare(taken, named=workstation)
         return []
     accounts.learn_offset(attempt=attempt, started_at=workstation.started_at)
     mirrors = mirror.adopt_response(attempt=attempt, workstation=workstation)
@@ -179,10 +179,9 @@ def _use_workstation(
     return mirrors
 
 
-def _spare(taken: models.Workstation) -> None:
+def _spare(taken: models.Workstation, *, named: agentstation.Workstation) -> None:
     """By its ID another may run by now, which neither an old wish to release it, nor the end that it had, may end."""
-    if taken.is_live and taken.release_requested_at is not None:
-        taken.change(ends_at=None, planned_end_at=None, end_is_idle=False)
+    if taken.is_live and not mirror.has_same_start(stored=taken, entry=named):
         why = _("AgentStation has named its ID to another request, so its release could end the other's workstation.")
         releases.withdraw_release(stored=taken, reason=why)
 
@@ -255,7 +254,7 @@ def _use_late_workstation(
     if portal_request.status in (states.UNKNOWN, states.QUEUED):
         return _use_workstation(attempt, workstation=workstation, taken=taken)
     if taken is not None:
-        _spare(taken)
+        _spare(taken, named=workstation)
         return []
     account = portal_request.account
     stored = mirror.store_response(account=account, workstation=workstation, portal_request=portal_request)

@@ -46,7 +46,8 @@ def find_submission(*, token: models.Token, key: str, body: str, check: Callable
 def owe_outcome(*, token: models.Token, body: str, submission: UUID) -> None:
     """Note that who sent this does not know what became of it."""
     _forget_old()
-    models.Repetition.objects.create(token=token, body=body, submission=submission)
+    # Once, also where a commit that was in doubt is repeated.
+    models.Repetition.objects.get_or_create(token=token, body=body, submission=submission, key="")
 
 
 def _forget_old() -> None:
