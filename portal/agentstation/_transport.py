@@ -14,7 +14,7 @@ import os
 import socket
 import time
 import zlib
-from collections.abc import Buffer, Callable
+from collections.abc import Buffer, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -27,6 +27,7 @@ from urllib3.exceptions import NewConnectionError
 
 LARGEST_BODY = 1024 * 1024
 LARGEST_PAGE = 16 * LARGEST_BODY  # of a list: read, and not kept
+_LONGEST_SILENCE = 300.0  # seconds, in a stream
 
 # All that the libraries raise over a broken or hostile peer; ValueError is http.client's, over a negative chunk size.
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
@@ -74,6 +75,9 @@ class Call:
         if (left := self._ends_at - time.monotonic()) <= 0:
             raise TimeoutError("timed out")
         return left
+
+    def renew(self, seconds: float) -> None:
+        self._ends_at = time.monotonic() + seconds
 
     def for_connecting(self) -> float:
         return min(self._connect_timeout, self.remaining())
@@ -135,6 +139,10 @@ class _BoundSocket:
 
     def settimeout(self, timeout: float | None) -> None:
         """Nothing: urllib3 would set its own timeout before it reads, and only the call's counts."""
+
+    def shutdown(self, how: int) -> None:
+        # Not as TLS does it, which takes its state away from a thread that reads.
+        socket.socket.shutdown(self._sock, how)
 
     def close(self) -> None:
         self._sock.close()
@@ -238,6 +246,34 @@ class _Adapter(HTTPAdapter):
         return pool
 
 
+class Stream:
+    """A body that goes on for as long as the provider wants. `pieces` are read by one thread, as they come.
+
+    They end with the body, where the connection breaks, after five minutes of silence, and with `stop`.
+    """
+
+    def __init__(self, response: requests.Response, call: Call) -> None:
+        self.pieces, self._has_stopped = self._read(), False
+        self._response, self._call = response, call
+
+    def stop(self) -> None:
+        """Have the thread that reads come to the end; any other may say so."""
+        self._has_stopped = True  # for what has come already, or comes all the same
+        with contextlib.suppress(*FAILURES, RuntimeError):  # it is there already
+            self._response.raw.shutdown()
+
+    def close(self) -> None:
+        self.stop()
+        self._response.close()
+
+    def _read(self) -> Iterator[bytes]:
+        with contextlib.suppress(*FAILURES):
+            self._call.renew(_LONGEST_SILENCE)
+            while (piece := self._response.raw.read1(2**16, decode_content=False)) and not self._has_stopped:
+                yield piece
+                self._call.renew(_LONGEST_SILENCE)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Received:
     status: int
@@ -245,32 +281,41 @@ class Received:
     truncated: bool
     retry_after: str | None
     date: str | None
+    stream: Stream | None
 
 
-def exchange(*, request: requests.PreparedRequest, call: Call, largest: int) -> Received:
+def exchange(*, request: requests.PreparedRequest, call: Call, largest: int, may_stream: bool) -> Received:
     """Send the request and read the response up to `largest` bytes, on a connection that is closed afterwards.
 
     Raises TooLateError, or one of FAILURES; what was sent by then, `call` says. No redirect is followed and no `.netrc`
-    is read: both are the work of requests' Session, which is not used.
+    is read: both are the work of requests' Session, which is not used. An event stream, where there may be one, is not
+    read here: it has the connection until it is closed.
     """
     adapter = _Adapter(call=call)
     url = str(request.url)
     # Plain HTTP is for a sandbox beside us; its bearer is not shown to a proxy.
     proxies = get_environ_proxies(url) if url.startswith("https:") else {}
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    stream, body, truncated = None, b"", False
     try:
         response = adapter.send(request, stream=True, timeout=call.remaining(), verify=bundle, proxies=proxies)
-        with contextlib.closing(response):
-            body, truncated = _read_body(response, largest)
+        headers = response.headers
+        # One that is encoded, which nobody asked for, may hide the key.
+        may_stream = may_stream and response.status_code == 200 and "Content-Encoding" not in headers
+        if may_stream and headers.get("Content-Type", "").lower().startswith("text/event-stream"):
+            stream = Stream(response, call)
+        else:
+            with contextlib.closing(response):
+                body, truncated = _read_body(response, largest)
     finally:
         adapter.close()
-    headers = response.headers
     return Received(
         status=response.status_code,
         body=body,
         truncated=truncated,
         retry_after=headers.get("Retry-After"),
         date=headers.get("Date"),
+        stream=stream,
     )
 
 

@@ -13,8 +13,8 @@ from typing import Self
 from urllib.parse import quote, urlencode, urlsplit
 
 import requests
-from requests.auth import AuthBase
 
+from portal.agentstation._bearer import Bearer
 from portal.agentstation._transport import FAILURES, LARGEST_BODY, LARGEST_PAGE, Call, Received, TooLateError, exchange
 from portal.agentstation.contract import find_in_response
 from portal.agentstation.errors import (
@@ -28,20 +28,14 @@ from portal.agentstation.errors import (
 )
 from portal.agentstation.resources import (
     LONGEST_ADDRESS,
-    LONGEST_WORDS,
     Page,
     Released,
     Reply,
     Response,
     Workstation,
     WorkstationTypeDescription,
-    escape_text,
     read_json,
 )
-
-_BLOT = "[API key]"
-# A shorter key is a test's, and would be found by chance in any body.
-_SHORTEST_BLOTTED_KEY = 8
 
 
 class Client:
@@ -60,7 +54,7 @@ class Client:
         Both are in seconds. Raises ValueError, in words that show no key, where a value cannot be used.
         """
         self._base_url = _check_base_url(base_url)
-        self._bearer = _Bearer(_check_header("the API key", api_key.strip()))
+        self._bearer = Bearer(_check_header("the API key", api_key.strip()))
         self._connect_timeout, self._total_timeout = connect_timeout, total_timeout
         self._headers = {
             "Accept": "application/json",
@@ -148,9 +142,12 @@ class Client:
         return _read(response, _read_address)
 
     def pass_on(self, *, method: str, uid: str, path: str, query: str, body: bytes | None) -> Response:
-        """Make a call of a workstation's that is not known here. Raises ValueError where no path can name `uid`."""
-        end = f"?{query}" if query else ""
-        return self._call(method=method, path=f"{_workstation_path(uid)}/{path}{end}", body=body)
+        """Make a call of a workstation's that is not known here. Raises ValueError where no path can name `uid`.
+
+        What a GET is answered may be an event stream, which the caller closes.
+        """
+        path = f"{_workstation_path(uid)}/{path}{f'?{query}' if query else ''}"
+        return self._call(method=method, path=path, body=body, may_stream=method == "GET")
 
     def _call(
         self,
@@ -161,6 +158,7 @@ class Client:
         send_before: float | None = None,
         may_send: Callable[[float], bool] | None = None,
         largest: int = LARGEST_BODY,
+        may_stream: bool = False,
     ) -> Response:
         """The one seam: the complete response where it is a 2xx; every other outcome is an AgentStationError."""
         call = Call(
@@ -171,7 +169,7 @@ class Client:
         )
         request = self._prepare(method=method, path=path, body=body)
         try:
-            received = exchange(request=request, call=call, largest=largest)
+            received = exchange(request=request, call=call, largest=largest, may_stream=may_stream)
         except TooLateError:
             failure: AgentStationError = SendTooLate(
                 f"{method} {path} was not sent: it was too late, or no longer wanted"
@@ -200,6 +198,8 @@ class Client:
         body = self._bearer.blot_json(self._bearer.blot_bytes(received.body))
         document = read_json(body)
         date = _date(received.date)
+        if stream := received.stream:
+            stream.pieces = self._bearer.blot_pieces(stream.pieces)
         texts = document if isinstance(document, dict) else {}
         response = Response(
             status=received.status,
@@ -209,6 +209,7 @@ class Client:
             error=self._bearer.cut_words(texts.get("error")),
             message=self._bearer.cut_words(texts.get("message")),
             date=date,
+            stream=received.stream,
             deviations=find_in_response(status=received.status, document=None if received.truncated else document),
         )
         if 200 <= response.status < 300:
@@ -239,37 +240,6 @@ def _check_header(what: str, text: str) -> str:
     if not text or any(ord(character) > 255 or unicodedata.category(character) == "Cc" for character in text):
         raise ValueError(f"{what} must be text without control characters, all of it in Latin-1, and not empty")
     return text
-
-
-class _Bearer(AuthBase):
-    """The one place that knows the key."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._key}"
-        return request
-
-    def cut_words(self, words: object) -> str:
-        """The beginning of what the provider says, fit to be stored and shown: without the key, even half of it."""
-        text = words if isinstance(words, str) else ""
-        text = text.replace(self._key, _BLOT) if len(self._key) >= _SHORTEST_BLOTTED_KEY else text
-        return escape_text(text[:LONGEST_WORDS])[:LONGEST_WORDS]
-
-    def blot_json(self, body: bytes) -> bytes:
-        """The same, where JSON has the key in another spelling: with escapes, or not in UTF-8."""
-        if len(self._key) < _SHORTEST_BLOTTED_KEY or not (b"\\" in body or b"\0" in body):
-            return body
-        try:
-            written, key = json.dumps(json.loads(body)), json.dumps(self._key)[1:-1]
-        except (ValueError, RecursionError):
-            return body
-        return written.replace(key, _BLOT).encode() if key in written else body
-
-    def blot_bytes(self, body: bytes) -> bytes:
-        key = self._key.encode("latin-1")
-        return body.replace(key, _BLOT.encode()) if len(key) >= _SHORTEST_BLOTTED_KEY else body
 
 
 def _workstation_path(uid: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
 
+from portal.agentstation._transport import Stream
 from portal.agentstation.contract import Deviation, find_deviations
 
 _MOST_COMPARED = 100  # entries of a page, which is as many as are ever asked for
@@ -29,7 +30,7 @@ class Response:
     that there was more. `date` is when the provider says that it answered. `retry_after` is in seconds from then, never
     negative and not capped. Both are None where the header is absent or unreadable. `error` and `message` are the
     strings of these names in a JSON body, cut and escaped, or "". `deviations` are those of a refusal, of what cannot
-    be read, and of the workstation that answers a POST.
+    be read, and of the workstation that answers a POST. `stream` is what comes in the place of a body.
     """
 
     status: int
@@ -39,6 +40,7 @@ class Response:
     error: str = field(repr=False)
     message: str = field(repr=False)
     date: datetime | None = None
+    stream: Stream | None = field(default=None, repr=False, compare=False)
     deviations: tuple[Deviation, ...] = field(default=(), repr=False, compare=False)
 
 

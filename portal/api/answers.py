@@ -1,10 +1,9 @@
 """What `/v1` answers, in the provider's form and words."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-
-from django.http import StreamingHttpResponse
+from typing import NamedTuple
 
 # The provider's own sentences, and ours for what it does not document.
 _SENTENCES = {
@@ -25,16 +24,23 @@ _SENTENCES = {
 AGAIN = {"Retry-After": "5"}  # seconds
 
 
+class Relay(NamedTuple):
+    """A body that the provider writes for as long as it wants. `check` raises Refusal where that is to end, and
+    `stop` ends it."""
+
+    check: Callable[[], object]
+    stop: Callable[[], None]
+
+
 @dataclass(frozen=True)
 class Answer:
-    """`stream`: the body of one that is written while it is sent. `told` hears whether it
-    could be sent."""
+    """`pieces`: the body of one that is written while it is sent; `relay`: where the provider writes it."""
 
     status: int
     body: bytes
     headers: Mapping[str, str]
-    stream: StreamingHttpResponse | None = None
-    told: Callable[[bool], None] | None = None
+    pieces: Iterator[bytes] | None = None
+    relay: Relay | None = None
 
 
 class Refusal(Exception):

@@ -7,7 +7,7 @@ import math
 import re
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from io import BytesIO
@@ -17,13 +17,13 @@ from uuid import UUID
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.db import DatabaseError, connection
-from django.http import StreamingHttpResponse
 
 from portal import models
 from portal.api import calls, operations
-from portal.api.answers import AGAIN, Answer, Refusal, make_answer, make_error, make_problem
+from portal.api.answers import AGAIN, Answer, Refusal, Relay, make_answer, make_error, make_problem
 from portal.api.waiting import Waiter
 from portal.db import describe_failure, is_unable, release_connection
+from portal.services.connections import passing
 from portal.web import middleware
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ _MOST_BODY = 64 * 1024  # bytes
 _ARRIVE_WITHIN = 10.0  # seconds, for a body
 TAKEN_WITHIN = 30.0  # seconds, for a piece of what is answered
 _PAUSE = 1.0  # seconds before the database is tried again
+_LOOK_EVERY = 2.0  # seconds, whether a stream may go on
 _FIXED = {
     "Content-Type": "application/json",
     "Cache-Control": "no-store",
@@ -53,6 +54,7 @@ class Application:
     def __init__(self) -> None:
         self.pool, self.waiter = ThreadPoolExecutor(max_workers=THREADS), Waiter()
         self.aside, self.passing = ThreadPoolExecutor(max_workers=ASIDE), Counter[int]()
+        self.relaying = ThreadPoolExecutor(max_workers=passing.MOST_STREAMS)
         # Of each person so many at most are before the others' in the queue for threads.
         self.own = defaultdict[int | None, asyncio.Semaphore](partial(asyncio.Semaphore, _RUNNING))
         # People by their tokens' digests, and how many calls of each there are.
@@ -73,7 +75,7 @@ class Application:
         send = partial(_send_within, send, scope["method"] != "HEAD")
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         http = ASGIRequest({**scope, "method": method}, body := BytesIO())
-        http_id, leaving, joined = middleware.find_id(http), None, list[int]()
+        http_id, leaving, joined, ends = middleware.find_id(http), None, list[int](), list[calls.End]()
         try:
             path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
             route, uid = operations.find_route(method=scope["method"], path=path)
@@ -89,6 +91,7 @@ class Application:
                 serving=self.submissions,
                 telling=self.telling,
                 join=partial(self._join, _digest(secret), joined),
+                at_end=ends.append,
             )
             # One for the whole call: gunicorn takes the end of such a task for the end of the connection.
             leaving = asyncio.create_task(_watch(receive))
@@ -110,13 +113,11 @@ class Application:
         try:
             await _send_answer(send, answer, http_id)
             is_sent = not is_gone
-            if leaving and answer.stream:
-                await self._send_stream(send, answer.stream, leaving, joined[0])
+            if leaving and answer.pieces:
+                await self._send_pieces(send, answer.pieces, answer.relay, leaving, joined[0])
         finally:
-            if answer.told:
-                await self._run(partial(answer.told, is_sent), who=joined[0], until=math.inf)
-            if answer.stream:
-                answer.stream.close()
+            for end in ends:
+                await self._run(partial(end, is_sent), who=joined[0], until=math.inf)
             with self.lock:
                 self.present -= Counter(joined)
             if leaving:
@@ -167,14 +168,29 @@ class Application:
         end = partial(calls.end, pending, is_gone=is_gone)
         return await self._run(end, who=pending.task.person.pk, until=math.inf)
 
-    async def _send_stream(
-        self, send: Send, stream: StreamingHttpResponse, leaving: asyncio.Task[None], who: int
+    async def _send_pieces(
+        self, send: Send, pieces: Iterator[bytes], relay: Relay | None, leaving: asyncio.Task[None], who: int
     ) -> None:
         """Each piece is written once the one before is sent; for who has left none is."""
-        pieces = iter(stream)
-        while not leaving.done() and (piece := await self._run(partial(next, pieces, None), who=who)) is not None:
+        loop, read = asyncio.get_running_loop(), partial(next, pieces, None)
+        watching = relay and loop.create_task(self._watch_relay(relay, leaving, who))
+        while not leaving.done():
+            piece = await (loop.run_in_executor(self.relaying, read) if watching else self._run(read, who=who))
+            if piece is None:
+                break
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+
+    async def _watch_relay(self, relay: Relay, leaving: asyncio.Task[None], who: int) -> None:
+        """Stop it where it may not go on, nobody hears it, or this process is to end."""
+        try:
+            while not (leaving.done() or self.waiter.has_stopped):
+                await self._run(relay.check, who=who, until=math.inf)
+                await asyncio.wait((leaving,), timeout=_LOOK_EVERY)
+        except Refusal:
+            pass
+        finally:
+            relay.stop()
 
     async def _run[T](self, job: Job[T], *, who: int | None, until: float = 0.0) -> T:
         """Have a thread do it for that person, again and again until then where the database cannot be used."""
@@ -255,9 +271,9 @@ async def _send_within(send: Send, has_body: bool, message: Mapping[str, Any]) -
 
 async def _send_answer(send: Send, answer: Answer, http_id: str) -> None:
     """All of it, or the head where the body is written while it is sent."""
-    length = {} if answer.stream else {"Content-Length": str(len(answer.body))}
+    length = {} if answer.pieces else {"Content-Length": str(len(answer.body))}
     own = {**_FIXED, **length, "X-Request-ID": http_id, **answer.headers}
     headers = [(name.lower().encode(), text.encode("latin-1")) for name, text in own.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    if not answer.stream:
+    if not answer.pieces:
         await send({"type": "http.response.body", "body": answer.body})

@@ -21,11 +21,14 @@ from portal.web import client_address, logs
 _BEARER = {"WWW-Authenticate": "Bearer"}
 
 
+type End = Callable[[bool], None]  # hears whether all was sent
+
+
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """One HTTP request as it came in. `submission` is of what it asks for, where it has no key that names that;
     `serving` has those of all calls of this process whose program listens, `telling` those of which an outcome is being
-    told, by the call that is told it; `join` is told whose it is."""
+    told, by the call that is told it; `join` is told whose it is, and `at_end` what is done when it is over."""
 
     path: str
     query: str
@@ -36,6 +39,7 @@ class Call:
     serving: set[UUID]
     telling: dict[UUID, "Call"]
     join: Callable[[int], None]  # raises Refusal
+    at_end: Callable[[End], None]
     submission: UUID = field(default_factory=uuid4)
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import chain
 from urllib.parse import quote, unquote
 
 from django.conf import settings
@@ -13,13 +14,16 @@ from django.db.models import QuerySet
 
 from portal import models
 from portal.api import outcomes, own, paging, requesting
-from portal.api.answers import AGAIN, Answer, Refusal, make_answer, make_error
+from portal.api.answers import AGAIN, Answer, Refusal, Relay, make_answer, make_error
 from portal.api.calls import Aside, Pending, Result, Route, Task, check_living
 from portal.api.waiting import Goal
 from portal.services.connections import opening, passing
 from portal.services.key import accounts, pace
 from portal.services.mirrors import releases, sanitize
 from portal.web import logs
+
+_STREAM = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+_COMMENT = b":\n\n"  # with which the head leaves at once: gunicorn keeps it for the first piece of a body
 
 
 def find_route(*, method: str, path: str) -> tuple[Route, str]:
@@ -113,15 +117,26 @@ def _ask(task: Task, workstation: models.Workstation) -> Callable[[bool], Answer
     wish = passing.Wish(method=str(call.http.method), path=path, query=call.query, body=call.http.body)
     with _refusing():
         passed = passing.pass_on(person=task.person, workstation=workstation, wish=wish)
+    if passed.stream:
+        call.at_end(lambda _is_sent: passing.end_stream(passed=passed))
     return partial(_finish_passing, task, passed)
 
 
 def _finish_passing(task: Task, passed: passing.Passed, _is_gone: bool) -> Answer:
     passing.record_passed(passed=passed, method=str(task.call.http.method), path=logs.hide_token(task.call.path))
     headers = _wait(passed.retry_after)
+    if stream := passed.stream:
+        relay = Relay(check=partial(_check_living, task), stop=stream.stop)
+        return Answer(200, b"", _STREAM, pieces=chain([_COMMENT], stream.pieces), relay=relay)
     if passed.body is None:
-        return make_error(passed.status, "", headers)
+        return make_error(passed.status, passed.words, headers)
     return Answer(passed.status, passed.body, headers)
+
+
+def _check_living(task: Task) -> None:
+    """The token and the workstation. Raises Refusal."""
+    check_living(task.token)
+    _find_live(task)
 
 
 def _make_route(address: str, scope: models.Token.Scope, act: Callable[[Task], Result | Aside]) -> Route:

@@ -78,7 +78,8 @@ def _answer(task: Task) -> Answer:
     kept = ("Content-Type",) if response.status_code < 400 else ("Allow", "Retry-After")
     headers = {name: response.headers[name] for name in kept if name in response.headers}
     if isinstance(response, StreamingHttpResponse):
-        return Answer(200, b"", headers, stream=response)
+        task.call.at_end(lambda _is_sent: response.close())
+        return Answer(200, b"", headers, pieces=iter(response))
     if response.status_code >= 400:
         raise Refusal(response.status_code, _read_detail(response.content), headers)
     return Answer(200, response.content, headers)

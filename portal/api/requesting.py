@@ -138,7 +138,8 @@ def _finish(wish: Wish, number: int, owed: models.Repetition | None, is_gone: bo
         return answer
     if not _may_tell(wish.task.call, owed):  # another call is told the outcome
         return _request_owed(wish, uuid5(wish.task.call.submission, str(number)))
-    return replace(answer, told=partial(_note_told, wish, owed, is_made))
+    wish.task.call.at_end(partial(_note_told, wish, owed, is_made))
+    return answer
 
 
 def _may_tell(call: Call, owed: models.Repetition) -> bool:

@@ -33,12 +33,12 @@ class Waiter:
         self.waiting: dict[asyncio.Future[None], Goal] = {}
         self._looking: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
-        self._has_stopped = False
+        self.has_stopped = False
         self.thread = ThreadPoolExecutor(max_workers=1)  # what the calls do must not hold it up
 
     async def wait(self, goal: Goal) -> None:
         """Until the goal is reached, or nobody is to wait any more."""
-        if self._has_stopped:
+        if self.has_stopped:
             return
         future = asyncio.get_running_loop().create_future()
         self.waiting[future] = goal
@@ -52,7 +52,7 @@ class Waiter:
             del self.waiting[future]
 
     def stop(self) -> None:
-        self._has_stopped = True
+        self.has_stopped = True
         self._wake(self.waiting.values())
         if self._listening:
             self._listening.cancel()

@@ -3,6 +3,8 @@
 import http.client
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -52,6 +54,21 @@ def test_a_response_that_repeats_the_key_has_it_blotted_out(client_of, fail, ser
     assert type(error) is InvalidKey
     assert error.response
     assert json.loads(error.response.body)["message"] == "Unknown key [API key], [API key]"
+
+
+def test_in_a_stream_too_wherever_that_is_cut_until_it_is_stopped(reach):
+    def speak(connection):
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.send(b"d\r\ndata: sk-live\r\n12\r\n-0123456789abcdef\n\r\n1\r\ns\r\n3\r\nk\n\n\r\n")
+        connection.stopping.wait()
+
+    stream = reach(speak)[1].pass_on(method="GET", uid="a", path="b", query="", body=None).stream
+    assert [next(stream.pieces) for _ in range(4)] == [b"data: ", b"[API key]\n", b"", b"sk\n\n"]
+    with closing(stream), ThreadPoolExecutor() as threads:
+        reading = threads.submit(list, stream.pieces)
+        stream.stop()
+        assert reading.result(30) == [b""]
 
 
 def test_no_half_of_the_key_is_left_where_words_are_cut(client_of, fail, serve):

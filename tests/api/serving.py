@@ -45,6 +45,7 @@ class Server:
         _close_connections(self.application.pool, application.THREADS)
         _close_connections(self.application.aside, application.ASIDE)
         _close_connections(self.application.waiter.thread, 1)
+        self.application.relaying.shutdown()
 
     def stop(self) -> None:
         """As gunicorn's worker does at SIGTERM."""
@@ -98,7 +99,14 @@ class Program:
         self._session.trust_env = False
 
     def call(
-        self, method: str, path: str, headers: dict[str, str] | None = None, *, root: str = "/v1", **options: Any
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str] | None = None,
+        *,
+        root: str = "/v1",
+        stream: bool = False,
+        **options: Any,
     ) -> requests.Response:
         given = {"Authorization": f"Bearer {self.secret}"} if self.secret else {}
         url = f"http://127.0.0.1:{self.server.port}{root}{path}"
@@ -106,7 +114,7 @@ class Program:
         # A connection of its own: several threads may call.
         with requests.Session() as session:
             session.trust_env = False
-            return session.send(sent.prepare(), timeout=PATIENCE, allow_redirects=False)
+            return session.send(sent.prepare(), stream=stream, timeout=PATIENCE, allow_redirects=False)
 
     def post(self, key: str | None = None, **body: object) -> requests.Response:
         headers = {} if key is None else {"Idempotency-Key": key}

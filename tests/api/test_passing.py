@@ -8,8 +8,10 @@ from itertools import product
 import pytest
 
 from portal import models
+from portal.api import application
 from portal.db import clock
 from portal.models.clock import Now
+from portal.services.connections import passing
 from portal.services.lives import idle
 from portal.services.retention import prune
 from tests import factories
@@ -24,8 +26,9 @@ METHODS = ("POST", "GET", "DELETE")
 
 
 @pytest.fixture(autouse=True)
-def _passing(settings) -> None:
+def _passing(settings, monkeypatch) -> None:
     settings.PORTAL_API_PASS_THROUGH = True
+    monkeypatch.setattr(application, "_LOOK_EVERY", 0.05)
 
 
 @pytest.fixture
@@ -244,3 +247,48 @@ def test_rows_of_yesterday_go_but_for_the_newest_of_a_workstation(program, uid, 
     kept = models.Connection.calls.order_by("pk").values_list("workstation__uid", flat=True)
     assert list(kept) == [uid, other]
     assert models.Event.objects.filter(verb="pass-on").count() == 3
+
+
+# --- Streams ---
+
+
+def listen(program, uid):
+    answer = program.call("GET", f"/workstations/{uid}/audio/listen?stream=true", stream=True)
+    return answer, answer.iter_content(None)
+
+
+@pytest.mark.parametrize("end", ["workstation", "token", "process", "provider", "program"])
+def test_a_stream_comes_piece_by_piece_until_the_end_of(program, sandbox, server, uid, alice, end):
+    answer, pieces = listen(program, uid)
+    assert (answer.headers["Content-Type"], next(pieces)) == ("text/event-stream", b":\n\n")
+    for said in (b"data: 1\n\n", b"data: half", b" a word\n\n"):
+        sandbox.say(said)
+        assert next(pieces) == said
+    assert models.Connection.calls.get().ended_at is None
+    match end:
+        case "workstation":
+            models.Workstation.objects.update(ended_at=Now())
+        case "token":
+            models.Token.objects.update(ended_at=Now(), ended_by=alice)
+        case "process":
+            server.stop()
+        case "provider":
+            sandbox.provider.stopping.set()
+        case "program":
+            answer.close()
+    assert end == "program" or not list(pieces)
+    await_row(models.Connection.calls.exclude(ended_at=None))
+    assert models.Event.objects.get(verb="pass-on").detail["status"] == 200
+
+
+def test_streams_have_places_of_their_own(program, make_program, server, uid, bob, monkeypatch):
+    monkeypatch.setattr(passing, "MOST_STREAMS", 3)
+    other = make_program(bob), factories.create_workstation(bob, type="max").uid
+    told = [listen(*one) for one in [(program, uid)] * 3 + [other] * 2]
+    assert [answer.status_code for answer, _ in told] == [200, 200, 503, 200, 503]
+    assert told[2][0].headers["Retry-After"]
+    assert program.call("GET", f"/workstations/{uid}/other").status_code == 200
+    assert server.application.passing.total() == 0
+    server.stop()
+    assert [len(list(pieces)) for _, pieces in told] == [1] * 5
+    await_that(lambda: not passing._streams)

@@ -1,7 +1,8 @@
 """The provider that lies: the sandbox's, with a script and faults before each answer, and control addresses."""
 
+import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
@@ -34,6 +35,7 @@ class Provider(provider.Provider):
         self.gate.set()
         self._generation = "nine"
         self._received = threading.Condition()
+        self._said, self._saying = list[bytes](), threading.Condition()
         super().__init__(store=store, connections=connections, api_key=api_key)
 
     def list_routes(self) -> list[Route]:
@@ -54,12 +56,33 @@ class Provider(provider.Provider):
             for method in ("POST", "GET", "DELETE", "PUT")
         ]
         controls = [make_route(address, act) for address, act in addresses.items()]
-        return [*super().list_routes(), *others, *controls]
+        listen = make_route("GET /v1/workstations/([^/]+)/audio/listen", self.listen, script.OTHER)
+        return [*super().list_routes(), listen, *others, *controls]
 
     def echo(self, task: Task) -> Reply:
         """What came, in an operation that the portal does not know."""
         call = task.call
         return reply_json({"method": call.method, "path": call.path, "query": call.query, "body": call.body.decode()})
+
+    def listen(self, task: Task) -> Reply:
+        """A stream of all that is said; it ends with the provider."""
+        if "stream=true" not in task.call.query:
+            return self.echo(task)
+        return Reply(status=200, content_type="text/event-stream; charset=utf-8", stream=self._hear())
+
+    def _hear(self) -> Iterator[bytes]:
+        for number in itertools.count():
+            with self._saying:
+                while len(self._said) <= number:
+                    if self.stopping.is_set():
+                        return
+                    self._saying.wait(0.1)
+            yield self._said[number]
+
+    def say(self, piece: bytes) -> None:
+        with self._saying:
+            self._said.append(piece)
+            self._saying.notify_all()
 
     def change_types(self, wish: Any) -> None:
         name = wish.get("generation") if isinstance(wish, dict) and len(wish) == 1 else None

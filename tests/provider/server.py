@@ -40,6 +40,9 @@ class Sandbox(server.Sandbox):
     def release(self) -> None:
         self.provider.gate.set()
 
+    def say(self, piece: bytes) -> None:
+        self.provider.say(piece)
+
     def record(self) -> Document:
         return self.provider.store.record()
 
