@@ -9,6 +9,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from typing import Any
@@ -75,7 +76,8 @@ class Application:
         send = partial(_send_within, send, scope["method"] != "HEAD")
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         http = ASGIRequest({**scope, "method": method}, body := BytesIO())
-        http_id, leaving, joined, ends = middleware.find_id(http), None, list[int](), list[calls.End]()
+        http_id, leaving, left = middleware.find_id(http), None, dict[str, int]()
+        joined, ends = list[int](), list[calls.End]()
         try:
             path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
             route, uid = operations.find_route(method=scope["method"], path=path)
@@ -92,6 +94,7 @@ class Application:
                 telling=self.telling,
                 join=partial(self._join, _digest(secret), joined),
                 at_end=ends.append,
+                left=left,
             )
             # One for the whole call: gunicorn takes the end of such a task for the end of the connection.
             leaving = asyncio.create_task(_watch(receive))
@@ -106,6 +109,8 @@ class Application:
             logger.exception("A program's call could not be answered.")
             is_repeatable = scope["method"] == "GET" or "Idempotency-Key" in http.headers
             answer = make_error(503, "", AGAIN) if is_unable(error) and is_repeatable else make_error(500)
+        limit = {f"X-RateLimit-{name}": str(number) for name, number in left.items()}
+        answer = replace(answer, headers={**answer.headers, **limit})
         is_gone = leaving is not None and leaving.done()
         if scope["path"].startswith(operations.own.PREFIX) and answer.status >= 400:
             answer = make_problem(answer)

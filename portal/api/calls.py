@@ -40,6 +40,7 @@ class Call:
     telling: dict[UUID, "Call"]
     join: Callable[[int], None]  # raises Refusal
     at_end: Callable[[End], None]
+    left: dict[str, int]  # of a limit in which it counts
     submission: UUID = field(default_factory=uuid4)
 
 
@@ -128,6 +129,7 @@ def check_living(token: models.Token) -> None:
 def _acting(call: Call, *, token: models.Token | None = None) -> AbstractContextManager[None]:
     """Requests have a limit of their own, which their cancellation must not meet."""
     address, number = client_address.find_address(call.http), token.pk if token else None
+    limits.LEFT.set(call.left)  # this thread's, until its next call
     is_counted = call.http.method == "POST" and call.path.startswith("/v1/")
     return audit.acting_from(address=address, http_request=call.http_id, token=number, is_counted=is_counted)
 

@@ -160,6 +160,13 @@ class Program:
         self._session.close()
 
 
+def read_limit(answer: requests.Response) -> tuple[int, int, int]:
+    """The limit in which the call counted, what is left of it, and the seconds until its window ends."""
+    limit, left, seconds = (int(answer.headers[f"X-RateLimit-{name}"]) for name in ("Limit", "Remaining", "Reset"))
+    assert 0 < seconds <= 60
+    return limit, left, seconds
+
+
 def read_error(answer: requests.Response) -> tuple[int, str]:
     """The status, and the provider's word for it; it has its sentence, too."""
     document = answer.json()

@@ -20,7 +20,7 @@ from portal.services.requests import submissions
 from portal.services.search import exporting
 from portal.web import streams
 from tests import factories
-from tests.api.serving import Program
+from tests.api.serving import Program, read_limit
 from tests.services.reconciling import make_unknown
 from tests.worker.running import await_that
 
@@ -232,12 +232,16 @@ def test_what_nothing_can_be_is_refused_and_gets_into_no_event(program):
     assert not models.Event.objects.filter(verb="export").exists()
 
 
-def test_changes_are_limited(program, sandbox, alice, settings):
+def test_changes_are_limited(make_program, program, sandbox, alice, settings):
     settings.PORTAL_LIMITS = True
     path = f"/workstations/{factories.create_workstation(alice).uid}/end"
-    assert ask(program, path, "POST", json={"lifetime": "1h"}).status_code == 200
+    done = ask(program, path, "POST", json={"lifetime": "1h"})
+    assert (done.status_code, *read_limit(done)[:2]) == (200, 30, 29)
     models.Limit.objects.filter(kind="act").update(count=30)
-    assert ask(program, path, "POST", json={"lifetime": "2h"}).status_code == 429
+    refused = ask(program, path, "POST", json={"lifetime": "2h"})
+    assert (refused.status_code, read_limit(refused)) == (429, (30, 0, int(refused.headers["Retry-After"])))
+    for uncounted in (ask(program, "/key"), ask(make_program(alice, "open"), "/key")):
+        assert "X-RateLimit-Limit" not in uncounted.headers
 
 
 def test_what_is_asked_wrongly_is_a_problem(program):

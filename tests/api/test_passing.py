@@ -15,7 +15,7 @@ from portal.services.connections import passing
 from portal.services.lives import idle
 from portal.services.retention import prune
 from tests import factories
-from tests.api.serving import PATIENCE, read_error
+from tests.api.serving import PATIENCE, read_error, read_limit
 from tests.provider.script import OTHER
 from tests.worker.running import await_row, await_that
 
@@ -170,10 +170,12 @@ def test_nor_do_the_workstation_itself_other_methods_other_letters_and_other_pat
 
 def test_nobody_passes_too_many(program, uid, alice, settings):
     settings.PORTAL_LIMITS = True
-    models.Limit.objects.create(kind="passing", who=str(alice.pk), count=60)
+    models.Limit.objects.create(kind="passing", who=str(alice.pk), count=58)
+    assert read_limit(program.call("GET", f"/workstations/{uid}/other"))[:2] == (60, 1)
+    models.Limit.objects.filter(kind="passing").update(count=60)
     answer = program.call("GET", f"/workstations/{uid}/other")
     assert read_error(answer) == (429, "Too Many Requests")
-    assert 0 < int(answer.headers["Retry-After"]) <= 60
+    assert read_limit(answer) == (60, 0, int(answer.headers["Retry-After"]))
 
 
 @pytest.mark.parametrize("pace", [2, 5])  # the workstation's own call is the first; a third of all are passed on

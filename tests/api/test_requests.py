@@ -7,7 +7,7 @@ import pytest
 from portal import models
 from portal.agentstation.client import Client
 from tests import factories
-from tests.api.serving import read_error
+from tests.api.serving import read_error, read_limit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -108,10 +108,12 @@ def test_the_limits_hold(program, settings, alice):
 
 def test_nobody_asks_too_often(program, settings, alice):
     settings.PORTAL_LIMITS = True
-    models.Limit.objects.create(kind="submission", who=str(alice.pk), count=60)
+    models.Limit.objects.create(kind="submission", who=str(alice.pk), count=58)
+    assert read_limit(program.post_and_send())[:2] == (60, 1)
+    models.Limit.objects.filter(kind="submission").update(count=60)
     answer = program.post()
     assert read_error(answer) == (429, "Too Many Requests")
-    assert 0 < int(answer.headers["Retry-After"]) <= 60
+    assert read_limit(answer) == (60, 0, int(answer.headers["Retry-After"]))
     assert models.Event.objects.filter(verb="refused").exists()
 
 

@@ -1,6 +1,7 @@
 """Limits for what costs others: how often one person may do something, counted in the database for all machines."""
 
 import math
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -31,7 +32,10 @@ PASSING = Kind("passing", 60, gettext_lazy("You can have 60 calls a minute passe
 ACT = Kind("act", 30, gettext_lazy("You can make 30 changes a minute."))  # an HTTP request that writes an event
 SIGN_IN = Kind("sign-in", 30, gettext_lazy("You can sign in 30 times a minute."))  # and a new password
 CODE = Kind("code", 10, gettext_lazy("You can type 10 codes a minute."))
-REFUSAL = Kind("refusal", 10)
+REFUSAL = Kind("refusal", 10)  # of events, and nobody's to know
+
+# A dictionary for who wants to know: the limit counted in last, what is left of it, and seconds until its window ends.
+LEFT: ContextVar[dict[str, int]] = ContextVar("left")
 
 
 class Limited(Exception):
@@ -57,6 +61,14 @@ def count_one(*, kind: Kind, person: models.User) -> None:
     ):
         row = rows.first()
         if row and row.count >= kind.most:
-            seconds = math.ceil((row.at + WINDOW - clock.read_clock()).total_seconds())
-            raise Limited(kind=kind, person=person, rows=rows, seconds=max(1, seconds))
+            raise Limited(kind=kind, person=person, rows=rows, seconds=_note_left(kind, row))
         models.Limit.objects.bulk_create([models.Limit(kind=kind.name, who=str(person.pk))], ignore_conflicts=True)
+    if kind is not REFUSAL and LEFT.get(None) is not None:
+        _note_left(kind, rows.get())
+
+
+def _note_left(kind: Kind, row: models.Limit) -> int:
+    """For who wants to know. Returns the seconds."""
+    seconds = max(1, math.ceil((row.at + WINDOW - clock.read_clock()).total_seconds()))
+    LEFT.get({}).update(Limit=kind.most, Remaining=kind.most - row.count, Reset=seconds)
+    return seconds
