@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import NamedTuple
 
 # The provider's own sentences, and ours for what it does not document.
@@ -63,7 +64,8 @@ def make_error(status: int, words: str = "", headers: Mapping[str, str] | None =
 
 
 def make_problem(error: Answer) -> Answer:
-    """The same by RFC 9457, as `/api/` answers."""
-    title, _, detail = json.loads(error.body)["message"].partition(" - ")
+    """The same by RFC 9457, as `/api/` answers, which takes tokens and knows of no other key."""
+    detail = json.loads(error.body)["message"].partition(" - ")[2].replace("API key", "token")
+    title = HTTPStatus(error.status).phrase
     body = json.dumps({"title": title, "status": error.status, "detail": detail}).encode()
     return replace(error, body=body, headers={**error.headers, "Content-Type": "application/problem+json"})

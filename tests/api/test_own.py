@@ -63,7 +63,8 @@ def test_a_token_needs_the_scope_and_nothing_else(make_program, alice, method, p
     assert read_problem(ask(make_program(alice, *others), path, method)) == (403, "Forbidden")
     body = {"json": {"lifetime": "2h"}} if method == "POST" else {}
     assert ask(make_program(alice, needed), path, method, **body).status_code in (200, 404)
-    assert read_problem(ask(make_program(secret="wsp_x"), path, method)) == (401, "Unauthorized")
+    wrong = ask(make_program(secret="wsp_x"), path, method)
+    assert (read_problem(wrong), wrong.json()["detail"]) == ((401, "Unauthorized"), "missing or invalid token.")
 
 
 def test_a_request_comes_with_its_reason_and_its_timeline(make_program, sandbox, alice, bob):
@@ -104,7 +105,7 @@ def test_one_that_waits_has_a_place_in_the_queue_and_its_requester_can_cancel_it
     for other in (bob, olga):
         assert read_problem(ask(make_program(other), f"/requests/{waiting.pk}/cancel", "POST")) == (404, "Not Found")
     assert read(program, f"/requests/{waiting.pk}/cancel", "POST")["status"] == "CANCELLED"
-    assert ask(program, f"/requests/{waiting.pk}/cancel", "POST").status_code == 409
+    assert read_problem(ask(program, f"/requests/{waiting.pk}/cancel", "POST")) == (409, "Conflict")
     assert models.Event.objects.get(verb="cancel").actor_name == "alice"
 
 
@@ -159,7 +160,7 @@ def test_usage_is_one_s_own_or_everybody_s_for_who_may_see_it(make_program, sand
 def test_events_are_for_who_may_see_the_audit_log(make_program, sandbox, alice, anna):
     done = factories.submit_and_send(alice)
     program = make_program(alice)
-    assert read_problem(ask(program, f"/events?number={done.pk}"))[0] == 403
+    assert read_problem(ask(program, f"/events?number={done.pk}")) == (403, "Forbidden")
     alice.user_permissions.add(Permission.objects.get(codename="view_event"))
     assert read_problem(ask(program, "/events"))[0] == 403, "one of its two permissions is not enough"
     auditor = make_program(anna, "read")
