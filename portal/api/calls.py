@@ -78,12 +78,14 @@ type Result = Answer | Pending
 class Route(NamedTuple):
     method: str
     pattern: re.Pattern[str]
-    scope: models.Token.Scope
+    scope: models.Token.Scope | None  # None: for who has no token, too
     act: Callable[[Task], Result | Aside]
 
 
 def begin(call: Call, *, route: Route, uid: str) -> Result | Aside:
     """Do what the call asks for. Raises Refusal."""
+    if route.scope is None:
+        return route.act(Task(call=call, token=models.Token(person=models.User()), uid=uid))
     with _acting(call):
         address = client_address.find_address(call.http)
         token = tokens.find_token(text=call.secret, address=address) if call.secret else None

@@ -29,7 +29,7 @@ _COMMENT = b":\n\n"  # with which the head leaves at once: gunicorn keeps it for
 def find_route(*, method: str, path: str) -> tuple[Route, str]:
     """The operation, and the UID in its path. Raises Refusal."""
     if path.startswith(own.PREFIX):
-        return own.find_route(method=method), ""
+        return own.find_route(method=method, path=path), ""
     routes = (*_ROUTES, *_OTHERS) if settings.PORTAL_API_PASS_THROUGH else _ROUTES
     matches = [(route, match) for route in routes if (match := route.pattern.fullmatch(path))]
     for route, match in matches:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, timedelta
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Any, cast
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
@@ -34,6 +36,7 @@ from portal.web.streams import limit_streams
 
 PREFIX = "/api/"
 _MOST_DAYS = 366
+_PROBLEMS = (400, 401, 403, 404, 405, 408, 409, 413, 422, 429, 500, 503)
 
 _Word = Annotated[str, Field(pattern="^[0-9A-Za-z_-]{0,32}$")]  # the audit log has it
 _Number = Annotated[int, Field(ge=0, le=models.MAX_ID)]
@@ -52,7 +55,7 @@ api = NinjaAPI(
     docs_url=None,
     openapi_url=None,
     auth=Bearer(),
-    openapi_extra={"info": {"description": "What AgentStation's own API, below /v1, has not."}},
+    description="What AgentStation's own API, below /v1, has not.",
 )
 
 
@@ -61,9 +64,10 @@ class _Asked(HttpRequest):
     token: models.Token
 
 
-def find_route(*, method: str) -> Route:
+def find_route(*, method: str, path: str) -> Route:
     scope = models.Token.Scope.READ if method in ("GET", "HEAD") else models.Token.Scope.REQUEST
-    return Route(method=method, pattern=re.compile(PREFIX), scope=scope, act=_answer)
+    needed = None if path == "/api/openapi.json" else scope
+    return Route(method=method, pattern=re.compile(PREFIX), scope=needed, act=_answer)
 
 
 def _answer(task: Task) -> Answer:
@@ -95,9 +99,19 @@ def _read_detail(body: bytes) -> str:
     return "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in detail)
 
 
-@api.get("/openapi.json", include_in_schema=False)
+@api.get("/openapi.json", include_in_schema=False, auth=None)
 def describe(request: _Asked) -> dict[str, Any]:
-    return dict(api.get_openapi_schema(path_prefix=PREFIX))
+    """Each operation has all problems; one that only reads is never refused by 409."""
+    document = dict(api.get_openapi_schema(path_prefix=PREFIX))
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    document["components"]["schemas"]["Problem"] = schemas.Problem.model_json_schema()
+    document["servers"] = [{"url": settings.PORTAL_URL or "/"}]
+    problems = {one: {"description": HTTPStatus(one).phrase, "content": content} for one in _PROBLEMS}
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            operation["operationId"] = operation["operationId"].removeprefix("portal_api_own_")
+            operation["responses"] |= problems
+    return document
 
 
 def _list_visible(request: _Asked) -> QuerySet[models.Request]:

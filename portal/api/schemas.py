@@ -12,6 +12,14 @@ from portal.api import outcomes
 Text = Annotated[str, BeforeValidator(str)]  # also of a text that waits for its reader's language
 
 
+class Problem(Schema):
+    """Why a call was refused, by RFC 9457."""
+
+    title: str
+    status: int
+    detail: str
+
+
 class FailureOut(Schema):
     """Why a request failed, and whose turn it is."""
 

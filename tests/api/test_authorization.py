@@ -69,7 +69,7 @@ def test_every_role_gets_what_the_table_says(make_program, hasty, settings, alic
     assert "".join(got) == ROWS[address]
 
 
-@pytest.mark.parametrize("address", ROWS)
+@pytest.mark.parametrize("address", sorted(ROWS.keys() - {"GET /api/openapi.json"}))  # which is everybody's
 def test_without_a_role_nobody_gets_anything(program, settings, alice, address):
     settings.PORTAL_API_PASS_THROUGH = True
     uid = factories.create_workstation(alice, type="max").uid

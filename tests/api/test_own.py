@@ -26,7 +26,6 @@ from tests.worker.running import await_that
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ADDRESSES = {
-    ("GET", "/openapi.json"): "read",
     ("GET", "/requests"): "read",
     ("GET", "/requests/1"): "read",
     ("GET", "/key"): "read",
@@ -252,12 +251,23 @@ def test_what_is_asked_wrongly_is_a_problem(program):
     assert (read_problem(wrong)[0], wrong.headers["Allow"]) == (405, "GET")
 
 
-def test_it_is_described_by_openapi(make_program, alice):
-    document = read(make_program(alice), "/openapi.json")
+def test_it_is_described_by_openapi_for_everybody(make_program, settings):
+    nobody, settings.PORTAL_URL = make_program(), ""
+    document = read(nobody, "/openapi.json")
     validate(document)
     assert document["openapi"].startswith("3.1.")
-    assert len(document["paths"]) == len(ADDRESSES)  # of these one describes, and is not described; /events is not here
+    assert len(document["paths"]) == len(ADDRESSES) + 1  # /events is not here
     assert all(path.startswith("/api/") for path in document["paths"])
+    operations = {one["operationId"]: one for path in document["paths"].values() for one in path.values()}
+    assert {"list_requests", "read_request"} < operations.keys()
+    for operation in operations.values():
+        described = operation["responses"]
+        assert " ".join(described) == "200 400 401 403 404 405 408 409 413 422 429 500 503"
+        assert "application/problem+json" in described["503"]["content"]
+    assert document["servers"] == [{"url": "/"}]
+    settings.PORTAL_URL = "https://portal.example"
+    assert read(nobody, "/openapi.json")["servers"] == [{"url": "https://portal.example"}]
+    assert read_problem(ask(nobody, "/openapi.json", "POST"))[0] == 405
 
 
 def test_an_unknown_outcome_says_what_a_person_is_asked(make_program, sandbox, alice):
