@@ -3,10 +3,10 @@
 import errno
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date, timedelta
-from functools import partial
+from functools import partial, wraps
 from http import HTTPStatus
 from typing import Annotated, Any, cast
 
@@ -18,7 +18,7 @@ from django.urls import path, resolve
 from ninja import NinjaAPI
 from ninja.errors import HttpError
 from ninja.security import HttpBearer
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from portal import models
 from portal.api import schemas
@@ -39,6 +39,7 @@ _MOST_DAYS = 366
 _PROBLEMS = (400, 401, 403, 404, 405, 408, 409, 413, 422, 429, 500, 503)
 
 _Word = Annotated[str, Field(pattern="^[0-9A-Za-z_-]{0,32}$")]  # the audit log has it
+_Status = Annotated[models.Request.Status | None, BeforeValidator(str.upper)]
 _Number = Annotated[int, Field(ge=0, le=models.MAX_ID)]
 _Limit = Annotated[int, Field(ge=1, le=100)]
 _Day = Annotated[date, Field(ge=date(1970, 1, 1), le=date(2199, 12, 31))]
@@ -62,6 +63,21 @@ api = NinjaAPI(
 class _Asked(HttpRequest):
     user: models.User
     token: models.Token
+
+
+def _refuse_unknown[R](view: Callable[..., R]) -> Callable[..., R]:
+    """A misspelled filter must not look as if everything had passed it."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, **values: Any) -> R:
+        if unknown := ", ".join(sorted(request.GET.keys() - values)):
+            raise HttpError(422, f"{unknown}: not one of the parameters here ({', '.join(values) or 'none'}).")
+        return view(request, **values)
+
+    return checked
+
+
+api.add_decorator(_refuse_unknown)
 
 
 def find_route(*, method: str, path: str) -> Route:
@@ -125,7 +141,7 @@ def _find_numbers(person: models.User, lookups: dict[str, Any], part: finding.Sl
 
 @api.get("/requests", response=schemas.RequestsOut)
 def list_requests(
-    request: _Asked, status: _Word = "", type: _Word = "", before: _Number = models.MAX_ID, limit: _Limit = 50
+    request: _Asked, status: _Status = None, type: _Word = "", before: _Number = models.MAX_ID, limit: _Limit = 50
 ) -> dict[str, Any]:
     lookups = _read_filters(status=status, type=type)
     part = finding.Slice(below=before, limit=limit)
@@ -134,7 +150,7 @@ def list_requests(
     return {"data": rows, "before": numbers[-1] if len(numbers) == limit else None}
 
 
-def _read_filters(**asked: str) -> dict[str, str]:
+def _read_filters(**asked: str | None) -> dict[str, str]:
     return {name: value for name, value in asked.items() if value}
 
 
@@ -224,7 +240,7 @@ def list_events(
 
 @api.get("/exports/requests.{form}")
 @limit_streams
-def export_requests(request: _Asked, form: str, status: _Word = "", type: _Word = "") -> StreamingHttpResponse:
+def export_requests(request: _Asked, form: str, status: _Status = None, type: _Word = "") -> StreamingHttpResponse:
     """All that one may see, as csv or jsonl, with the columns of docs/export.md; that is recorded."""
     if form not in exporting.CONTENT_TYPES:
         raise Http404

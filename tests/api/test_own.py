@@ -90,11 +90,24 @@ def test_requests_are_listed_by_pages_and_filters(make_program, sandbox, alice, 
     assert ([one["number"] for one in second["data"]], second["before"]) == ([own[0].pk], None)
     submissions.cancel_request(actor=alice, portal_request=own[0])
     assert [one["number"] for one in read(program, "/requests?status=CANCELLED")["data"]] == [own[0].pk]
+    assert len(read(program, "/requests?status=queued")["data"]) == 2
     assert read(program, "/requests?type=golang")["data"] == []
     assert len(read(make_program(anna, "read"), "/requests")["data"]) == 4
     assert others.pk not in [one["number"] for one in read(program, "/requests")["data"]]
     for wrong in ("limit=0", "limit=101", "limit=x", "before=x"):
         assert read_problem(ask(program, f"/requests?{wrong}"))[0] == 422
+
+
+def test_a_wrong_filter_is_named_with_what_is_allowed(program):
+    for query, words in {
+        "/requests?status=NOPE": "status: Input should be 'QUEUED', 'SENDING', 'SUCCEEDED', 'FAILED', 'UNKNOWN' or",
+        "/exports/requests.csv?status=": "status: Input should be 'QUEUED'",
+        "/requests?states=FAILED&a=1": "a, states: not one of the parameters here (status, type, before, limit).",
+        "/key?x=": "x: not one of the parameters here (none).",
+    }.items():
+        answer = ask(program, query)
+        assert read_problem(answer) == (422, "Unprocessable Content")
+        assert answer.json()["detail"].startswith(words)
 
 
 def test_one_that_waits_has_a_place_in_the_queue_and_its_requester_can_cancel_it(make_program, alice, bob, olga):
