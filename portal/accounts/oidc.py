@@ -5,6 +5,7 @@ import re
 import secrets
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -34,7 +35,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal import environment, models
 from portal.accounts import identities
-from portal.services.people import sessions
+from portal.services.people import issuers, sessions
 from portal.views import cookies, people
 from portal.views.http import SignedInRequest, make_address, read_target
 
@@ -47,9 +48,10 @@ _LEEWAY = 60  # seconds by which clocks may differ
 _SUBJECT = re.compile("[ -~]{1,191}")
 _LONGEST_CAUSE = 300  # characters
 _STATE_LASTS = 600  # seconds; a session of nobody's ends then
-# Threads of a web process that may wait for issuers: others have their pages meanwhile. Strangers keep out nobody whose
-# browser somebody has signed in with.
-_STRANGERS, _FRIENDS = (threading.BoundedSemaphore(4) for _place in range(2))
+# Threads of a web process that may wait for issuers: others have their pages meanwhile. Strangers' are for each issuer:
+# one that hangs keeps nobody from another. Nor do strangers keep out anybody whose browser somebody has signed in with:
+# those have places together, under no name.
+_PLACES = defaultdict[str, threading.BoundedSemaphore](lambda: threading.BoundedSemaphore(4))
 
 
 _AWAY = gettext_lazy(
@@ -80,6 +82,7 @@ class IssuerAdapter(DefaultSocialAccountAdapter):
         """One that follows no redirect: it may lead to plain http, or on for ever."""
         session = super().get_requests_session()
         session.max_redirects = 0
+        issuers.bound_session(session=session)
         return session
 
 
@@ -168,9 +171,9 @@ def is_safe(document: Claims, *, address: str) -> bool:
 
 
 @contextmanager
-def _asking(request: HttpRequest) -> Iterator[None]:
+def _asking(request: HttpRequest, name: str) -> Iterator[None]:
     """Raises IssuerAway for all that may go wrong while the issuer is asked."""
-    places = _FRIENDS if cookies.is_known(request) else _STRANGERS
+    places = _PLACES["" if cookies.is_known(request) else name]
     if not places.acquire(blocking=False):
         raise IssuerAway
     try:
@@ -199,7 +202,7 @@ def start(request: HttpRequest, provider_id: str) -> HttpResponse:
         if "again" in request.POST:
             asked = {"prompt": "login"}
     try:
-        with _asking(request):
+        with _asking(request, provider_id):
             response = provider.redirect(
                 request,
                 process="login",
@@ -225,7 +228,7 @@ def finish(request: HttpRequest, provider_id: str) -> HttpResponse:
     provider = get_adapter().get_provider(request, provider_id)
     try:
         state = provider.unstash_redirect_state(request, request.GET.get("state", ""))
-        with _asking(request):
+        with _asking(request, provider_id):
             claims = provider.get_oauth2_adapter(request).read_claims(code=request.GET["code"], state=state)
         if state["person"]:
             return _prove(request, provider, claims, state)
@@ -276,7 +279,7 @@ def find_end(request: HttpRequest, *, name: str) -> str:
     """The address where the issuer signs somebody out; empty where it offers none, or does not answer."""
     provider = get_adapter().get_provider(request, name)
     try:
-        with _asking(request):
+        with _asking(request, name):
             end = provider.get_oauth2_adapter(request).openid_config.get("end_session_endpoint")
     except IssuerAway:
         return ""

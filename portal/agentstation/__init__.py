@@ -4,7 +4,7 @@ Knows nothing of Django or of the portal; no name of the HTTP library leaves thi
 """
 
 from portal.agentstation import errors
-from portal.agentstation._transport import Stream, boottime
+from portal.agentstation._transport import Stream, boottime, bound
 from portal.agentstation.client import Client
 from portal.agentstation.contract import Deviation
 from portal.agentstation.errors import AgentStationError, PageTooLarge, RateLimited, SendTooLate

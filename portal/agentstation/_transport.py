@@ -284,6 +284,28 @@ class Received:
     stream: Stream | None
 
 
+def bound(*, session: requests.Session, total_timeout: float) -> None:
+    """Give a session that makes one exchange, with whomever, these seconds in all, and LARGEST_BODY for the answer.
+
+    That counts what is decompressed. Beyond either, the session raises an OSError, as requests' own are.
+    """
+    adapter = _Adapter(call=Call(connect_timeout=total_timeout, total_timeout=total_timeout, send_before=None))
+
+    def read(response: requests.Response, **_kwargs: object) -> None:
+        try:
+            with contextlib.closing(response.raw) as raw:
+                body = raw.read(LARGEST_BODY + 1, decode_content=True)
+        except FAILURES as error:
+            raise requests.ConnectionError(error) from error
+        if len(body) > LARGEST_BODY:
+            raise requests.ConnectionError("the answer is too long")
+        response.raw = io.BytesIO(body)
+
+    session.hooks["response"] = [read]
+    for scheme in _POOLS:
+        session.mount(f"{scheme}://", adapter)
+
+
 def exchange(*, request: requests.PreparedRequest, call: Call, largest: int, may_stream: bool) -> Received:
     """Send the request and read the response up to `largest` bytes, on a connection that is closed afterwards.
 

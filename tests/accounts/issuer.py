@@ -1,12 +1,13 @@
 """An issuer of OpenID Connect that can be told to lie. That which does not lie runs in the end-to-end tests."""
 
 import base64
+import gzip
 import hashlib
 import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
@@ -47,6 +48,7 @@ class Issuer:
         self.keys = dict(KEYS)
         self.asked: list[str] = []  # paths
         self.moved: dict[str, str] = {}  # paths, and where they lead
+        self.faults: dict[str, str] = {}  # paths, and what is wrong with an answer there that is right otherwise
         self.status = 200
         self.arrived = threading.Semaphore(0)  # released once for each call
         self.hold = threading.Event()  # set: it answers
@@ -56,7 +58,7 @@ class Issuer:
     def settings(self, **values: Any) -> dict[str, environment.Issuer]:
         given: dict[str, Any] = {"groups_claim": "groups", "roles": {}, "can_sign_up": False, "domains": frozenset()}
         given |= {"name": "acme", "url": self.url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, **values}
-        return {"acme": environment.Issuer(**given)}
+        return {given["name"]: environment.Issuer(**given)}
 
     def authorize(self, address: str) -> dict[str, str]:
         """Where somebody has signed in: what the browser brings back."""
@@ -121,15 +123,27 @@ def running() -> Iterator[Issuer]:
         def _answer(self, form: dict[str, str]) -> None:
             answer = issuer.answer(self.path, form, self.headers.get("Authorization", ""))
             body = json.dumps(answer or {"error": "invalid_request"}).encode()
+            fault = issuer.faults.get(self.path)
             if moved := issuer.moved.get(self.path):
                 self.send_response(307)
                 self.send_header("Location", moved)
             else:
                 self.send_response(issuer.status if answer else 400)
             self.send_header("Content-Type", "application/json")
+            if fault == "long":
+                self.send_header("Content-Encoding", "gzip")
+                body = gzip.compress(body + b" " * 2**20)
             self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            with suppress(OSError):
+                self._write(b"X: x\r\n", fault == "slow head")
+                self.end_headers()
+                self._write(body, fault == "slow body")
+
+        def _write(self, text: bytes, is_slow: bool) -> None:
+            self.flush_headers()
+            for part in (text[:1], text[1:2], text[2:]):
+                self.wfile.write(part)
+                threading.Event().wait(is_slow)
 
         def log_message(self, *args: Any) -> None:
             pass

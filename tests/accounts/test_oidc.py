@@ -21,6 +21,7 @@ from django.urls import reverse
 
 from portal import models
 from portal.accounts import oidc
+from portal.services.people import issuers
 from tests import factories
 from tests.accounts import issuer as doubles
 from tests.browser import Browser, read
@@ -59,6 +60,14 @@ def leave(browser: Browser, **values: str) -> str:
 def go(browser: Browser, acme: doubles.Issuer, **values: str):
     """Sign in there, and come back."""
     return browser.get(BACK, acme.authorize(leave(browser, **values)))
+
+
+def check_away(browser: Browser, acme: doubles.Issuer) -> None:
+    response = browser.post(START)
+    if response.status_code == 200:
+        response = go(browser, acme)
+    assert response.status_code == 503
+    assert not is_signed_in(browser)
 
 
 def is_signed_in(browser: Browser) -> bool:
@@ -292,7 +301,6 @@ def test_an_issuer_that_is_away_is_said_and_why_is_in_the_log(client, acme, clar
 
 @pytest.mark.django_db(transaction=True)
 def test_an_issuer_that_hangs_holds_up_few_and_strangers_nobody_else(acme, alice, settings):
-    settings.SOCIALACCOUNT_REQUESTS_TIMEOUT = 30
     known = Browser()
     known.post(reverse("account_login"), {"username": "alice", "password": factories.PASSWORD})
     known.post(reverse("logout"))
@@ -302,10 +310,12 @@ def test_an_issuer_that_hangs_holds_up_few_and_strangers_nobody_else(acme, alice
         with closing(connection):
             return browser.post(START).status_code
 
-    with ThreadPoolExecutor(5) as threads:
+    with doubles.running() as other, ThreadPoolExecutor(5) as threads:
+        settings.PORTAL_OIDC |= other.settings(name="other")
         hanging = [threads.submit(press, Browser()) for _ in range(4)]
         assert all(acme.arrived.acquire(timeout=10) for _ in range(4))
         assert Browser().post(START).status_code == 503
+        assert Browser().post(reverse("openid_connect_login", args=["other"])).status_code == 200
         hanging.append(threads.submit(press, known))
         assert acme.arrived.acquire(timeout=10)
         acme.hold.set()
@@ -324,20 +334,24 @@ def test_an_issuer_that_hangs_holds_up_few_and_strangers_nobody_else(acme, alice
 )
 def test_what_it_publishes_is_looked_at(client, acme, clara, published):
     acme.published |= published
-    response = client.post(START)
-    if response.status_code == 200:
-        response = go(client, acme)
-    assert response.status_code == 503
-    assert not is_signed_in(client)
+    check_away(client, acme)
 
 
-@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys", "/token", "/userinfo"])
+PATHS = ("/.well-known/openid-configuration", "/keys", "/token", "/userinfo")
+
+
+@pytest.mark.parametrize("fault", ["long", "slow head", "slow body"])
+@pytest.mark.parametrize("path", PATHS)
+def test_an_answer_of_more_than_a_mebibyte_or_too_many_seconds_is_none(client, acme, clara, path, fault, monkeypatch):
+    monkeypatch.setattr(issuers, "_LONGEST", 1)
+    acme.faults[path] = fault
+    check_away(client, acme)
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_it_leads_the_portal_nowhere_else(client, acme, clara, path):
     acme.moved[path] = f"{acme.url}{path}?elsewhere"
-    response = client.post(START)
-    if response.status_code == 200:
-        response = go(client, acme)
-    assert response.status_code == 503
+    check_away(client, acme)
     assert f"{path}?elsewhere" not in acme.asked
 
 
