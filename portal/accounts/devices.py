@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
+from portal.accounts.forms import ScopesForm
 from portal.accounts.tokens import make_base_url
 from portal.services.people import sessions, throttle
 from portal.services.runtime import limits
@@ -63,9 +64,11 @@ class GiveToken(TokenView):
     def _create_token_response(self, request: HttpRequest, *, user: Any = None, data: Any = None) -> HttpResponse:
         if user is None or user.is_service:
             raise device_codes.AccessDenied
-        scopes, lifetime = tokens.list_scopes(person=user), timedelta(days=_DAYS)
+        scopes = [scope for scope in tokens.list_scopes(person=user) if scope in data["scopes"]]
         throttle.forget_failures(subjects=_list_subjects(request))
-        text = tokens.create_token(person=user, by=user, name=data["name"], scopes=scopes, lifetime=lifetime)
+        text = tokens.create_token(
+            person=user, by=user, name=data["name"], scopes=scopes, lifetime=timedelta(days=_DAYS)
+        )
         return JsonResponse({"access_token": text, "token_type": "Bearer", "base_url": make_base_url(request)})
 
 
@@ -108,9 +111,11 @@ def approve(request: SignedInRequest) -> HttpResponse:
         _lock()
     form, answer = CodeForm(request.POST or None), request.POST.get("answer")
     asked = _read(form.device_code) if form.is_valid() else None
-    if not asked or answer not in ("approve", "deny"):
-        shown = {"form": form, "asked": asked, "scopes": tokens.list_scopes(person=request.user), "days": _DAYS}
-        return render(request, "accounts/device.html", shown)
+    scopes = tokens.list_scopes(person=request.user)
+    may = ScopesForm(request.POST if answer == "approve" else None, scopes=scopes, initial={"scopes": scopes})
+    if not asked or not (may.is_valid() or answer == "deny"):
+        return render(request, "accounts/device.html", {"form": may if asked else form, "asked": asked, "days": _DAYS})
+    device_codes.update_device_state(form.device_code, asked | {"scopes": request.POST.getlist("scopes")})
     device_codes.confirm_or_deny_device_code(request.user, form.device_code, confirm=answer == "approve")
     approved, denied = _("Approved: “%(name)s” gets its token."), _("Denied: “%(name)s” gets no token.")
     messages.success(request, (approved if answer == "approve" else denied) % asked)

@@ -197,18 +197,26 @@ class NewPasswordForm(auth_forms.SetPasswordMixin, forms.Form):  # type: ignore[
         return cleaned
 
 
-class TokenForm(forms.Form):
-    name = WholeText(
-        label=_("Name"),
-        max_length=60,
-        help_text=_("What uses it, such as the name of a program."),
-        error_messages={"required": _("Type a name.")},
-    )
+class ScopesForm(forms.Form):
     scopes = forms.MultipleChoiceField(
         label=_("It may"),
         help_text=_("Never more than its owner may."),
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": _("Choose what it may do."), "invalid_choice": NOT_IN_LIST},
+    )
+
+    def __init__(self, *args: Any, scopes: Sequence[models.Token.Scope], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["scopes"].choices = [(scope.value, scope.label) for scope in scopes]  # type: ignore[attr-defined]
+
+
+class TokenForm(ScopesForm):
+    field_order = ("name",)
+    name = WholeText(
+        label=_("Name"),
+        max_length=60,
+        help_text=_("What uses it, such as the name of a program."),
+        error_messages={"required": _("Type a name.")},
     )
     days = forms.IntegerField(
         label=_("Ends after (days)"),
@@ -226,10 +234,6 @@ class TokenForm(forms.Form):
         help_text=_("Addresses and networks, such as 10.0.0.2, 10.1.0.0/16. Empty: it works from anywhere."),
         error_messages=LENGTHS,
     )
-
-    def __init__(self, *args: Any, scopes: Sequence[models.Token.Scope], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["scopes"].choices = [(scope.value, scope.label) for scope in scopes]  # type: ignore[attr-defined]
 
     def clean_addresses(self) -> str:
         try:

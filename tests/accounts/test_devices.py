@@ -21,7 +21,7 @@ from portal import models
 from portal.models.event import Verb
 from portal.services.tokens import tokens
 from tests import factories
-from tests.browser import Browser, read
+from tests.browser import Browser, forget_password, read
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -54,8 +54,9 @@ def program(db) -> Program:
     return Program()
 
 
-def answer(browser: Browser, code: str, how: str = "approve") -> str:
-    return read(browser.post(PAGE, {"code": code, "answer": how}, follow=True))
+def answer(browser: Browser, code: str, how: str = "approve", **given: list[str]) -> str:
+    sent = {"code": code, "answer": how, "scopes": models.Token.Scope.values} | given
+    return read(browser.post(PAGE, sent, follow=True))
 
 
 def test_it_is_told_where_to_go(program):
@@ -190,9 +191,7 @@ def test_who_asks_for_code_after_code_has_to_wait(alice, sign_in):
 
 def test_the_password_is_asked_for_first(program, alice, sign_in):
     browser = sign_in(alice)
-    session = browser.session
-    session["proved"] = 0
-    session.save()
+    forget_password(browser)
     for got in (browser.get(PAGE), browser.post(PAGE, {"code": program.code, "answer": "approve"})):
         assert got.headers["Location"] == "/accounts/confirm/?next=%2Faccounts%2Fdevice%2F"
     assert program.poll()["error"] == "authorization_pending"
@@ -224,12 +223,17 @@ def test_a_service_account_gives_nothing(program, alice, sign_in):
     assert not models.Token.objects.exists()
 
 
-def test_it_may_no_more_than_its_person(program, anna, sign_in):
+def test_it_may_what_its_person_ticks_and_may(program, anna, sign_in):
     browser = sign_in(anna)
-    assert "Request and extend workstations" not in read(browser.post(PAGE, {"code": program.code}))
-    answer(browser, program.code)
+    page = browser.post(PAGE, {"code": program.code}).text
+    assert "Request and extend workstations" not in page
+    assert page.count(" checked") == 3
+    for scopes, said in (([], "Choose what it may do"), (["request"], "is not in the list")):
+        assert said in answer(browser, program.code, scopes=scopes)
+    assert program.poll()["error"] == "authorization_pending"
+    answer(browser, program.code, scopes=["open", "read"])
     program.poll()
-    assert models.Token.objects.get().scopes == "read release open"
+    assert models.Token.objects.get().scopes == "read open"
 
 
 def test_another_site_approves_nothing(program, alice):

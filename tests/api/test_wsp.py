@@ -47,7 +47,7 @@ def test_the_command_line_signs_in_by_the_browser(program, live_server, alice, s
         page = f"{live_server.url}/accounts/device/"
         assert f"Open {page} and type" in shown
         assert "Approved" in read(
-            sign_in(alice).post("/accounts/device/", {"code": code, "answer": "approve"}, follow=True)
+            sign_in(alice).post("/accounts/device/", {"code": code, "answer": "approve", "scopes": "read"}, follow=True)
         )
         window.await_text("Signed in to")
         assert window.wait() == 0

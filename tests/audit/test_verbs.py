@@ -265,7 +265,7 @@ def make_and_end_token(stage: Stage) -> None:
 def sign_in_a_program(stage: Stage) -> None:
     program, person = Browser(REMOTE_ADDR=ADDRESS), stage.browse(stage.alice)
     asked = program.post("/accounts/device/code/", {"client_id": "wsp"}).json()
-    person.post("/accounts/device/", {"code": asked["user_code"], "answer": "approve"})
+    person.post("/accounts/device/", {"code": asked["user_code"], "answer": "approve", "scopes": "read"})
     grant = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": asked["device_code"]}
     assert "access_token" in program.post("/accounts/device/token/", {"client_id": "wsp"} | grant).json()
 

@@ -24,7 +24,7 @@ def test_a_code_is_used_and_approved_once_whoever_comes_at_the_same_moment(alice
             return "access_token" in Browser().post("/accounts/device/token/", sent).json()
 
         def approve(code: str = asked["user_code"]) -> bool:
-            person.post("/accounts/device/", {"code": code, "answer": "approve"})
+            person.post("/accounts/device/", {"code": code, "answer": "approve", "scopes": "read"})
             return False
 
         given = [*crowd.run_together(approve, poll, poll), *crowd.run_together(poll, poll, poll)]
