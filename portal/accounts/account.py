@@ -9,7 +9,7 @@ from django.contrib.auth.forms import PasswordChangeForm
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -21,6 +21,7 @@ from portal.environment import Issuer
 from portal.services.people import people, sessions, throttle
 from portal.services.tokens import tokens
 from portal.views.http import SignedInRequest, read_target
+from portal.views.people import ask_to_confirm
 from portal.web import sessionstore
 
 
@@ -96,6 +97,8 @@ def end_sessions(request: SignedInRequest) -> HttpResponse:
     chosen = request.POST.getlist("session")
     is_everywhere = "others" in chosen
     if is_everywhere:
+        if not sessions.has_proved(session=request.session):
+            return ask_to_confirm(request, page=reverse("account"))
         chosen = [row.session_key for row in _describe_sessions(request)["others"]]
     ended = sessions.end_sessions(
         person=request.user,

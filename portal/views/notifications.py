@@ -77,14 +77,19 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "notifications/unsubscribe.html", shown)
 
 
+@people.confirmed
+def _test_channels(request: SignedInRequest) -> HttpResponse:
+    delivery.test_channels()
+    said.success(request, _("A test is being sent to each channel. What became of it is shown here in a minute."))
+    return redirect("notification_channels")
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_channels(request: SignedInRequest) -> HttpResponse:
     """For administrators. A POST sends a test to each."""
     people.check_administrator(request)
     if request.method == "POST":
-        delivery.test_channels()
-        said.success(request, _("A test is being sent to each channel. What became of it is shown here in a minute."))
-        return redirect("notification_channels")
+        return _test_channels(request)
     rows = models.Notification.objects.exclude(channel="").order_by("-pk")
     by_url = {url: rows.filter(channel=channels.make_fingerprint(url=url)) for url in settings.PORTAL_NOTIFY_URLS}
     found = [(channels.describe(url=url), _describe(sent[:_MOST_SENT])) for url, sent in by_url.items()]

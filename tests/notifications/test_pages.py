@@ -15,6 +15,7 @@ from portal.services.notifications import channels
 from portal.views import notifications
 from portal.views.components import paging
 from tests import factories
+from tests.browser import forget_password
 from tests.notifications.conftest import send_to
 from tests.notifications.test_telling import fail
 
@@ -171,7 +172,9 @@ def test_a_test_goes_to_each_channel_once(serve, root, sign_in):
         assert [taken["title"] for taken in receiver.taken] == ["A test of this channel"]
     browser.post(f"{PAGE}channels/")
     assert models.Notification.objects.filter(send_due_at__isnull=False).count() == 2
+    forget_password(browser)
     assert channels.describe(url=first.channel) in browser.get(f"{PAGE}channels/").text
+    assert browser.post(f"{PAGE}channels/").url.startswith("/accounts/confirm/")
 
 
 def test_without_channels_the_page_says_so(root, sign_in):

@@ -12,7 +12,7 @@ from portal import models
 from portal.services.people import sessions
 from portal.web import sessionstore
 from tests import factories
-from tests.browser import Browser
+from tests.browser import Browser, forget_password
 
 pytestmark = pytest.mark.django_db
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -90,6 +90,7 @@ def test_activity_is_written_once_a_minute(client, alice):
 
 def test_one_sees_where_one_is_signed_in_and_signs_out_elsewhere(alice, bob):
     here, there, others = begin(), begin(), begin("bob")
+    forget_password(here)
     page = " ".join(here.get("/accounts/").text.split())
     assert page.count("<p> Firefox on Linux") == 2
     assert page.count("this browser") == 1
@@ -102,6 +103,10 @@ def test_one_sees_where_one_is_signed_in_and_signs_out_elsewhere(alice, bob):
     assert models.Event.objects.get(verb="end-sessions").detail == {"browsers": [f"203.0.113.9 {AGENT}"]}
     then, later = begin(), begin()
     assert "Sign out everywhere else" in here.get("/accounts/").text
+    asked = here.post("/accounts/sessions/end/", {"session": "others"})
+    assert asked.headers["Location"] == "/accounts/confirm/?next=%2Faccounts%2F"
+    assert then.get("/").status_code == 200
+    here.post("/accounts/confirm/", {"password": factories.PASSWORD})
     here.post("/accounts/sessions/end/", {"session": "others"})
     assert [browser.get("/").status_code for browser in (here, then, later, others)] == [200, 302, 302, 200]
 
