@@ -141,8 +141,7 @@ class _BoundSocket:
         """Nothing: urllib3 would set its own timeout before it reads, and only the call's counts."""
 
     def shutdown(self, how: int) -> None:
-        # Not as TLS does it, which takes its state away from a thread that reads.
-        socket.socket.shutdown(self._sock, how)
+        socket.socket.shutdown(self._sock, how)  # TLS's own takes its state away from a thread that reads
 
     def close(self) -> None:
         self._sock.close()
@@ -247,10 +246,8 @@ class _Adapter(HTTPAdapter):
 
 
 class Stream:
-    """A body that goes on for as long as the provider wants. `pieces` are read by one thread, as they come.
-
-    They end with the body, where the connection breaks, after five minutes of silence, and with `stop`.
-    """
+    """A body that goes on for as long as the provider wants. `pieces` are read by one thread, as they come; they end
+    with it, where the connection breaks, after five minutes of silence, and with `stop`."""
 
     def __init__(self, response: requests.Response, call: Call) -> None:
         self.pieces, self._has_stopped = self._read(), False

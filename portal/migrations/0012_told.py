@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='repetition',
             name='told_at',
-            field=models.DateTimeField(help_text='Since when a call is being answered with its outcome.', null=True),
+            field=models.DateTimeField(help_text='Since when its outcome is being sent to a program.', null=True),
         ),
     ]

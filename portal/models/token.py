@@ -73,7 +73,7 @@ class Repetition(models.Model):
     body = models.CharField(max_length=64, help_text=_("Digest of what was asked for."))
     submission = models.UUIDField(help_text=_("Of the request."))
     at = models.DateTimeField(db_default=Now())
-    told_at = models.DateTimeField(null=True, help_text=_("Since when a call is being answered with its outcome."))
+    told_at = models.DateTimeField(null=True, help_text=_("Since when its outcome is being sent to a program."))
 
     is_settling = False  # whether its outcome is being told, which may be tried again
 

@@ -103,7 +103,7 @@ def test_an_invitation_is_sent_and_not_shown(admin, root, server, client):
 def test_a_copy_of_the_database_mails_no_link(alice, server):
     assert database_moved.check_database()
     models.Database.objects.update(place="elsewhere")
-    models.StreamPosition.objects.create(place="elsewhere")
+    models.StreamPosition.objects.create(pk=1, place="elsewhere")
     ask(Browser())
     send_asked()
     assert (server.mails, models.User.objects.filter(link_asked_at__isnull=False).count()) == ([], 1)

@@ -75,4 +75,4 @@ def test_without_a_role_nobody_gets_anything(program, settings, alice, address):
     uid = factories.create_workstation(alice, type="max").uid
     alice.groups.clear()
     method, _, path = address.partition(" ")
-    assert program.call(method, path.format(id=uid, number=1, form="csv"), root="").status_code == 401
+    assert program.call(method, path.format(id=uid, number=1, form="csv"), root="").status_code == 403

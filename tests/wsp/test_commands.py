@@ -12,9 +12,9 @@ from tests.wsp.serving import Answer, refuse
 
 def test_types_are_listed(run, signed_in):
     lines = [line.split("\t") for line in run("types").out.splitlines()]
-    assert [line[0] for line in lines][:2] == ["max", "zoom-chromium"]
+    assert [line[0] for line in lines][:2] == ["default", "max"]
     assert all(len(line) == 3 for line in lines)
-    assert json.loads(run("types", "--json").out)[0]["id"] == "max"
+    assert json.loads(run("types", "--json").out)[0]["id"] == "default"
 
 
 def test_a_list_within_the_list_of_types_is_read(run, portal_of):
@@ -87,7 +87,7 @@ def test_log_files_are_listed(run, portal_of):
     [
         (("release", "made-up"), 1, "Check the ID"),
         (("request", "python", "--workspace", "fail-402"), 1, "Ask the owner of the team's AgentStation account"),
-        (("request", "no-such-type"), 1, "type must be one of max,"),
+        (("request", "no-such-type"), 1, "type must be one of default, max,"),
         (("open", "x/../../y", "--for", "vnc"), 1, "Check the ID"),
         (("release", ".."), 2, "Name a workstation by its ID."),
         (("extend", "x", "2h"), 1, "Not Found"),
