@@ -244,7 +244,7 @@ PORTAL_OIDC = environment.read_issuers("PORTAL_OIDC")
 PORTAL_PASSWORD_SIGN_IN = environment.read_flag("PORTAL_PASSWORD_SIGN_IN", default=True)
 if not (PORTAL_PASSWORD_SIGN_IN or PORTAL_OIDC):
     environment.stop("Without PORTAL_PASSWORD_SIGN_IN and PORTAL_OIDC nobody could sign in.")
-PORTAL_PROGRAM_SIGN_IN = environment.read_flag("PORTAL_PROGRAM_SIGN_IN", default=False)
+PORTAL_PROGRAM_SIGN_IN = environment.read_flag("PORTAL_PROGRAM_SIGN_IN", default=PORTAL_LOCAL)
 INSTALLED_APPS += ["allauth.idp.oidc"] if PORTAL_PROGRAM_SIGN_IN else []  # for `wsp login`
 IDP_OIDC_DEVICE_CODE_EXPIRES_IN = 10 * 60  # seconds
 SOCIALACCOUNT_ADAPTER = "portal.accounts.oidc.IssuerAdapter"

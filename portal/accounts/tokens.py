@@ -46,7 +46,7 @@ def _create(request: SignedInRequest, *, person: models.User, back: tuple[str, s
         lifetime=timedelta(days=days) if days else None,
         addresses=form.cleaned_data["addresses"],
     )
-    shown = {"token": text, "address": make_base_url(request), "is_local": settings.PORTAL_LOCAL, "back": back}
+    shown = {"token": text, "address": make_base_url(request), "back": back}
     return render(request, "accounts/token.html", shown)
 
 

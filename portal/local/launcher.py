@@ -6,6 +6,7 @@ all that this one had loaded.
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -32,6 +33,7 @@ class Part:
     """One process. `port` of `host`, where given, answers once it is up; it may take `stop_within` seconds to end.
 
     With a `nonce` it is up only when what answers there knows it: by then another process may have taken the port.
+    One with a `listener`, the descriptor of a socket that it takes over, starts when somebody first connects to that.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Part:
     host: str = "127.0.0.1"
     setting: str = "PORT"  # which chooses the port
     nonce: str = ""
+    listener: int = 0
     stop_within: float = 30.0
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     started_at: float = field(default=0.0, init=False)
@@ -48,7 +51,10 @@ class Part:
     def start(self, *, folder: Path) -> None:
         """Start it in a session of its own, so that Ctrl-C reaches only the launcher, which ends all in order."""
         own = os.environ | ({"SANDBOX_NONCE": self.nonce} if self.nonce else {})
-        self.process = subprocess.Popen(self.command, cwd=folder, env=own, start_new_session=True)  # noqa: S603 (our own words)
+        kept = (self.listener,) if self.listener else ()
+        self.process = subprocess.Popen(  # noqa: S603 (our own words)
+            self.command, cwd=folder, env=own, start_new_session=True, pass_fds=kept
+        )
         self.started_at = time.monotonic()
 
     def is_up(self) -> bool:
@@ -89,11 +95,13 @@ class Launcher:
             signal.signal(number, self._on_signal)
 
     def start(self) -> None:
-        """Start every part and wait until it is up. Raises CannotStart; then nothing is left running."""
+        """Start every part without a listener and wait until it is up. Raises CannotStart; then nothing is left
+        running."""
         try:
             for part in self._parts:
-                part.start(folder=self._folder)
-                self._await(part)
+                if not part.listener:
+                    part.start(folder=self._folder)
+                    self._await(part)
         except CannotStart:
             self.stop()
             raise
@@ -105,7 +113,9 @@ class Launcher:
             for part in self._parts:
                 if part.has_died() and not self._stopping:
                     self._start_again(part)
-            time.sleep(_LOOK_EVERY)
+            waiting = {part.listener: part for part in self._parts if part.listener and part.process is None}
+            for listener in select.select(waiting, [], [], _LOOK_EVERY)[0]:
+                waiting[listener].start(folder=self._folder)
 
     def stop(self) -> None:
         """End all parts, the last first; each may finish what it has begun."""
@@ -139,7 +149,7 @@ class Launcher:
 
 def hand_over(*, parts: list[Part], folder: Path, greeting: str) -> NoReturn:
     """Become a process that runs the parts and does nothing else. Files that are to stay open must be inheritable."""
-    keys = ("name", "command", "port", "host", "setting", "nonce", "stop_within")
+    keys = ("name", "command", "port", "host", "setting", "nonce", "listener", "stop_within")
     described = [{key: getattr(part, key) for key in keys} for part in parts]
     # Through a pipe: a command line is for everybody to read, and the greeting has a link that is not.
     read, write = os.pipe()
@@ -185,10 +195,15 @@ def is_port_answering(port: int, *, host: str = "127.0.0.1", nonce: str = "") ->
     return False
 
 
-def is_port_free(port: int, *, host: str = "127.0.0.1") -> bool:
+def open_port(port: int, *, host: str) -> socket.socket:
+    """Listen there. Raises OSError, where something else does for one."""
     family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    return socket.create_server((host.strip("[]"), port), family=family)
+
+
+def is_port_free(port: int, *, host: str = "127.0.0.1") -> bool:
     try:
-        socket.create_server((host.strip("[]"), port), family=family).close()
+        open_port(port, host=host).close()
     except OSError:
         return False
     return True

@@ -41,10 +41,12 @@ def test_the_command_line_signs_in_by_the_browser(program, live_server, alice, s
     settings.PORTAL_API_PORT, settings.IDP_OIDC_DEVICE_CODE_INTERVAL = program.server.port, 1
     opened = tmp_path / "opened"
     environment = make_environment(tmp_path, BROWSER=f"sh -c 'echo %s > {opened}'")
-    with Window("login", live_server.url, environment=environment) as window:
+    port = live_server.thread.port
+    # To the address that the browser shows, of which the system's resolver may know nothing.
+    with Window("login", f"http://ws-k3v9q2ab.localhost:{port}/", environment=environment) as window:
         shown = window.await_text("type the code ") + window.await_text("-")
         [code] = re.findall("[A-Z]{4}-[A-Z]{4}", window.await_text("Waiting"))
-        page = f"{live_server.url}/accounts/device/"
+        page = f"http://127.0.0.1:{port}/accounts/device/"
         assert f"Open {page} and type" in shown
         assert "Approved" in read(
             sign_in(alice).post("/accounts/device/", {"code": code, "answer": "approve", "scopes": "read"}, follow=True)

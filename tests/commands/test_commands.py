@@ -127,6 +127,15 @@ def test_run_local_without_the_sandbox_starts_two_parts(settings):
     assert [part.name for part in run_local.Command()._list_parts(8000)] == ["The worker", "The web server"]
 
 
+def test_run_local_without_the_port_for_programs_says_so_and_serves_people(settings):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings.PORTAL_API_PORT = taken.getsockname()[1]
+        command = run_local.Command()
+        command._listen()
+    assert "The API" not in [part.name for part in command._list_parts(8000)]
+    assert f"No programs are served. Port {settings.PORTAL_API_PORT} is taken." in command._describe(8000, "")
+
+
 def sleeper(**values) -> launcher.Part:
     return launcher.Part(name="Sleeper", command=[sys.executable, "-c", "import time; time.sleep(600)"], **values)
 

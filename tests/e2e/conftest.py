@@ -56,6 +56,7 @@ class Portal:
 
     def __init__(self, folder: Path) -> None:
         self.port, self.sandbox_port, self.folder = ports.find_port(), ports.find_port(), folder
+        self.api_port = ports.find_port()
         self.printed = f"http://127.0.0.1:{self.port}"
         self.sandbox = f"http://127.0.0.1:{self.sandbox_port}"
         self.issuer_port = ports.find_port()
@@ -65,6 +66,7 @@ class Portal:
         environment = os.environ | {
             "PORT": str(self.port),
             "PORTAL_SANDBOX_PORT": str(self.sandbox_port),
+            "PORTAL_API_PORT": str(self.api_port),
             "DATABASE_URL": f"sqlite:///{self.folder}/portal.sqlite3",
             "DJANGO_SETTINGS_MODULE": "tests.rehearsal",
             "AGENTSTATION_TOTAL_TIMEOUT": "8",

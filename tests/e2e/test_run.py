@@ -88,13 +88,40 @@ LOOK = "from portal import models; print(models.Request.objects.get().status)"
 def test_the_worker_finishes_its_call_before_it_ends(portal):
     """A request is in flight when Ctrl-C comes: its workstation is recorded all the same."""
     portal.start()
-    variables = {"PORTAL_LOCAL": "1", "PORTAL_SANDBOX_PORT": str(portal.sandbox_port)}
-    environment = os.environ | variables | {"DATABASE_URL": f"sqlite:///{portal.folder}/portal.sqlite3"}
-    manage("shell", "-v0", "-c", SUBMIT, environment=environment)
+    run_in(portal, SUBMIT)
     pause = threading.Event()
     key = {"Authorization": f"Bearer {names.DEFAULT_API_KEY}"}
     active = urllib.request.Request(f"{portal.sandbox}/v1/workstations", headers=key)
     while b'"data": []' in urllib.request.urlopen(active).read():
         pause.wait(0.05)
     portal.end()
-    assert manage("shell", "-v0", "-c", LOOK, environment=environment) == "SUCCEEDED"
+    assert run_in(portal, LOOK) == "SUCCEEDED"
+
+
+def run_in(portal: Portal, code: str) -> str:
+    """What it prints, in a process of the portal."""
+    variables = {"PORTAL_LOCAL": "1", "PORTAL_SANDBOX_PORT": str(portal.sandbox_port)}
+    environment = os.environ | variables | {"DATABASE_URL": f"sqlite:///{portal.folder}/portal.sqlite3"}
+    return manage("shell", "-v0", "-c", code, environment=environment)
+
+
+TOKEN = """
+from portal import models
+from portal.services.tokens import tokens
+bob = models.User.objects.create_superuser("bob")
+print(tokens.create_token(person=bob, name="first", scopes=["read"], lifetime=None))
+"""
+
+
+def test_programs_are_served_from_the_first_token_on_and_nothing_runs_for_them_before(portal):
+    portal.start()
+    before = portal.list_processes()
+    key = {"Authorization": f"Bearer {run_in(portal, TOKEN)}"}
+    assert len(portal.list_processes()) == len(before)
+    address = f"http://127.0.0.1:{portal.api_port}/v1/workstations"
+    for _ in range(2):
+        assert requests.get(address, headers=key, timeout=60).json()["data"] == []
+    assert requests.get(address, timeout=60).status_code == 401
+    assert len(portal.list_processes()) > len(before)
+    portal.end()
+    assert portal.list_processes() == []

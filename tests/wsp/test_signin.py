@@ -94,6 +94,7 @@ def test_a_redirect_is_not_followed(run, portal_of):
         ended = run("list")
     assert ended.code == 5
     assert "responded 302, and not as a portal does" in ended.err
+    assert "with a token for `make run` it is http://127.0.0.1:8002" in ended.err
     assert not other.asked
 
 
@@ -115,6 +116,7 @@ def test_a_scope_that_is_missing_is_named(run, portal_of):
         ("http://127.0.0.1:8002/v1", "http://127.0.0.1:8002"),
         ("http://[::1]:8002", "http://[::1]:8002"),
         ("http://ws-1.localhost:8002", "http://ws-1.localhost:8002"),
+        ("http://ws-k3v9q2ab.localhost:8000/", "http://127.0.0.1:8000"),
     ],
 )
 def test_an_address_may_be_written_in_several_ways(given, url):

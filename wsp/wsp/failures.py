@@ -62,11 +62,11 @@ def read_document(answer: httpx2.Response) -> dict[str, Any]:
 
 def _describe_stranger(answer: httpx2.Response) -> Failure:
     """What is no JSON comes from a proxy, or from no portal at all."""
-    request = answer.request
-    place, status = f"{request.url.scheme}://{request.url.netloc.decode()}", answer.status_code
-    if request.method != "GET" and status >= 500:
+    place, status = f"{answer.url.scheme}://{answer.url.netloc.decode()}", answer.status_code
+    if answer.request.method != "GET" and status >= 500:
         return NotSettled(f"{place} responded {status}: it is not known whether it was done.", "Look, then try again.")
-    return Unreachable(f"{place} responded {status}, and not as a portal does.", "Check the portal's address.")
+    step = "Check the portal's address; with a token for `make run` it is http://127.0.0.1:8002."
+    return Unreachable(f"{place} responded {status}, and not as a portal does.", step)
 
 
 def _describe_refusal(answer: httpx2.Response, document: dict[str, Any]) -> Failure:

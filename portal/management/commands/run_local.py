@@ -3,7 +3,9 @@
 import fcntl
 import os
 import secrets
+import socket
 import sys
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +18,6 @@ from django.urls import reverse
 from portal import environment
 from portal.local import launcher
 from portal.services.people import links
-from portal.services.tokens import tokens
 
 
 class Command(BaseCommand):
@@ -26,7 +27,7 @@ class Command(BaseCommand):
     # The folder of the database is only made here, and a check would open the database before.
     requires_system_checks = []
 
-    _serves_programs = False  # without a token nobody could ask it anything
+    _listener: socket.socket | None = None  # where programs come
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.PORTAL_LOCAL:
@@ -35,6 +36,7 @@ class Command(BaseCommand):
         self._check_ports(port)
         self._lock_data()
         link = self._prepare()
+        self._listen()
         greeting = self._describe(port, link)
         launcher.hand_over(parts=self._list_parts(port), folder=settings.BASE_DIR, greeting=greeting)
 
@@ -42,8 +44,8 @@ class Command(BaseCommand):
         wanted = {"PORT": port} | (
             {"PORTAL_SANDBOX_PORT": settings.PORTAL_SANDBOX_PORT} if settings.USING_SANDBOX else {}
         )
-        if len(set(wanted.values())) < len(wanted):
-            raise CommandError("PORT and PORTAL_SANDBOX_PORT must differ.")
+        if len({*wanted.values(), settings.PORTAL_API_PORT}) <= len(wanted):
+            raise CommandError(f"{', '.join(wanted)} and PORTAL_API_PORT must differ.")
         for name, number in wanted.items():
             host = settings.PORTAL_BIND if name == "PORT" else "127.0.0.1"
             if not launcher.is_port_free(number, host=host):
@@ -70,7 +72,6 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0, interactive=False)
             call_command("collectstatic", verbosity=0, interactive=False)
             token = links.create_setup_link()
-            self._serves_programs = tokens.list_living().exists()
         except OSError as error:
             raise CommandError(f"The folder {settings.DATA_DIR} cannot be used: {error.strerror}.") from None
         except DatabaseError as error:
@@ -79,15 +80,23 @@ class Command(BaseCommand):
             connections.close_all()
         return reverse("setup", args=[token]) if token else ""
 
+    def _listen(self) -> None:
+        """Where something else has the port, people are served all the same."""
+        with suppress(OSError):
+            self._listener = launcher.open_port(settings.PORTAL_API_PORT, host=settings.PORTAL_BIND)
+            self._listener.set_inheritable(True)
+
     def _list_parts(self, port: int) -> list[launcher.Part]:
         manage = [sys.executable, os.fspath(settings.BASE_DIR / "manage.py")]
         serve = [sys.executable, "-m", "gunicorn", "portal.wsgi"]
         web = launcher.Part(name="The web server", command=serve, port=port, host=settings.PORTAL_BIND)
         drain = settings.AGENTSTATION_TOTAL_TIMEOUT + settings.PORTAL_RECORD_MARGIN
         worker = launcher.Part(name="The worker", command=[*manage, "work"], stop_within=drain)
-        api = launcher.Part(name="The API", command=[*manage, "api"], port=settings.PORTAL_API_PORT, host=web.host)
-        api.setting = "PORTAL_API_PORT"
-        others = [worker, web, api] if self._serves_programs else [worker, web]
+        others = [worker, web]
+        if self._listener:
+            listener = self._listener.fileno()
+            command = [*manage, "api", "--bind", f"fd://{listener}"]
+            others.append(launcher.Part(name="The API", command=command, listener=listener))
         if not settings.USING_SANDBOX:
             return others
         # Not by manage.py, which would load all of the portal beside it.
@@ -102,8 +111,11 @@ class Command(BaseCommand):
         lines = ["", f"The portal runs at {address}/", ""]
         if link:
             lines += ["Make the first administrator here, within an hour and only once:", f"  {address}{link}", ""]
-        if self._serves_programs:
-            lines += [f"Programs use http://{settings.PORTAL_BIND}:{settings.PORTAL_API_PORT}/v1 with a token.", ""]
+        number = settings.PORTAL_API_PORT
+        if self._listener:
+            lines += [f"Programs use http://{settings.PORTAL_BIND}:{number}/v1 with a token.", ""]
+        else:
+            lines += [f"No programs are served. {launcher.describe_taken(number, setting='PORTAL_API_PORT')}", ""]
         if settings.USING_SANDBOX:
             lines += ["The sandbox is in use: no real workstation is made. README.md says how to set a real key.", ""]
         return "\n".join([*lines, "Ctrl-C stops everything."])
