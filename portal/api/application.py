@@ -111,10 +111,24 @@ class Application:
             answer = make_error(503, "", AGAIN) if is_unable(error) and is_repeatable else make_error(500)
         limit = {f"X-RateLimit-{name}": str(number) for name, number in left.items()}
         answer = replace(answer, headers={**answer.headers, **limit})
-        is_gone = leaving is not None and leaving.done()
         if scope["path"].startswith(operations.own.PREFIX) and answer.status >= 400:
             answer = make_problem(answer)
-        is_sent = False
+        try:
+            await self._tell(send, answer, http_id, leaving, joined, ends)
+        finally:
+            with self.lock:
+                self.present -= Counter(joined)
+
+    async def _tell(
+        self,
+        send: Send,
+        answer: Answer,
+        http_id: str,
+        leaving: asyncio.Task[None] | None,
+        joined: list[int],
+        ends: list[calls.End],
+    ) -> None:
+        is_sent, is_gone = False, leaving is not None and leaving.done()
         try:
             await _send_answer(send, answer, http_id)
             is_sent = not is_gone
@@ -123,8 +137,6 @@ class Application:
         finally:
             for end in ends:
                 await self._run(partial(end, is_sent), who=joined[0], until=math.inf)
-            with self.lock:
-                self.present -= Counter(joined)
             if leaving:
                 leaving.cancel()
 
