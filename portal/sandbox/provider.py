@@ -57,7 +57,7 @@ class Provider:
             ),
             make_route("GET /v1/workstations/types", self.list_types, "GET /workstations/types"),
             make_route("GET /v1/workstations/([^/]+)", self.retrieve, "GET /workstations/{id}"),
-            make_route("DELETE /v1/workstations/([^/]+?)(?:/release)?", self.release, "DELETE"),
+            make_route(r"DELETE /v1/workstations/((?!(?:history|types)$)[^/]+?)(?:/release)?", self.release, "DELETE"),
             *(
                 make_route(f"POST /v1/workstations/([^/]+)/{way}", partial(self.open_connection, way=way), operation)
                 for way, operation in CONNECTIONS.items()

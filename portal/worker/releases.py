@@ -28,7 +28,6 @@ class ReleaseSender(watchdog.Part):
     def __init__(self, *, client: agentstation.Client) -> None:
         self._client = client
         self._wake_up, self._more = threading.Event(), threading.Event()
-        self._wake_up.set()
         deadline = calls.get_time_limit().total_seconds()
         first = partial(self._run, wake_up=self._wake_up, idle=IDLE)
         further = partial(self._run, wake_up=self._more, idle=None)
@@ -38,6 +37,10 @@ class ReleaseSender(watchdog.Part):
             )
             for number in range(AT_ONCE)
         )
+
+    def start(self) -> None:
+        self._wake_up.set()  # for what is due already
+        super().start()
 
     def wake(self) -> None:
         self._wake_up.set()

@@ -137,7 +137,7 @@ def test_a_release_that_is_withdrawn_is_told(tell, stage):
     acts.reopen(stage)
     ((who, line, reason, _path),) = list_told([row for row in tell() if row.kind == "kept"])
     label = models.Request.objects.get().label
-    assert (who, line) == ("alice", f"Your workstation Python of {label} is no longer being released")
+    assert (who, line) == ("alice", f"Your workstation Python of {label} is not released as it was to be")
     assert reason == "AgentStation lists its ID as active again, but another workstation may have it by now."
 
 
