@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -38,11 +39,11 @@ class EncryptedCache(BaseCache):
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         row = models.CacheEntry.objects.filter(cache_key=self.make_key(key), expires__gt=timezone.now()).first()
         try:
-            # With its key: no row counts in the place of another.
-            name, value = json.loads(_cipher().decrypt(row.value)) if row else (None, None)
+            # With its key and its end: no row counts in the place of another, or for longer.
+            name, value, until = json.loads(_cipher().decrypt(row.value)) if row else (None, None, 0.0)
         except (InvalidToken, ValueError):
             return default
-        return value if row and name == row.cache_key else default
+        return value if row and name == row.cache_key and until > time.time() else default
 
     def set(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
         name = self.make_key(key)
@@ -60,8 +61,9 @@ class EncryptedCache(BaseCache):
 
     def _write(self, name: str, value: Any, timeout: Any) -> dict[str, Any]:
         seconds: Any = self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
-        text = _cipher().encrypt(json.dumps([name, value]).encode()).decode()
-        return {"value": text, "expires": timezone.now() + timedelta(seconds=seconds)}
+        expires = timezone.now() + timedelta(seconds=seconds)
+        text = _cipher().encrypt(json.dumps([name, value, expires.timestamp()]).encode()).decode()
+        return {"value": text, "expires": expires}
 
 
 def _cipher() -> MultiFernet:

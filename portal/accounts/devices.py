@@ -62,7 +62,10 @@ class GiveToken(TokenView):
         return super().post(request)
 
     def _create_token_response(self, request: HttpRequest, *, user: Any = None, data: Any = None) -> HttpResponse:
-        if user is None or user.is_service:
+        # Whoever has been signed out since, or has another password, has not approved it.
+        if user is None or user.is_service or not request.session.exists(data["session"]):
+            raise device_codes.AccessDenied
+        if data["hash"] != user.get_session_auth_hash():
             raise device_codes.AccessDenied
         scopes = [scope for scope in tokens.list_scopes(person=user) if scope in data["scopes"]]
         throttle.forget_failures(subjects=_list_subjects(request))
@@ -115,7 +118,8 @@ def approve(request: SignedInRequest) -> HttpResponse:
     may = ScopesForm(request.POST if answer == "approve" else None, scopes=scopes, initial={"scopes": scopes})
     if not asked or not (may.is_valid() or answer == "deny"):
         return render(request, "accounts/device.html", {"form": may if asked else form, "asked": asked, "days": _DAYS})
-    device_codes.update_device_state(form.device_code, asked | {"scopes": request.POST.getlist("scopes")})
+    proof = {"session": request.session.session_key, "hash": request.user.get_session_auth_hash()}
+    device_codes.update_device_state(form.device_code, asked | proof | {"scopes": request.POST.getlist("scopes")})
     device_codes.confirm_or_deny_device_code(request.user, form.device_code, confirm=answer == "approve")
     approved, denied = _("Approved: “%(name)s” gets its token."), _("Denied: “%(name)s” gets no token.")
     messages.success(request, (approved if answer == "approve" else denied) % asked)

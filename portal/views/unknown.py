@@ -80,7 +80,7 @@ def _judge_orphan(request: SignedInRequest, form: forms.OrphanForm, workstation:
     reason, values = form.cleaned_data["reason"], {"uid": workstation.uid}
     if form.cleaned_data["decision"] == forms.OrphanForm.RELEASE:
         operator_actions.release_orphan(actor=request.user, workstation=workstation, reason=reason)
-        return _("%(uid)s is being released. Your reason is in the audit log.") % values
+        return _("Release requested of %(uid)s. Your reason is in the audit log.") % values
     operator_actions.disown_workstation(actor=request.user, workstation=workstation, reason=reason)
     if workstation.request_id is not None:
         return _("%(uid)s is left out: scans are complete without it. Your reason is in the audit log.") % values

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from portal import models
 from portal.models.event import Verb
+from portal.services.people import sessions
 from portal.services.tokens import tokens
 from tests import factories
 from tests.browser import Browser, forget_password, read
@@ -305,3 +306,12 @@ def test_without_the_setting_there_is_none_of_it():
 def test_nothing_else_of_the_identity_provider_is_there(client, path):
     for place in (f"/identity/o/{path}", f"/identity/o/api/{path}", f"/accounts/device/{path}"):
         assert client.get(place).status_code == 404
+
+
+def test_an_approval_ends_with_the_sessions_and_counts_no_longer_than_its_code(program, alice, sign_in):
+    answer(sign_in(alice), program.code)
+    sessions.end_sessions(person=alice, by=alice, chosen=None)
+    assert program.poll()["error"] == "access_denied"
+    cache.set("x", 1, timeout=-1)
+    models.CacheEntry.objects.update(expires=timezone.now() + timedelta(days=1))
+    assert cache.get("x") is None

@@ -349,7 +349,7 @@ def test_a_late_response_is_told(sign_in, unknown, olga):
 def test_an_orphan_is_released_with_a_reason(sign_in, orphan, olga, path):
     browser, release = sign_in(olga), {"decision": "release"}
     assert "Say why" in read(browser.post(path, release))
-    assert "is being released" in read(browser.post(path, {**release, "reason": "Nobody's."}, follow=True))
+    assert "Release requested" in read(browser.post(path, {**release, "reason": "Nobody's."}, follow=True))
     page = read(browser.get("/unknown/"))
     assert find_section(page, "Unassigned workstations").startswith("0)")
     assert "Releasing" in page

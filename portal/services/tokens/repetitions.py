@@ -13,7 +13,7 @@ from portal import models
 from portal.models.clock import Now
 
 KEPT = timedelta(days=1)
-TELLING = timedelta(seconds=40)  # longer than an answer may take to be sent
+TELLING = timedelta(seconds=70)  # longer than an answer may take to be sent, in two pieces
 
 
 class KeyReused(Exception):
