@@ -187,7 +187,7 @@ class Run:
             is_released=lambda uid: uid in self._list_released(),
         )
         self._killer.deeds.troubles.append((begun, time.time()))
-        stage.wait_until(_is_settled, seconds=SEEN_WITHIN)
+        stage.wait_until(_is_settled, seconds=4 * SEEN_WITHIN)
 
     def _list_released(self) -> frozenset[str]:
         return frozenset(row["uid"] for row in self._read_record()["workstations"] if row["released"])
