@@ -73,7 +73,7 @@ def test_an_operator_decides_by_hand(open_as, portal, provider):
         orphan.get_by_label("Release").check()
         orphan.get_by_role("button", name="Resolve").click()
         expect(page.locator(".messages")).to_contain_text("Release requested")
-    wait_for(page, unknown, "None. Every running workstation belongs to a request.")
+    wait_for(page, unknown, "None. What a request under way may have created")
 
 
 def open_row(page: Page, address: str, name: str) -> Locator:
