@@ -1,7 +1,6 @@
 """Whatever somebody does with SQL, past the triggers: verifying finds it, and names it."""
 
 import json
-import random
 from string import Template
 
 import pytest
@@ -16,16 +15,12 @@ from portal.services import audit
 from portal.services.audit import events, report, seals, verify
 from tests import factories
 from tests.audit.conftest import add_event, fail_to_verify, find, find_in_chain, tamper
-from tests.audit.damage import change_columns, flip_bits
+from tests.audit.damage import change_columns
 
 pytestmark = pytest.mark.django_db
 
 
-EVENT = {
-    "sqlite": ["at = replace(at, ' ', 'T')", "reason = CAST(x'ff' AS TEXT)"],  # the same time; no text
-    "postgresql": ["at = 'infinity'", "at = at - interval '4052 years'"],  # times that Python does not know
-}
-SET = ["columns = '{}'", "columns = replace(columns, 'python', 'max')", "columns = replace(columns, ',', ', ')"]
+SET = ["columns = '{}'", "columns = replace(columns, 'python', 'max')"]
 SET += ["kind = 'attempt'", "row_id = row_id + 1", "act = 'CHANGED'"]
 CHANGE = [
     *(f"UPDATE portal_change SET {values} WHERE event_id = $submit" for values in SET),
@@ -105,9 +100,7 @@ def test_each_attack_is_found_and_named(record, cast, alice):
         "person": alice.pk,
         "group": Group.objects.get(name="Members").pk,
     }
-    own = EVENT[connection.vendor]
-    more = [(f"UPDATE portal_event SET {values} WHERE id = $event", "changed event $event") for values in own]
-    for sql, *expected in [*ATTACKS, *more]:
+    for sql, *expected in ATTACKS:
         with transaction.atomic():
             for statement in sql.split(";"):
                 tamper(Template(statement).substitute(names))
@@ -120,7 +113,7 @@ def test_each_attack_is_found_and_named(record, cast, alice):
 
 def test_two_changes_made_one_and_a_change_without_its_event_are_found(record, alice):
     """The text of the two that is signed would be the same: but it is no JSON any more."""
-    event = next(event for event in record if event.changes.count() == 2)
+    event = next(event for event in record if len(event.changes) == 2)
     first, second = event.changes
     head = f'{write_json(first.columns)},"kind":"{first.kind}","row_id":{first.row_id}}}'
     both = f'{head},{{"act":"{second.act}","columns":{write_json(second.columns)}'
@@ -231,7 +224,7 @@ def test_a_log_that_a_holder_of_the_key_wrote_anew_is_found_by_the_checkpoint(re
     call_command("verify_audit", checkpoint=file)
     assert "All is well: nothing was changed up to seal" in capsys.readouterr().out
 
-    event, described = record[1], list(record[1].changes)
+    event, described = record[1], record[1].changes
     event.reason, described[0].columns["type"] = "none", [None, "max"]
     events.sign_event(event=event, described=described)
     tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", event.request_number)
@@ -258,7 +251,7 @@ def test_what_is_no_checkpoint_is_said(db, tmp_path):
 def test_the_command_ends_with_one_and_names_the_first(record, capsys):
     tamper("UPDATE portal_event SET reason = 'none' WHERE id = %s", record[4].pk)
     tamper("DELETE FROM portal_event WHERE id = %s", record[9].pk)
-    assert fail_to_verify(f"First finding: Event {record[4].pk} .* was changed") == 1
+    assert fail_to_verify(f"First finding: Event {record[4].pk} was changed") == 1
     assert f"Event {record[9].pk} was removed" in capsys.readouterr().out
 
 
@@ -281,13 +274,4 @@ def test_a_change_of_each_column_is_found(record, model, kind):
         found = find_in_chain()
         assert found[0] == (kind, f"{model._meta.model_name} {number}"), name
         assert {kind for kind, _ in found} == {kind}, name
-    assert find_in_chain() == []
-
-
-@pytest.mark.parametrize(("model", "kinds"), [(models.Event, {"changed"}), (models.Seal, {"seal", "key"})])
-def test_random_bits_are_found(record, model, kinds):
-    for number in flip_bits(model, random.Random(5)):
-        found = find_in_chain()
-        assert {kind for kind, _ in found} <= kinds
-        assert f"{model._meta.object_name.lower()} {number}" in {what for _, what in found}
     assert find_in_chain() == []

@@ -225,7 +225,7 @@ def test_a_change_of_each_audited_column_is_found(audited):
         kind = rows.KINDS[name]
         for column in change_columns(kind.model, ids[-1], kind.columns):
             report = Report()
-            rowcheck._Comparison(kind=kind, report=report).compare(ids)
+            rowcheck.Comparison(kind=kind, report=report).compare(ids)
             found = [(finding.kind, finding.what) for finding in report.findings]
             assert found == [("row changed", rowcheck.name_row(kind=name, row_id=ids[-1]))], (name, column)
     assert find() == []

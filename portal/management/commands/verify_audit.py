@@ -66,7 +66,7 @@ def _summarize(report: Report) -> list[str]:
         lost = f", of which a restore explains {report.lost:,} that it lost" if report.lost else ""
         lines.append(f"Compared with what was sent: {_count(report.sent, 'event')}{lost}.")
     if report.newest:
-        lines.append(f"The newest seal is of {report.newest} UTC.")
+        lines.append(f"The newest seal is of {report.newest:%Y-%m-%d %H:%M:%S} UTC.")
     if report.unsealed:
         lines.append(
             f"Not sealed yet: {_count(report.unsealed, 'event')}; were one of these removed, it would not be found."

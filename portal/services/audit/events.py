@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import Model
@@ -11,9 +11,8 @@ from django.db.models import Model
 from portal import models
 from portal.db import numbers
 from portal.models.audited import Audited
-from portal.models.canonical_json import write_json
 from portal.models.event import Verb
-from portal.services.audit import canonical, reading, rows
+from portal.services.audit import rows, signatures
 from portal.services.runtime import limits
 
 
@@ -42,7 +41,6 @@ _ASIDE = {Verb.OPEN_CONNECTION, Verb.END_CONNECTION, Verb.PASS_ON, Verb.END_SESS
 _ASIDE |= {Verb.END_TOKEN, Verb.REQUEST_RELEASE}
 # A stranger at an open browser can do none of these, and must not keep its owner from them.
 _WITH_PASSWORD = {Verb.SIGN_IN, Verb.CHANGE_PASSWORD, Verb.USE_LINK, Verb.SET_UP}
-_SIGNED = {field.name for field in fields(reading.StoredEvent)} - {"signature", "changes"}
 _ORIGIN: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 (nobody changes it)
 _COLLECTED: ContextVar[list[_Entry] | None] = ContextVar("collected", default=None)
 
@@ -140,12 +138,10 @@ def _write(entries: Sequence[_Entry]) -> None:
 
 def sign_event(*, event: models.Event, described: Sequence[models.Change]) -> None:
     """Sign an event that has its number and time, with what it changed."""
-    values = {name: canonical.convert_value(value=value) for name, value in event.__dict__.items() if name in _SIGNED}
-    values["detail"] = write_json(event.detail)
-    stored = [reading.StoredChange(one.kind, one.row_id, one.act, write_json(one.columns)) for one in described]
-    event.signature = reading.StoredEvent(**values, signature="", changes=stored).sign()
     for position, change in enumerate(described):
         change.event_id, change.position = event.pk, position
+    event.changes = list(described)
+    signatures.sign_row(row=event)
 
 
 def _count_act(event: models.Event, *, person: models.User) -> bool:

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 
 KEY = "key"  # the kind of findings that something cannot be judged: nothing was changed
 MOST_KEPT = 1000  # findings of a kind: where one thing is wrong, all may be
-_LONGEST = 500  # characters of a finding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,18 +21,12 @@ class Finding:
         return f"{self.what[:1].upper()}{self.what[1:]} {self.words}"
 
 
-def _escape(words: str) -> str:
-    """Fit to be printed and stored: what was written outside the portal may be no text, or lines of our own words."""
-    shown = words if len(words) <= _LONGEST else f"{words[:_LONGEST]}..."
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in shown)
-
-
 @dataclass(kw_only=True)
 class Report:
     """What was found, in the order of the log, and what was looked at.
 
-    `kinds`: how many findings of each, kept or not; anybody can make up as many of one as they like. `unfit`: the
-    events that are not as the portal wrote them. `newest`: when the newest seal was made. `sent`: compared with what
+    `kinds`: how many findings of each, kept or not; anybody can make up as many of one as they like. `unfit`: what
+    is not as the portal wrote it. `newest`: when the newest seal was made. `sent`: compared with what
     was sent; `lost`: of these, by a restore.
     """
 
@@ -46,8 +40,8 @@ class Report:
     not_judged: int = 0
     sent: int = 0
     lost: int = 0
-    newest: str = ""
-    unfit: set[int] = field(default_factory=set)
+    newest: datetime | None = None
+    unfit: set[str] = field(default_factory=set)
     _missing_keys: set[str] = field(default_factory=set)
 
     @property
@@ -60,8 +54,10 @@ class Report:
     def add(self, kind: str, what: str, words: str) -> None:
         """Count a finding, and keep it unless too many of its kind are kept already."""
         self.kinds[kind] += 1
+        if kind != KEY:
+            self.unfit.add(what)
         if self.kinds[kind] <= MOST_KEPT:
-            self.findings.append(Finding(kind=kind, what=_escape(what), words=_escape(words)))
+            self.findings.append(Finding(kind=kind, what=what, words=words))
 
     def add_key(self, signature: str, what: str) -> None:
         key_id = signature.partition(":")[0]

@@ -5,29 +5,27 @@ what seems wrong is looked at again until no event has come between.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 
 from portal import models
 from portal.models import groups
-from portal.models.canonical_json import read_json, write_json
-from portal.services.audit import canonical, reading, rows, signatures, tombstones
+from portal.models.canonical_json import write_json
+from portal.services.audit import reading, rows, signatures, tombstones
 from portal.services.audit.report import Report
 
 _PAGE = 500  # rows at once
-_CHANGE = ("row_id", "event_id", "act", "columns")
-_LOOKS = 5  # at what changes while it is looked at
 _Act = models.Change.Act
 
 type Difference = tuple[str, str]  # a finding's kind and words
+type _Left = dict[str, tuple[object, int]]  # of each column the value, and the event that left it so
 
 
 def compare_rows(*, report: Report, on_step: Callable[[], None]) -> None:
     for kind in rows.KINDS.values():
-        comparison = _Comparison(kind=kind, report=report)
-        after = reading.LOWEST
+        comparison, after = Comparison(kind=kind, report=report), reading.LOWEST
         while page := comparison.list_next(after):
             comparison.compare(page)
             after = page[-1]
@@ -35,142 +33,94 @@ def compare_rows(*, report: Report, on_step: Callable[[], None]) -> None:
 
 
 @dataclass(kw_only=True)
-class _State:
-    """A row as events have left it: of each column the value, and the event that left it so."""
-
-    kind: rows.Kind
-    columns: dict[str, tuple[object, int]] = field(default_factory=dict)
-    begins: bool = False
-    is_gone: bool = False
-    differences: list[Difference] = field(default_factory=list)
-
-    def take(self, event_id: int, act: str, text: str) -> None:
-        """Take in one change. What was there before must be what the change before it has left."""
-        columns = read_json(text)
-        if self.kind.name == "group" and not self.columns:
-            former = _describe_group(name=str(columns.get("name", [None])[0])) or {}
-            self.columns = {name: (value, 0) for name, value in former.items()}
-        self.begins |= act == _Act.ADDED
-        self.is_gone = act == _Act.REMOVED
-        for name, (before, after) in columns.items():
-            if act == _Act.CHANGED and name in self.columns and not self._is_same(name, before):
-                words = f"had {_show(name, before)} before event {event_id}: {self._describe(name)}."
-                self.differences.append(("row changed", words))
-            self.columns[name] = (after, event_id)
-
-    def _is_same(self, name: str, before: object) -> bool:
-        left = self.columns[name][0]
-        key_ids = {signatures.read_key_id(signature=value) for value in (before, left) if value}
-        return before == left or (name in self.kind.private and len(key_ids) == 2)
-
-    def compare(self, stored: rows.Columns | None) -> Iterator[Difference]:
-        yield from self.differences
-        if stored is None:
-            if not self.is_gone:
-                newest = max((event_id for _, event_id in self.columns.values()), default=0)
-                yield "row removed", f"was removed; event {newest} has it."
-        elif self.is_gone:
-            yield "row inserted", "is there, though an event says that it was removed."
-        else:
-            for name, (left, _) in self.columns.items():
-                is_private, key_id = name in self.kind.private, signatures.read_key_id(signature=left)
-                if is_private and key_id and signatures.find_key(key_id=key_id) is None:
-                    continue  # nobody can say
-                found = rows.hide(kind=self.kind, column=name, value=stored.get(name), key_id=key_id)
-                if found != left:
-                    yield "row changed", f"has {_show(name, found)}: {self._describe(name)}."
-
-    def _describe(self, name: str) -> str:
-        value, event_id = self.columns[name]
-        return f"{f'event {event_id} left' if event_id else 'the portal makes it with'} {_show('', value)}"
-
-
-def _describe_group(*, name: str) -> dict[str, object] | None:
-    """What one of the portal's own groups may do before an administrator changes it; None for another."""
-    permissions: Mapping[str, tuple[str, ...]] = groups.PERMISSIONS
-    if name not in permissions:
-        return None
-    return {"name": name, "permissions": sorted(f"portal.{codename}" for codename in permissions[name])}
-
-
-@dataclass(kw_only=True)
-class _Comparison:
+class Comparison:
     kind: rows.Kind
     report: Report
 
     def __post_init__(self) -> None:
-        self._note_pruned()
-
-    def _note_pruned(self) -> None:
         """Events that stayed though others of their time were pruned hold only a part: they are left out."""
-        self._after_event = tombstones.find_start().last_id
-        added = models.Change.objects.filter(kind=self.kind.name, act=_Act.ADDED, event_id__gt=self._after_event)
+        self._start = tombstones.find_start().last_id
+        added = self._changes.filter(act=_Act.ADDED, event_id__gt=self._start)
         self._lowest: int | None = added.aggregate(lowest=Min("row_id"))["lowest"]
+
+    @property
+    def _changes(self) -> QuerySet[models.Change]:
+        return models.Change.objects.filter(kind=self.kind.name)
 
     def list_next(self, after: int) -> list[int]:
         """The next ids, of rows that are gone too: events name them."""
-        changed = models.Change.objects.filter(kind=self.kind.name, row_id__gt=after).order_by("row_id")
+        changed = self._changes.filter(row_id__gt=after).order_by("row_id").values_list("row_id", flat=True)
         present = self.kind.model._default_manager.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)
-        return sorted({*changed.values_list("row_id", flat=True).distinct()[:_PAGE], *present[:_PAGE]})[:_PAGE]
+        return sorted({*changed.distinct()[:_PAGE], *present[:_PAGE]})[:_PAGE]
 
     def compare(self, ids: list[int]) -> None:
         self.report.rows += len(ids)
-        for row_id in self._compare(ids):
-            for kind, words in self._compare_steadily(row_id):
+        for row_id, found in self._find(ids).items():
+            own, seen = self._changes.filter(row_id=row_id), -1
+            while found and seen != (seen := own.count()):  # an event may have come during the look
+                found = Comparison(kind=self.kind, report=self.report)._find([row_id])[row_id]
+            for kind, words in found:
                 self.report.add(kind, name_row(kind=self.kind.name, row_id=row_id), words)
 
-    def _compare_steadily(self, row_id: int) -> list[Difference]:
-        found: list[Difference] = []
-        own = models.Change.objects.filter(kind=self.kind.name, row_id=row_id)
-        for _ in range(_LOOKS):
-            before = own.count()
-            self._note_pruned()
-            found = self._compare([row_id]).get(row_id, [])
-            if not found or own.count() == before:
-                break
-        return found
+    def _find(self, ids: list[int]) -> dict[int, list[Difference]]:
+        changes = defaultdict[int, list[models.Change]](list)
+        for change in self._changes.filter(row_id__in=ids, event_id__gt=self._start).order_by("event_id", "position"):
+            if f"event {change.event_id}" not in self.report.unfit:
+                changes[change.row_id].append(change)
+        stored = rows.read_rows(kind=self.kind, ids=ids)
+        return {row_id: self._judge(row_id, changes[row_id], stored.get(row_id)) for row_id in ids}
 
-    def _compare(self, ids: list[int]) -> dict[int, list[Difference]]:
-        states, stored = self._read_states(ids), rows.read_rows(kind=self.kind, ids=ids)
-        found = {row_id: list(self._judge(row_id, states.get(row_id), stored.get(row_id))) for row_id in ids}
-        return {row_id: differences for row_id, differences in found.items() if differences}
-
-    def _read_states(self, ids: list[int]) -> dict[int, _State]:
-        found: dict[int, _State] = defaultdict(lambda: _State(kind=self.kind))
-        own = models.Change.objects.filter(kind=self.kind.name, row_id__in=ids, event_id__gt=self._after_event)
-        ordered = own.order_by("row_id", "event_id", "position")
-        for row_id, event_id, act, text in canonical.read_rows(rows=ordered, names=_CHANGE):
-            if event_id not in self.report.unfit:
-                found[row_id].take(event_id, act, text)
-        return found
-
-    def _judge(self, row_id: int, state: _State | None, stored: rows.Columns | None) -> Iterator[Difference]:
-        expected = _describe_group(name=str(stored["name"])) if stored and self.kind.name == "group" else None
-        if state is None and expected is not None:
-            # One that the portal makes with its tables is as the code says before an event has it.
-            state = _State(kind=self.kind, columns={name: (value, 0) for name, value in expected.items()})
-        if stored is not None and not expected and self._must_begin(state) and self._is_kept(row_id):
-            yield "row inserted", "was not begun by an event: it was inserted outside the portal."
-        elif state is None:
-            self.report.not_judged += stored is not None
+    def _judge(self, row_id: int, changes: Sequence[models.Change], stored: rows.Columns | None) -> list[Difference]:
+        acts, left = [change.act for change in changes], self._begin(changes, stored or {})
+        is_known, is_gone = bool(acts or left), acts[-1:] == [_Act.REMOVED]
+        found = list(self._follow(changes, left))
+        if stored is None:
+            if is_known and not is_gone:
+                found.append(("row removed", f"was removed; event {changes[-1].event_id} has it."))
+        elif self._must_begin(row_id) and not (_Act.ADDED in acts if self.kind.begins else is_known):
+            return [("row inserted", "was not begun by an event: it was inserted outside the portal.")]
+        elif is_gone:
+            found.append(("row inserted", "is there, though an event says that it was removed."))
         else:
-            yield from state.compare(stored)
+            self.report.not_judged += not is_known
+            for name, (value, _) in left.items():
+                key_id = signatures.read_key_id(signature=value)
+                value = rows.hide(kind=self.kind, column=name, value=stored.get(name), key_id=key_id)
+                found += self._compare(name, value, left, "has {}")
+        return found
 
-    def _must_begin(self, state: _State | None) -> bool:
-        """Whether an event should have begun the row, and none has. The first person comes with the set-up."""
-        if self.kind.begins:
-            return state is None or not state.begins
+    def _must_begin(self, row_id: int) -> bool:
+        """Whether an event begins such a row, and would still be there. The first person comes with the set-up."""
+        is_kept = self._start == reading.LOWEST or (self._lowest is not None and row_id > self._lowest)
         is_later_person = self.kind.name == "person" and self._lowest is not None
-        return state is None and (self.kind.name == "group" or is_later_person)
+        return is_kept and (self.kind.begins or self.kind.name == "group" or is_later_person)
 
-    def _is_kept(self, row_id: int) -> bool:
-        """Whether the event that begins the row would still be there."""
-        return self._after_event == reading.LOWEST or (self._lowest is not None and row_id > self._lowest)
+    def _begin(self, changes: Sequence[models.Change], stored: rows.Columns) -> _Left:
+        """What one of the portal's own groups may do before an administrator changes it; nothing of other rows."""
+        name = changes[0].columns.get("name", [None])[0] if changes else stored.get("name")
+        own = dict(groups.PERMISSIONS).get(str(name)) if self.kind.name == "group" else None
+        return {"name": (name, 0), "permissions": (sorted(f"portal.{one}" for one in own), 0)} if own else {}
+
+    def _follow(self, changes: Sequence[models.Change], left: _Left) -> Iterator[Difference]:
+        """What was there before each change must be what the change before it has left."""
+        for change in changes:
+            for name, (before, after) in change.columns.items():
+                if change.act == _Act.CHANGED and name in left:
+                    yield from self._compare(name, before, left, f"had {{}} before event {change.event_id}")
+                left[name] = after, change.event_id
+
+    def _compare(self, name: str, value: object, left: _Left, words: str) -> Iterator[Difference]:
+        """Of digests with two keys nobody can say."""
+        expected, event_id = left[name]
+        key_ids = {signatures.read_key_id(signature=one) for one in (value, expected)} - {""}
+        if value != expected and not (name in self.kind.private and len(key_ids) == 2):
+            author = f"event {event_id} left" if event_id else "the portal makes it with"
+            yield "row changed", f"{words.format(f'{name} {_show(value)}')}: {author} {_show(expected)}."
 
 
-def _show(name: str, value: object) -> str:
+def _show(value: object) -> str:
     text = write_json(value)
-    return f"{name} {text if len(text) <= 80 else f'{text[:77]}...'}".strip()
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def name_row(*, kind: str, row_id: int) -> str:

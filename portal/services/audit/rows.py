@@ -78,8 +78,10 @@ def hide(*, kind: Kind, column: str, value: object, key_id: str = "") -> object:
 
 
 def read_rows(*, kind: Kind, ids: Iterable[int]) -> dict[int, Columns]:
-    stored = canonical.read_rows(rows=kind.model._base_manager.filter(pk__in=ids), names=("id", *kind.columns))
-    found: dict[int, Columns] = {row[0]: dict(zip(kind.columns, row[1:], strict=True)) for row in stored}
+    found: dict[int, Columns] = {
+        number: {name: canonical.convert_value(value=value) for name, value in zip(kind.columns, values, strict=True)}
+        for number, *values in kind.model._base_manager.filter(pk__in=ids).values_list("pk", *kind.columns)
+    }
     for number, lists in read_lists(kind=kind, ids=found).items():
         found[number] |= lists
     return found
@@ -93,6 +95,6 @@ def read_lists(*, kind: Kind, ids: Iterable[int]) -> dict[int, Columns]:
             (Group, ["name"]) if name == "groups" else (Permission, ["content_type__app_label", "codename"])
         )
         own: Any = model._default_manager.filter(**{f"{owner}__in": lists}).order_by()
-        for number, *words in canonical.read_anyhow(rows=own.values_list(owner, *columns)):
+        for number, *words in own.values_list(owner, *columns):
             lists[number][name].append(".".join(words))
     return {number: {name: sorted(words) for name, words in own.items()} for number, own in lists.items()}

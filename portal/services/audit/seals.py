@@ -5,7 +5,6 @@ Only what the portal has signed is sealed: an event that somebody wrote past it 
 
 import hashlib
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -36,8 +35,8 @@ class NotACheckpoint(Exception):
     """The file is none; the message is fit for the person."""
 
 
-def read_seals(*, after: int, limit: int) -> Sequence[models.Seal]:
-    return signatures.read_signed(rows=models.Seal.objects.filter(number__gt=after).order_by("number")[:limit])
+def read_seals(*, after: int, limit: int) -> list[models.Seal]:
+    return list(models.Seal.objects.filter(number__gt=after).order_by("number")[:limit])
 
 
 def seal_events() -> int:
@@ -71,7 +70,7 @@ def _find_horizon() -> int:
 def _seal_batch(*, until: int) -> int:
     newest = _read_newest()
     found = reading.walk_events(after=newest.last_id if newest else 0, until=until)
-    authentic = (event for event in found if event.check() is signatures.Verdict.AUTHENTIC)
+    authentic = (event for event in found if signatures.check_row(row=event) is signatures.Verdict.AUTHENTIC)
     batch = [(event.id, event.signature) for event in islice(authentic, BATCH)]
     if not batch:
         return 0
@@ -96,7 +95,7 @@ def _seal_batch(*, until: int) -> int:
 
 
 def hash_signatures(*, lines: list[str]) -> str:
-    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
 def _read_newest() -> models.Seal | None:

@@ -1,26 +1,26 @@
 """Signatures: a keyed code over all that something says, which nobody can make without the audit key.
 
-The audit key is not in the database: who can write there lacks it. Seals and tombstones are signed as whole rows.
+The audit key is not in the database: who can write there lacks it. Rows are signed as a whole.
 """
 
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 
 from django.conf import settings
-from django.db.models import QuerySet
 
 from portal import models
 from portal.models.canonical_json import write_json
 from portal.services.audit import canonical
 
-type SignedRow = models.Seal | models.Tombstone
+type SignedRow = models.Event | models.Seal | models.Tombstone
 
 _CODE = 32  # digits: half of an HMAC-SHA256
+_CHANGE = ("kind", "row_id", "act", "columns")
 _SIGNATURE = re.compile(rf"([0-9a-f]{{8}}):[0-9a-f]{{{_CODE}}}")
 
 
@@ -61,12 +61,11 @@ def _derive(value: str) -> AuditKey:
 def digest(*, column: str, value: object, key_id: str = "") -> object:
     """What the log holds of a private value: nothing where there is none, else a code that names the key it is of.
 
-    `key_id`: of a former key, to compare with what it once gave; the value itself where that is not known any more.
+    `key_id`: of a former key, to compare with what it once gave; of one that is not known any more, the present one.
     """
     if value is None or value == "":
         return value
-    key = find_key(key_id=key_id) if key_id else get_key()
-    return value if key is None else _sign(key, "private", write_json([column, value]))
+    return _sign(find_key(key_id=key_id) or get_key(), "private", [column, value])
 
 
 def read_key_id(*, signature: object) -> str:
@@ -75,46 +74,38 @@ def read_key_id(*, signature: object) -> str:
     return found[1] if found else ""
 
 
-def _sign(key: AuditKey, what: str, text: str) -> str:
-    message = f"portal {what} 1\n{text}".encode("utf-8", "surrogatepass")
+def _sign(key: AuditKey, what: str, value: object) -> str:
+    """`what` keeps one thing from being another."""
+    message = f"portal {what} 1\n{write_json(value)}".encode()
     return f"{key.id}:{hmac.digest(key.secret, message, 'sha256').hex()[:_CODE]}"
 
 
-def sign(*, what: str, text: str) -> str:
-    """The signature of the text with the present audit key; `what` keeps one thing from being another."""
-    return _sign(get_key(), what, text)
+def describe_row(*, row: SignedRow) -> dict[str, object]:
+    """All of it in canonical form, but for a tombstone's id, which only numbers it."""
+    names = [field.attname for field in row._meta.concrete_fields]
+    described = {name: canonical.convert_value(value=getattr(row, name)) for name in names}
+    if isinstance(row, models.Tombstone):
+        del described["id"]
+    if isinstance(row, models.Event):
+        described["changes"] = [{name: getattr(change, name) for name in _CHANGE} for change in row.changes]
+    return described
 
 
-def check(*, what: str, text: str, signature: object) -> Verdict:
-    """Whether the signature is of the text, with the present audit key or a former one."""
+def _sign_row(row: SignedRow, key: AuditKey) -> str:
+    signed = describe_row(row=row)
+    del signed[row.SIGNATURE]
+    return _sign(key, str(row._meta.model_name), signed)
+
+
+def sign_row(*, row: SignedRow) -> None:
+    setattr(row, row.SIGNATURE, _sign_row(row, get_key()))
+
+
+def check_row(*, row: SignedRow) -> Verdict:
+    """Whether the signature is of the row, with the present audit key or a former one."""
+    signature = getattr(row, row.SIGNATURE)
     key_id = read_key_id(signature=signature)
     key = find_key(key_id=key_id)
     if key is None:
         return Verdict.UNKNOWN_KEY if key_id else Verdict.WRONG
-    return Verdict.AUTHENTIC if _sign(key, what, text) == signature else Verdict.WRONG
-
-
-def read_signed[Row: SignedRow](*, rows: QuerySet[Row]) -> Sequence[Row]:
-    """These rows as they are stored, for that is what is signed: times are texts."""
-    names = [field.attname for field in rows.model._meta.concrete_fields]
-    found = canonical.read_rows(rows=rows, names=names)
-    return [rows.model(**dict(zip(names, row, strict=True))) for row in found]
-
-
-def describe_row(*, row: SignedRow) -> dict[str, object]:
-    """All of it in canonical form, but for an id that only numbers it."""
-    names = [field.attname for field in row._meta.concrete_fields if field.attname != "id"]
-    return {name: canonical.convert_value(value=getattr(row, name)) for name in names}
-
-
-def sign_row(*, row: SignedRow) -> None:
-    setattr(row, row.SIGNATURE, sign(**_write(row)))
-
-
-def check_row(*, row: SignedRow) -> Verdict:
-    return check(**_write(row), signature=getattr(row, row.SIGNATURE))
-
-
-def _write(row: SignedRow) -> dict[str, str]:
-    values = {name: value for name, value in describe_row(row=row).items() if name != row.SIGNATURE}
-    return {"what": str(row._meta.model_name), "text": write_json(values)}
+    return Verdict.AUTHENTIC if _sign_row(row, key) == signature else Verdict.WRONG

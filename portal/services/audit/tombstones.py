@@ -21,10 +21,7 @@ class Start:
 
 
 def walk_tombstones() -> Iterator[models.Tombstone]:
-    after, found = reading.LOWEST, models.Tombstone.objects.order_by("id")
-    while page := signatures.read_signed(rows=found.filter(id__gt=after)[:100]):
-        yield from page
-        after = page[-1].pk
+    return models.Tombstone.objects.order_by("id").iterator(chunk_size=100)
 
 
 def _walk_events() -> Iterator[models.Tombstone]:

@@ -34,8 +34,7 @@ def verify_log(
     """Check every seal and event, and with `rows` every row that events name. `on_step` is called all the time."""
     report = Report()
     for tombstone in tombstones.walk_tombstones():
-        what = f"tombstone of {tombstone.made_at} UTC"
-        _judge(report, tombstone, "tombstone", what, "was altered, or not written by the portal.")
+        _judge(report, tombstone, "tombstone")
     start = _check_kept(report)
     if checkpoint is not None:
         _check_checkpoint(report, checkpoint, start)
@@ -50,9 +49,7 @@ def verify_log(
         on_step()
     for event in reading.walk_events(after=link.last_id):
         report.events += 1
-        verdict = event.check()
-        report.unsealed += verdict is Verdict.AUTHENTIC
-        _judge_event(report, event, verdict)
+        report.unsealed += _judge(report, event, "changed")
     _find_headless(report)
     report.pruned = tombstones.find_start().pruned
     if rows:
@@ -69,7 +66,7 @@ def _check_kept(report: Report) -> tombstones.Start:
     start, found = tombstones.find_start(), Report()
     if start.number:
         events = reading.walk_events(after=reading.LOWEST, until=start.last_id)
-        _check_events(found, events, expected=start.kept, begin=reading.LOWEST)
+        _check_events(found, events, expected=start.kept, begin=reading.LOWEST, is_whole=True)
     if found.findings and tombstones.find_start() != start:
         return _check_kept(report)
     report.take(found)
@@ -88,26 +85,17 @@ def _check_checkpoint(report: Report, checkpoint: seals.Checkpoint, start: tombs
         report.add("checkpoint", what, "is another one than the checkpoint's: the log up to it was made anew.")
 
 
-def _judge(report: Report, row: SignedRow, kind: str, what: str, words: str) -> bool:
-    """Report a row that was changed, or that names an audit key that is missing. Returns whether it is authentic."""
-    verdict = check_row(row=row)
-    if verdict is Verdict.WRONG:
-        report.add(kind, what, words)
-    elif verdict is Verdict.UNKNOWN_KEY:
+def _judge(report: Report, row: SignedRow, kind: str, *, by_seal: bool | None = None) -> bool:
+    """Report a row that was changed, or that names an audit key that is missing. Returns whether it is authentic.
+
+    `by_seal`: whether the seal that should have the row has it as it is, which says enough where its key is missing.
+    """
+    verdict, what = check_row(row=row), f"{row._meta.model_name} {row.pk}"
+    if verdict is Verdict.WRONG or (verdict is Verdict.UNKNOWN_KEY and by_seal is False):
+        report.add(kind, what, "was changed, or not written by the portal.")
+    elif verdict is Verdict.UNKNOWN_KEY and by_seal is None:
         report.add_key(getattr(row, row.SIGNATURE), what)
     return verdict is Verdict.AUTHENTIC
-
-
-def _judge_event(report: Report, event: reading.StoredEvent, verdict: Verdict) -> None:
-    if verdict is Verdict.WRONG:
-        _report_event(report, "changed", event, "was changed, or not written by the portal.")
-    elif verdict is Verdict.UNKNOWN_KEY:
-        report.add_key(event.signature, f"event {event.id}")
-
-
-def _report_event(report: Report, kind: str, event: reading.StoredEvent, words: str) -> None:
-    report.unfit.add(event.id)
-    report.add(kind, f"event {event.id}", f"of {event.at} UTC {words}")
 
 
 def _find_headless(report: Report) -> None:
@@ -116,16 +104,14 @@ def _find_headless(report: Report) -> None:
         report.add("removed", "the audit log", "is empty, although there are requests.")
     events = models.Event.objects.filter(pk=OuterRef("event_id"))
     headless = models.Change.objects.filter(~Exists(events)).order_by("event_id").values_list("event_id", flat=True)
-    known = {finding.what for finding in report.findings}
     for event_id in headless.distinct().iterator():
-        report.unfit.add(event_id)
-        if f"event {event_id}" not in known:
-            report.add("removed", f"event {event_id}", "is not there, though what it says of rows is.")
+        if (what := f"event {event_id}") not in report.unfit:
+            report.add("removed", what, "is not there, though what it says of rows is.")
 
 
 def _check_group(group: Sequence[models.Seal], link: _Link) -> tuple[Report, _Link]:
-    report = Report(seals=len(group), newest=str(group[-1].made_at))
-    believed = [seal for seal in group if _judge(report, seal, "seal", f"seal {seal.number}", "was altered.")]
+    report = Report(seals=len(group), newest=group[-1].made_at)
+    believed = [seal for seal in group if _judge(report, seal, "seal")]
     until = max((seal.last_id for seal in believed), default=link.last_id)
     events = _Events(reading.walk_events(after=link.last_id, until=until))
     for seal in group:
@@ -157,12 +143,12 @@ def _check_link(report: Report, seal: models.Seal, link: _Link) -> bool:
 class _Events:
     """Events in their order, as far as somebody wants them."""
 
-    def __init__(self, events: Iterator[reading.StoredEvent]) -> None:
+    def __init__(self, events: Iterator[models.Event]) -> None:
         self._events = events
         self._next = next(events, None)
 
-    def take_until(self, last_id: int) -> Iterator[reading.StoredEvent]:
-        while (event := self._next) is not None and event.id <= last_id:
+    def take_until(self, last_id: int) -> Iterator[models.Event]:
+        while (event := self._next) is not None and event.pk <= last_id:
             self._next = next(self._events, None)
             yield event
 
@@ -170,37 +156,28 @@ class _Events:
 def _check_seal(report: Report, seal: models.Seal, events: _Events, *, begin: int) -> None:
     """Compare the events with the seal, which was made by who could check them all."""
     broken, expected = report.count_broken(), canonical.unpack_ranges(ranges=seal.ids)
-    signatures, unknown = _check_events(report, events.take_until(seal.last_id), expected=expected, begin=begin)
-    if seals.hash_signatures(lines=signatures) == seal.signatures:
-        return
-    for event in unknown:
-        _report_event(report, "changed", event, "was changed: it names an audit key that its seal was not made with.")
-    if report.count_broken() == broken:
+    found = list(events.take_until(seal.last_id))
+    own = [event.signature for event in found if event.pk in expected]
+    is_whole = seals.hash_signatures(lines=own) == seal.signatures
+    _check_events(report, found, expected=expected, begin=begin, is_whole=is_whole)
+    if not is_whole and report.count_broken() == broken:
         words = f"has another event than it was made of: a number of {seal.first_id} to {seal.last_id} was given again."
         report.add("seal", f"seal {seal.number}", words)
 
 
 def _check_events(
-    report: Report, events: Iterable[reading.StoredEvent], *, expected: set[int], begin: int
-) -> tuple[list[str], list[reading.StoredEvent]]:
-    """Report which events are missing, which are too many, and which were changed.
-
-    Returns the signatures of those that are expected, and those of them that name an audit key that is missing.
-    """
-    signatures, unknown, missing = [], [], set(expected)
+    report: Report, events: Iterable[models.Event], *, expected: set[int], begin: int, is_whole: bool
+) -> None:
+    """Report which events are missing, which are too many, and which were changed."""
+    missing = set(expected)
     for event in events:
         report.events += 1
-        if event.id not in expected and event.id > begin:
-            _report_event(report, "inserted", event, "was inserted: no seal has it.")
-            continue
-        verdict = event.check()
-        if event.id in expected:
-            missing.discard(event.id)
-            signatures.append(event.signature)
-            if verdict is Verdict.UNKNOWN_KEY:
-                unknown.append(event)
-                continue
-        _judge_event(report, event, verdict)  # of a seal that cannot be believed, or of this one
+        missing.discard(event.pk)
+        if event.pk in expected:
+            _judge(report, event, "changed", by_seal=is_whole)
+        elif event.pk > begin:
+            report.add("inserted", f"event {event.pk}", "was inserted: no seal has it.")
+        else:
+            _judge(report, event, "changed")  # of a seal that cannot be believed
     for number in sorted(missing):
         report.add("removed", f"event {number}", "was removed.")
-    return signatures, unknown
