@@ -15,8 +15,6 @@ class Seal(models.Model):
     docs/audit-log.md has its form.
     """
 
-    SIGNATURE = "digest"
-
     number = models.BigIntegerField(primary_key=True, help_text=_("1, 2, 3 ...: none is left out."))
     made_at = models.DateTimeField()
     first_id = models.BigIntegerField()
@@ -44,7 +42,6 @@ class Tombstone(Audited):
 
     AUDITED = ("made_at", "kind", "first_id", "last_id", "ids", "kept", "counts", "seal_number", "seal_digest")
     BEGINS = True
-    SIGNATURE = "signature"
 
     class Kind(models.TextChoices):
         EVENTS = "EVENTS", "Events"

@@ -4,7 +4,6 @@ from typing import Any, Self
 
 from django.db import models
 from django.db.models import F, Q
-from django.utils.functional import cached_property
 from django.utils.text import camel_case_to_spaces
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -129,8 +128,6 @@ def name_target(row: models.Model) -> str:
 class Event(models.Model):
     """A line of the audit log, written in the transaction that it records. No foreign keys: it outlives all others."""
 
-    SIGNATURE = "signature"
-
     at = models.DateTimeField(db_default=Now())
     actor_id = models.BigIntegerField(null=True, help_text=_("Empty: the portal itself."))
     actor_name = models.CharField(max_length=150)
@@ -176,9 +173,9 @@ class Event(models.Model):
     def sentence(self) -> str:
         return self.words.format(who=self.actor_name or gettext("The portal"), what=self.target, verb=self.verb)
 
-    @cached_property
-    def changes(self) -> "list[Change]":
-        return list(Change.objects.filter(event_id=self.pk).order_by("position"))
+    @property
+    def changes(self) -> "models.QuerySet[Change]":
+        return Change.objects.filter(event_id=self.pk).order_by("position")
 
 
 class EventNumber(models.Model):

@@ -113,7 +113,7 @@ def test_each_attack_is_found_and_named(record, cast, alice):
 
 def test_two_changes_made_one_and_a_change_without_its_event_are_found(record, alice):
     """The text of the two that is signed would be the same: but it is no JSON any more."""
-    event = next(event for event in record if len(event.changes) == 2)
+    event = next(event for event in record if event.changes.count() == 2)
     first, second = event.changes
     head = f'{write_json(first.columns)},"kind":"{first.kind}","row_id":{first.row_id}}}'
     both = f'{head},{{"act":"{second.act}","columns":{write_json(second.columns)}'
@@ -224,7 +224,7 @@ def test_a_log_that_a_holder_of_the_key_wrote_anew_is_found_by_the_checkpoint(re
     call_command("verify_audit", checkpoint=file)
     assert "All is well: nothing was changed up to seal" in capsys.readouterr().out
 
-    event, described = record[1], record[1].changes
+    event, described = record[1], list(record[1].changes)
     event.reason, described[0].columns["type"] = "none", [None, "max"]
     events.sign_event(event=event, described=described)
     tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", event.request_number)

@@ -109,7 +109,7 @@ def test_what_a_restore_lost_is_explained_and_nothing_else(record, sent):
 
 def test_a_number_that_was_given_again_after_a_restore_is_explained(record, sent):
     restore(record[0], record[4])
-    earlier = stream.write_time(time=record[4].at - timedelta(microseconds=1))
+    earlier = stream.write_time(at=f"{record[4].at - timedelta(microseconds=1):%Y-%m-%d %H:%M:%S.%f}")
     with sent.open("a") as file:
         file.write(rewrite(sent, record[-1].pk, time=earlier, data={"id": record[-1].pk}))
     findings, report = compare(sent)

@@ -44,7 +44,7 @@ def test_an_owner_names_a_workspace_and_finds_it_by_that(sign_in, alice, space):
         assert "Quarterly report" in browser.get(path).text, path
     event = models.Event.objects.get(verb=Verb.NAME_WORKSPACE)
     assert event.actor_name == "alice"
-    assert "Quarterly report" not in f"{event.detail}{[change.columns for change in event.changes]}"
+    assert "Quarterly report" not in f"{event.detail}{list(event.changes.values())}"
 
 
 def test_an_operator_gives_a_workspace_that_nobody_may_have_to_one_who_uses_it(sign_in, alice, bob, olga, space):

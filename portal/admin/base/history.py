@@ -22,7 +22,6 @@ from portal import models
 from portal.admin.base import changelist, columns
 from portal.models.ids import parse_id
 from portal.services.audit import rows, signatures
-from portal.templatetags import ui
 
 _PER_PAGE = 100
 _LONGEST = 200  # characters of a value
@@ -128,26 +127,17 @@ def show_changes(changes: Iterable[models.Change]) -> columns.Shown:
 
 def _show_columns(change: models.Change, people: People) -> SafeString:
     """What differs; where nothing does, what the event says of a row that was there before."""
-    pairs = [pair for pair in _read_pairs(change) if not (_is_empty(pair[1]) and _is_empty(pair[2]))]
-    pairs = [pair for pair in pairs if pair[1] != pair[2]] or pairs
-    lines = format_html_join("", "<li>{}: {}</li>", (_show_column(change, people, *pair) for pair in pairs))
+    pairs = {name: pair for name, pair in change.columns.items() if not all(map(_is_empty, pair))}
+    pairs = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]} or pairs
+    shown = (_show_column(change, people, name, *pair) for name, pair in pairs.items())
+    lines = format_html_join("", "<li>{}: {}</li>", shown)
     return format_html("<ul>{}</ul>", lines) if lines else lines
 
 
 def _read_people(changes: Iterable[models.Change]) -> People:
-    found = set()
-    for change in changes:
-        for name, *values in _read_pairs(change):
-            if getattr(_find_field(change, name), "related_model", None) is models.User:
-                found |= {value for value in values if isinstance(value, int) and abs(value) <= models.MAX_ID}
-    return dict(models.User.objects.filter(pk__in=found).values_list("pk", "username"))
-
-
-def _read_pairs(change: models.Change) -> list[tuple[str, Any, Any]]:
-    """Each column with what was there before, and after; in whatever shape somebody has written them."""
-    values = change.columns if isinstance(change.columns, dict) else {"columns": change.columns}
-    is_pair = {name: isinstance(value, list) and len(value) == 2 for name, value in values.items()}
-    return [(name, *(value if is_pair[name] else (value, value))) for name, value in values.items()]
+    named = ((_find_field(change, name), pair) for change in changes for name, pair in change.columns.items())
+    found = {value for field, pair in named if getattr(field, "related_model", None) is models.User for value in pair}
+    return dict(models.User.objects.filter(pk__in=found - {None}).values_list("pk", "username"))
 
 
 def _find_field(change: models.Change, name: str) -> "Field[Any, Any] | None":
@@ -184,7 +174,7 @@ def _show(value: Any, field: "Field[Any, Any] | None", people: People) -> column
     if isinstance(field, ForeignKey):
         return _link_to(value, field.related_model, people)
     if isinstance(field, DateTimeField):
-        return _show_time(value)
+        return columns.show_time(datetime.fromisoformat(f"{value}+00:00"))
     if isinstance(value, str) and field and field.choices:
         return value.lower().replace("_", " ")
     return Truncator(_write(value)).chars(_LONGEST)
@@ -204,10 +194,3 @@ def _link_to(key: Any, model: type[Any], people: People) -> columns.Shown:
     names = {models.Request: f"R-{key}", models.User: people.get(key)}
     name = names.get(model) or f"{model._meta.verbose_name} {key}"
     return columns.link_to(model(pk=key), name)
-
-
-def _show_time(value: object) -> columns.Shown:
-    try:
-        return ui.moment(datetime.fromisoformat(f"{value}+00:00"), "j M Y, H:i:s")
-    except ValueError:
-        return str(value)

@@ -16,12 +16,10 @@ def walk_log() -> Iterator[dict[str, object]]:
     number, after = start.number, reading.LOWEST
     while page := seals.read_seals(after=number, limit=100):
         for seal in page:
-            yield from (
-                signatures.describe_row(row=event) for event in reading.walk_events(after=after, until=seal.last_id)
-            )
+            yield from reading.walk_events(after=after, until=seal.last_id)
             yield signatures.describe_row(row=seal)
             number, after = seal.number, max(after, seal.last_id)
-    yield from (signatures.describe_row(row=event) for event in reading.walk_events(after=after))
+    yield from reading.walk_events(after=after)
 
 
 class Command(BaseCommand):

@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+type Described = dict[str, Any]  # a row: what it holds, by columns
 type Ranges = list[list[int]]
 
 
 def write_time(*, time: datetime) -> str:
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def convert_value(*, value: Any) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from portal import models
 from portal.models.canonical_json import write_json
-from portal.services.audit import reading, stream, tombstones
+from portal.services.audit import canonical, reading, stream, tombstones
 from portal.services.audit.report import Report
 
 type _Row = tuple[int, str, str, bool]  # an event's number, digest and time, and whether it is stored or was sent
@@ -31,7 +31,7 @@ def compare_sent(*, path: Path, report: Report) -> None:
     not sealed or not sent yet is not looked at. Raises OSError, and NothingSent.
     """
     spans = models.Restore.objects.values_list("lost_since", "restored_at")
-    restores = [[stream.write_time(time=time) for time in span] for span in spans]
+    restores = [[stream.write_time(at=canonical.write_time(time=time)) for time in span] for span in spans]
     with closing(sqlite3.connect("")) as table, path.open("rb") as file:  # "": on disk, until it is closed
         table.execute(_TABLE)
         table.executemany("INSERT OR IGNORE INTO sent VALUES (?, ?, ?)", _read_lines(file, source=stream.name_source()))
@@ -72,7 +72,7 @@ def _read_lines(lines: Iterable[bytes], *, source: str) -> Iterator[tuple[int, s
 
 def _read_log(*, after: int, until: int) -> Iterator[_Row]:
     for event in reading.walk_events(after=after, until=until):
-        yield event.id, _digest(stream.fit_data(event=event)), stream.write_time(time=event.at), True
+        yield event["id"], _digest(stream.fit_data(event=event)), stream.write_time(at=event["at"]), True
 
 
 def _digest(data: object) -> str:

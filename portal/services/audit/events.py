@@ -12,7 +12,7 @@ from portal import models
 from portal.db import numbers
 from portal.models.audited import Audited
 from portal.models.event import Verb
-from portal.services.audit import rows, signatures
+from portal.services.audit import reading, rows, signatures
 from portal.services.runtime import limits
 
 
@@ -140,8 +140,9 @@ def sign_event(*, event: models.Event, described: Sequence[models.Change]) -> No
     """Sign an event that has its number and time, with what it changed."""
     for position, change in enumerate(described):
         change.event_id, change.position = event.pk, position
-    event.changes = list(described)
-    signatures.sign_row(row=event)
+    changes = [{name: getattr(change, name) for name in reading.CHANGE} for change in described]
+    values = signatures.describe_row(row=event) | {"id": event.pk, "changes": changes}
+    event.signature = signatures.sign(what="event", described=values)
 
 
 def _count_act(event: models.Event, *, person: models.User) -> bool:

@@ -56,8 +56,9 @@ class Comparison:
     def compare(self, ids: list[int]) -> None:
         self.report.rows += len(ids)
         for row_id, found in self._find(ids).items():
-            own, seen = self._changes.filter(row_id=row_id), -1
-            while found and seen != (seen := own.count()):  # an event may have come during the look
+            seen = -1
+            # Until no event has come during a look.
+            while found and seen != (seen := self._changes.filter(row_id=row_id).count()):
                 found = Comparison(kind=self.kind, report=self.report)._find([row_id])[row_id]
             for kind, words in found:
                 self.report.add(kind, name_row(kind=self.kind.name, row_id=row_id), words)

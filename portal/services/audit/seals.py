@@ -70,8 +70,10 @@ def _find_horizon() -> int:
 def _seal_batch(*, until: int) -> int:
     newest = _read_newest()
     found = reading.walk_events(after=newest.last_id if newest else 0, until=until)
-    authentic = (event for event in found if signatures.check_row(row=event) is signatures.Verdict.AUTHENTIC)
-    batch = [(event.id, event.signature) for event in islice(authentic, BATCH)]
+    authentic = (
+        event for event in found if signatures.check(what="event", described=event) is signatures.Verdict.AUTHENTIC
+    )
+    batch = [(event["id"], event["signature"]) for event in islice(authentic, BATCH)]
     if not batch:
         return 0
     seal = models.Seal(
@@ -85,7 +87,7 @@ def _seal_batch(*, until: int) -> int:
         ids=canonical.pack_ranges(numbers=(number for number, _ in batch)),
         signatures=hash_signatures(lines=[signature for _, signature in batch]),
     )
-    signatures.sign_row(row=seal)
+    seal.digest = signatures.sign(what="seal", described=signatures.describe_row(row=seal))
     with leases.transaction():
         seal.save(force_insert=True)
     logger.info(

@@ -12,15 +12,13 @@ from enum import Enum
 from functools import lru_cache
 
 from django.conf import settings
+from django.db.models import Model
 
-from portal import models
 from portal.models.canonical_json import write_json
 from portal.services.audit import canonical
 
-type SignedRow = models.Event | models.Seal | models.Tombstone
-
 _CODE = 32  # digits: half of an HMAC-SHA256
-_CHANGE = ("kind", "row_id", "act", "columns")
+NAMES = {"event": "signature", "seal": "digest", "tombstone": "signature"}  # columns
 _SIGNATURE = re.compile(rf"([0-9a-f]{{8}}):[0-9a-f]{{{_CODE}}}")
 
 
@@ -80,32 +78,22 @@ def _sign(key: AuditKey, what: str, value: object) -> str:
     return f"{key.id}:{hmac.digest(key.secret, message, 'sha256').hex()[:_CODE]}"
 
 
-def describe_row(*, row: SignedRow) -> dict[str, object]:
-    """All of it in canonical form, but for a tombstone's id, which only numbers it."""
-    names = [field.attname for field in row._meta.concrete_fields]
-    described = {name: canonical.convert_value(value=getattr(row, name)) for name in names}
-    if isinstance(row, models.Tombstone):
-        del described["id"]
-    if isinstance(row, models.Event):
-        described["changes"] = [{name: getattr(change, name) for name in _CHANGE} for change in row.changes]
-    return described
+def describe_row(*, row: Model) -> canonical.Described:
+    """All of it in canonical form, but for an id that only numbers it."""
+    names = [field.attname for field in row._meta.concrete_fields if field.attname != "id"]
+    return {name: canonical.convert_value(value=getattr(row, name)) for name in names}
 
 
-def _sign_row(row: SignedRow, key: AuditKey) -> str:
-    signed = describe_row(row=row)
-    del signed[row.SIGNATURE]
-    return _sign(key, str(row._meta.model_name), signed)
+def sign(*, what: str, described: canonical.Described, key: AuditKey | None = None) -> str:
+    """The signature of all but the signature; without a key, with the present one."""
+    return _sign(key or get_key(), what, {name: value for name, value in described.items() if name != NAMES[what]})
 
 
-def sign_row(*, row: SignedRow) -> None:
-    setattr(row, row.SIGNATURE, _sign_row(row, get_key()))
-
-
-def check_row(*, row: SignedRow) -> Verdict:
-    """Whether the signature is of the row, with the present audit key or a former one."""
-    signature = getattr(row, row.SIGNATURE)
+def check(*, what: str, described: canonical.Described) -> Verdict:
+    """Whether the signature is of all the rest, with the present audit key or a former one."""
+    signature = described[NAMES[what]]
     key_id = read_key_id(signature=signature)
     key = find_key(key_id=key_id)
     if key is None:
         return Verdict.UNKNOWN_KEY if key_id else Verdict.WRONG
-    return Verdict.AUTHENTIC if _sign_row(row, key) == signature else Verdict.WRONG
+    return Verdict.AUTHENTIC if sign(what=what, described=described, key=key) == signature else Verdict.WRONG

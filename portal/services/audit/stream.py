@@ -12,7 +12,7 @@ from django.conf import settings
 from portal import models
 from portal.db import places, release_connection
 from portal.models.canonical_json import write_json
-from portal.services.audit import canonical, reading, seals, signatures
+from portal.services.audit import canonical, reading, seals
 from portal.services.audit.destinations import FAILURES, Line, Output
 from portal.services.runtime import leases
 
@@ -102,9 +102,9 @@ def name_source() -> str:
     return f"workstation-portal/{models.Database.objects.get().identity}"
 
 
-def fit_data(*, event: models.Event) -> dict[str, object]:
+def fit_data(*, event: canonical.Described) -> canonical.Described:
     """All of an event; where that is too large, digests stand in the place of its largest values."""
-    data = signatures.describe_row(row=event)
+    data = dict(event)
     texts = {name: write_json(value).encode() for name, value in data.items()}
     size = sum(map(len, texts.values()))
     for name in sorted(texts, key=lambda name: -len(texts[name])):
@@ -120,12 +120,12 @@ def list_lines(*, after: int, most: int) -> list[Line]:
     return [_write_line(event, source=source) for event in reading.walk_events(after=after, until=until)]
 
 
-def write_time(*, time: datetime) -> str:
-    """A time as RFC 3339 has it."""
-    return f"{canonical.write_time(time=time).replace(' ', 'T')}Z"
+def write_time(*, at: str) -> str:
+    """A time of the canonical form as RFC 3339 has it."""
+    return f"{at.replace(' ', 'T')}Z"
 
 
-def _write_line(event: models.Event, *, source: str) -> Line:
-    data, at = fit_data(event=event), write_time(time=event.at)
-    envelope = {"specversion": "1.0", "id": str(event.id), "source": source, "time": at, "data": data}
-    return Line(event.id, at, write_json(envelope | {"type": f"workstation-portal.{event.verb}"}).encode())
+def _write_line(event: canonical.Described, *, source: str) -> Line:
+    data, at = fit_data(event=event), write_time(at=event["at"])
+    envelope = {"specversion": "1.0", "id": str(event["id"]), "source": source, "time": at, "data": data}
+    return Line(event["id"], at, write_json(envelope | {"type": f"workstation-portal.{event['verb']}"}).encode())

@@ -26,7 +26,8 @@ def walk_tombstones() -> Iterator[models.Tombstone]:
 
 def _walk_events() -> Iterator[models.Tombstone]:
     for tombstone in walk_tombstones():
-        if tombstone.kind == models.Tombstone.Kind.EVENTS and signatures.check_row(row=tombstone) is Verdict.AUTHENTIC:
+        verdict = signatures.check(what="tombstone", described=signatures.describe_row(row=tombstone))
+        if tombstone.kind == models.Tombstone.Kind.EVENTS and verdict is Verdict.AUTHENTIC:
             yield tombstone
 
 
@@ -49,7 +50,7 @@ def list_pruned() -> canonical.Ranges:
 def add_tombstones(*, tombstones: Sequence[models.Tombstone], more: Sequence[models.Change] = ()) -> None:
     """Sign and insert tombstones that have their times, and their event. `more`: which rows go."""
     for tombstone in tombstones:
-        signatures.sign_row(row=tombstone)
+        tombstone.signature = signatures.sign(what="tombstone", described=signatures.describe_row(row=tombstone))
         tombstone.save(force_insert=True)
     detail = {one.kind.lower(): {"tombstone": one.pk, "counts": one.counts} for one in tombstones}
     events.record(Verb.PRUNE, f"tombstone {tombstones[0].pk}", detail=detail, rows=tombstones, more=more)

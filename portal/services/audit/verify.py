@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef
 
 from portal import models
-from portal.services.audit import canonical, reading, rowcheck, seals, tombstones
+from portal.services.audit import canonical, reading, rowcheck, seals, signatures, tombstones
 from portal.services.audit.report import KEY, Report
-from portal.services.audit.signatures import SignedRow, Verdict, check_row
+from portal.services.audit.signatures import Verdict, describe_row
 
 _SEALS = 20  # at once
 
@@ -34,7 +34,7 @@ def verify_log(
     """Check every seal and event, and with `rows` every row that events name. `on_step` is called all the time."""
     report = Report()
     for tombstone in tombstones.walk_tombstones():
-        _judge(report, tombstone, "tombstone")
+        _judge(report, "tombstone", tombstone.pk, describe_row(row=tombstone))
     start = _check_kept(report)
     if checkpoint is not None:
         _check_checkpoint(report, checkpoint, start)
@@ -49,7 +49,7 @@ def verify_log(
         on_step()
     for event in reading.walk_events(after=link.last_id):
         report.events += 1
-        report.unsealed += _judge(report, event, "changed")
+        report.unsealed += _judge(report, "event", event["id"], event)
     _find_headless(report)
     report.pruned = tombstones.find_start().pruned
     if rows:
@@ -85,16 +85,18 @@ def _check_checkpoint(report: Report, checkpoint: seals.Checkpoint, start: tombs
         report.add("checkpoint", what, "is another one than the checkpoint's: the log up to it was made anew.")
 
 
-def _judge(report: Report, row: SignedRow, kind: str, *, by_seal: bool | None = None) -> bool:
-    """Report a row that was changed, or that names an audit key that is missing. Returns whether it is authentic.
+def _judge(
+    report: Report, what: str, number: int, described: canonical.Described, *, by_seal: bool | None = None
+) -> bool:
+    """Report what was changed, or names an audit key that is missing. Returns whether it is authentic.
 
-    `by_seal`: whether the seal that should have the row has it as it is, which says enough where its key is missing.
+    `by_seal`: whether the seal that should have an event has it as it is: that says enough where its key is missing.
     """
-    verdict, what = check_row(row=row), f"{row._meta.model_name} {row.pk}"
+    verdict, name = signatures.check(what=what, described=described), f"{what} {number}"
     if verdict is Verdict.WRONG or (verdict is Verdict.UNKNOWN_KEY and by_seal is False):
-        report.add(kind, what, "was changed, or not written by the portal.")
+        report.add("changed" if what == "event" else what, name, "was changed, or not written by the portal.")
     elif verdict is Verdict.UNKNOWN_KEY and by_seal is None:
-        report.add_key(getattr(row, row.SIGNATURE), what)
+        report.add_key(described[signatures.NAMES[what]], name)
     return verdict is Verdict.AUTHENTIC
 
 
@@ -111,7 +113,7 @@ def _find_headless(report: Report) -> None:
 
 def _check_group(group: Sequence[models.Seal], link: _Link) -> tuple[Report, _Link]:
     report = Report(seals=len(group), newest=group[-1].made_at)
-    believed = [seal for seal in group if _judge(report, seal, "seal")]
+    believed = [seal for seal in group if _judge(report, "seal", seal.number, describe_row(row=seal))]
     until = max((seal.last_id for seal in believed), default=link.last_id)
     events = _Events(reading.walk_events(after=link.last_id, until=until))
     for seal in group:
@@ -143,12 +145,12 @@ def _check_link(report: Report, seal: models.Seal, link: _Link) -> bool:
 class _Events:
     """Events in their order, as far as somebody wants them."""
 
-    def __init__(self, events: Iterator[models.Event]) -> None:
+    def __init__(self, events: Iterator[canonical.Described]) -> None:
         self._events = events
         self._next = next(events, None)
 
-    def take_until(self, last_id: int) -> Iterator[models.Event]:
-        while (event := self._next) is not None and event.pk <= last_id:
+    def take_until(self, last_id: int) -> Iterator[canonical.Described]:
+        while (event := self._next) is not None and event["id"] <= last_id:
             self._next = next(self._events, None)
             yield event
 
@@ -157,7 +159,7 @@ def _check_seal(report: Report, seal: models.Seal, events: _Events, *, begin: in
     """Compare the events with the seal, which was made by who could check them all."""
     broken, expected = report.count_broken(), canonical.unpack_ranges(ranges=seal.ids)
     found = list(events.take_until(seal.last_id))
-    own = [event.signature for event in found if event.pk in expected]
+    own = [event["signature"] for event in found if event["id"] in expected]
     is_whole = seals.hash_signatures(lines=own) == seal.signatures
     _check_events(report, found, expected=expected, begin=begin, is_whole=is_whole)
     if not is_whole and report.count_broken() == broken:
@@ -166,18 +168,19 @@ def _check_seal(report: Report, seal: models.Seal, events: _Events, *, begin: in
 
 
 def _check_events(
-    report: Report, events: Iterable[models.Event], *, expected: set[int], begin: int, is_whole: bool
+    report: Report, events: Iterable[canonical.Described], *, expected: set[int], begin: int, is_whole: bool
 ) -> None:
     """Report which events are missing, which are too many, and which were changed."""
     missing = set(expected)
     for event in events:
         report.events += 1
-        missing.discard(event.pk)
-        if event.pk in expected:
-            _judge(report, event, "changed", by_seal=is_whole)
-        elif event.pk > begin:
-            report.add("inserted", f"event {event.pk}", "was inserted: no seal has it.")
+        number = event["id"]
+        missing.discard(number)
+        if number in expected:
+            _judge(report, "event", number, event, by_seal=is_whole)
+        elif number > begin:
+            report.add("inserted", f"event {number}", "was inserted: no seal has it.")
         else:
-            _judge(report, event, "changed")  # of a seal that cannot be believed
+            _judge(report, "event", number, event)  # of a seal that cannot be believed
     for number in sorted(missing):
         report.add("removed", f"event {number}", "was removed.")
