@@ -2,7 +2,8 @@
 
 import gc
 import hashlib
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from django.test import TransactionTestCase
 
 from portal import models
 from portal.db import places
+from portal.models.canonical_json import write_json
+from portal.services.audit import events
 from portal.services.key import accounts
 from portal.services.key.databases import MEMORY
 from portal.web import streams
@@ -19,6 +22,7 @@ from tests.browser import Browser
 from tests.provider import server
 
 SCRYPT = hashlib.scrypt
+WRITTEN = set[str]()  # verbs of events, in any test
 
 
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
@@ -26,6 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     for item in items:
         if item.get_closest_marker("django_db") or {"db", "transactional_db"} & set(item.fixturenames):
             item.add_marker("database")
+    items.sort(key=lambda item: item.name == "test_each_verb_was_written")  # behind all others
 
 
 def pytest_collection_finish() -> None:
@@ -53,6 +58,27 @@ def _fingerprint_quickly() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hashlib, "scrypt", scrypt)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _check_each_event() -> Iterator[None]:
+    """What holds of every event, whoever makes it in whichever test."""
+    write = events._write
+
+    def check(entries: Sequence[events._Entry]) -> None:
+        write(entries)
+        for event, changes in entries:
+            WRITTEN.add(event.verb)
+            assert (event.actor_id is None) == (event.actor_name == "")
+            assert event.target
+            if event.target.startswith("request "):
+                assert event.target == f"request R-{event.request_number}"
+            for said in (event.detail, *(change.columns for change in changes)):
+                assert write_json(json.loads(write_json(said))) == write_json(said)  # it is read as it was signed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(events, "_write", check)
         yield
 
 

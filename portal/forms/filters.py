@@ -81,6 +81,16 @@ def _check_near(day: date) -> None:
         raise forms.ValidationError(_("Choose a day from 1970 to 2199."))
 
 
+def list_periods(today: date) -> list[tuple[str, date, date]]:
+    """The periods that are looked for most, in words, with their first and last days."""
+    yesterday, week = today - timedelta(days=1), today - timedelta(days=6)
+    return [
+        (gettext("Today"), today, today),
+        (gettext("Yesterday"), yesterday, yesterday),
+        (gettext("Last 7 days"), week, today),
+    ]
+
+
 class PeriodForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

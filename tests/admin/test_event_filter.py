@@ -199,8 +199,8 @@ READ = [
     ("adopt", "request R-5", {"workstation": "W1"}, "alice linked a workstation to R-5: W1"),
     ("needs-review", "request R-5", {}, "alice asked for a review of R-5: no longer needed"),
     ("prune", "tombstone 7", {}, "alice deleted what was old enough, and named it in the deletion record 7 (R-5)"),
-    ("brand-new", "thing R-5", ["odd"], "alice: brand-new, thing R-5"),
-    ("pause", "{who} {0} R-5", "odd", "alice paused sending with the {who} {0} R-5"),
+    ("brand-new", "thing R-5", {}, "alice: brand-new, thing R-5"),
+    ("pause", "{who} {0} R-5", {}, "alice paused sending with the {who} {0} R-5"),
 ]
 
 

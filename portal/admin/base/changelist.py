@@ -10,7 +10,6 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from portal import forms
 from portal.admin.base import filters, sentences
@@ -55,11 +54,9 @@ class UncountedChangeList(ChangeList):
 
 
 def list_days() -> list[tuple[str, dict[str, str]]]:
-    """What is looked for most: words, and the days of the person's zone that the form then has."""
-    today = timezone.localdate()
-    yesterday, week = today - timedelta(days=1), today - timedelta(days=6)
-    days = ((_("Today"), today, today), (_("Yesterday"), yesterday, yesterday), (_("Last 7 days"), week, today))
-    return [(words, {"since": since.isoformat(), "until": until.isoformat()}) for words, since, until in days]
+    """As the form's fields have them."""
+    found = forms.list_periods(timezone.localdate())
+    return [(words, {"since": since.isoformat(), "until": until.isoformat()}) for words, since, until in found]
 
 
 class EventChangeList(UncountedChangeList):

@@ -141,8 +141,7 @@ def _read_people(changes: Iterable[models.Change]) -> People:
 
 
 def _find_field(change: models.Change, name: str) -> "Field[Any, Any] | None":
-    kind = rows.KINDS.get(change.kind)
-    fields = kind.model._meta.concrete_fields if kind else ()
+    fields = rows.KINDS[change.kind].model._meta.concrete_fields
     return next((field for field in fields if field.attname == name), None)
 
 

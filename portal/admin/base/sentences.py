@@ -59,7 +59,7 @@ def describe_event(event: models.Event) -> SafeString:
 def _show_actor(event: models.Event) -> columns.Shown:
     if event.actor_id is not None:
         return columns.link_to(models.User(pk=event.actor_id), event.actor_name)
-    caller = event.detail.get("system_user") if isinstance(event.detail, dict) else None
+    caller = event.detail.get("system_user")
     if caller:
         return gettext("%(name)s on the server") % {"name": caller}
     return event.actor_name or gettext("The portal")
@@ -90,7 +90,7 @@ def _name_target(target: str) -> str:
 
 def _describe_outcome(event: models.Event) -> columns.Shown:
     """What the event's detail says of how it came out, for those verbs whose sentences leave that open."""
-    detail = event.detail if isinstance(event.detail, dict) else {}
+    detail = event.detail
     match event.verb:
         case Verb.RESPONSE | Verb.LATE_RESPONSE | Verb.LOST_RESPONSE:
             return _join_outcome(str(detail.get("outcome", "")), str(detail.get("failure", "")))

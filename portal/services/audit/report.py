@@ -64,11 +64,3 @@ class Report:
         if key_id not in self._missing_keys:
             self._missing_keys.add(key_id)
             self.add(KEY, what, f"cannot be checked: its audit key {key_id} is not in PORTAL_AUDIT_KEY_OLD.")
-
-    def take(self, other: "Report") -> None:
-        for finding in other.findings:
-            self.add(finding.kind, finding.what, finding.words)
-        self.kinds += other.kinds - Counter(finding.kind for finding in other.findings)
-        self.seals, self.events = self.seals + other.seals, self.events + other.events
-        self.newest = other.newest or self.newest
-        self.unfit |= other.unfit

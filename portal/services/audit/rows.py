@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Model
+from django.utils.text import camel_case_to_spaces
 
 from portal import models
 from portal.models.audited import Audited
@@ -26,32 +27,22 @@ class Kind:
     lists: tuple[str, ...] = ()
 
 
-def _declare(name: str, model: type[Audited], *, lists: tuple[str, ...] = ()) -> Kind:
+def _declare(model: type[Audited], name: str = "", *, lists: tuple[str, ...] = ()) -> Kind:
+    """By default it is called as its class is: late-response."""
+    name = name or camel_case_to_spaces(model.__name__).replace(" ", "-")
     return Kind(name=name, model=model, columns=model.AUDITED, private=model.PRIVATE, begins=model.BEGINS, lists=lists)
 
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
-        _declare("request", models.Request),
-        _declare("attempt", models.Attempt),
-        _declare("late-response", models.LateResponse),
-        _declare("workstation", models.Workstation),
-        _declare("share", models.Share),
-        _declare("workspace", models.Workspace),
-        _declare("account", models.Account),
-        _declare("key", models.Key),
-        _declare("credential", models.Credential),
-        _declare("database", models.Database),
-        _declare("restore", models.Restore),
-        _declare("lost-response", models.LostResponse),
-        _declare("person", models.User, lists=("groups", "permissions")),
-        _declare("policy", models.Policy),
-        _declare("token", models.Token),
+        *map(_declare, (models.Request, models.Attempt, models.LateResponse, models.Workstation, models.Share)),
+        *map(_declare, (models.Workspace, models.Account, models.Key, models.Credential, models.Database)),
+        *map(_declare, (models.Restore, models.LostResponse)),
+        _declare(models.User, "person", lists=("groups", "permissions")),
+        *map(_declare, (models.Policy, models.Token)),
         Kind(name="group", model=Group, columns=("name",), lists=("permissions",)),
-        _declare("notice", models.Notice),
-        _declare("workstation-type", models.WorkstationType),
-        _declare("tombstone", models.Tombstone),
+        *map(_declare, (models.Notice, models.WorkstationType, models.Tombstone)),
     )
 }
 _BY_MODEL = {kind.model: kind for kind in KINDS.values()}

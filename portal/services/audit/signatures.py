@@ -6,7 +6,6 @@ The audit key is not in the database: who can write there lacks it. Rows are sig
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
@@ -41,12 +40,8 @@ def get_key() -> AuditKey:
 def find_key(*, key_id: str) -> AuditKey | None:
     """The present audit key or a former one, by its id; None where the settings do not have it."""
     # While no audit key was set, SECRET_KEY stood for it.
-    return _list_keys((settings.PORTAL_AUDIT_KEY, settings.SECRET_KEY, *settings.PORTAL_AUDIT_KEY_OLD)).get(key_id)
-
-
-@lru_cache(maxsize=8)
-def _list_keys(values: tuple[str, ...]) -> Mapping[str, AuditKey]:
-    return {key.id: key for key in map(_derive, filter(None, values))}
+    values = (settings.PORTAL_AUDIT_KEY, settings.SECRET_KEY, *settings.PORTAL_AUDIT_KEY_OLD)
+    return next((key for key in map(_derive, filter(None, values)) if key.id == key_id), None)
 
 
 @lru_cache(maxsize=64)

@@ -5,6 +5,7 @@ what seems wrong in a part that was pruned meanwhile is read again from where th
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef
@@ -35,17 +36,17 @@ def verify_log(
     report = Report()
     for tombstone in tombstones.walk_tombstones():
         _judge(report, "tombstone", tombstone.pk, describe_row(row=tombstone))
-    start = _check_kept(report)
+    report, start = _check_kept(report)
     if checkpoint is not None:
         _check_checkpoint(report, checkpoint, start)
     link = _begin(start)
     while group := seals.read_seals(after=link.number, limit=_SEALS):
-        found, behind = _check_group(group, link)
-        if found.findings and (now := tombstones.find_start()).number > link.number:
+        found = deepcopy(report)
+        behind = _check_group(found, group, link)
+        if found.count > report.count and (now := tombstones.find_start()).number > link.number:
             link = _begin(now)
-            continue
-        report.take(found)
-        link = behind
+        else:
+            report, link = found, behind
         on_step()
     for event in reading.walk_events(after=link.last_id):
         report.events += 1
@@ -61,16 +62,15 @@ def _begin(start: tombstones.Start) -> _Link:
     return _Link(start.number, start.digest, start.last_id, start.last_id)
 
 
-def _check_kept(report: Report) -> tombstones.Start:
+def _check_kept(report: Report) -> tuple[Report, tombstones.Start]:
     """The events that stayed when others of their seals were pruned. Returns where the chain begins behind them."""
-    start, found = tombstones.find_start(), Report()
+    start, found = tombstones.find_start(), deepcopy(report)
     if start.number:
         events = reading.walk_events(after=reading.LOWEST, until=start.last_id)
         _check_events(found, events, expected=start.kept, begin=reading.LOWEST, is_whole=True)
-    if found.findings and tombstones.find_start() != start:
+    if found.count > report.count and tombstones.find_start() != start:
         return _check_kept(report)
-    report.take(found)
-    return start
+    return found, start
 
 
 def _check_checkpoint(report: Report, checkpoint: seals.Checkpoint, start: tombstones.Start) -> None:
@@ -111,8 +111,8 @@ def _find_headless(report: Report) -> None:
             report.add("removed", what, "is not there, though what it says of rows is.")
 
 
-def _check_group(group: Sequence[models.Seal], link: _Link) -> tuple[Report, _Link]:
-    report = Report(seals=len(group), newest=group[-1].made_at)
+def _check_group(report: Report, group: Sequence[models.Seal], link: _Link) -> _Link:
+    report.seals, report.newest = report.seals + len(group), group[-1].made_at
     believed = [seal for seal in group if _judge(report, "seal", seal.number, describe_row(row=seal))]
     until = max((seal.last_id for seal in believed), default=link.last_id)
     events = _Events(reading.walk_events(after=link.last_id, until=until))
@@ -125,7 +125,7 @@ def _check_group(group: Sequence[models.Seal], link: _Link) -> tuple[Report, _Li
         else:
             begin = None
         link = _Link(seal.number, seal.digest, last_id, begin)
-    return report, link
+    return link
 
 
 def _check_link(report: Report, seal: models.Seal, link: _Link) -> bool:
