@@ -1,6 +1,5 @@
 """Every act is an event, and what it changes of audited rows is in it."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -8,26 +7,21 @@ from typing import Any
 
 import pyotp
 import pytest
-from django.contrib.auth.models import Group
-from django.core.management import call_command
 from django.db import transaction
 from pytest_django.fixtures import Settings
 
 from portal import models
-from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import seals, verify
+from portal.services.audit import verify
 from portal.services.key import accounts
-from portal.services.lives import carrying_out
-from portal.services.mirrors import refreshing, types
-from portal.services.people import links, membership
+from portal.services.mirrors import refreshing
+from portal.services.people import links
 from portal.services.reconciliation import timeouts
 from portal.services.requests import dispatch, results
 from portal.services.runtime import clients, workers
 from tests import factories
-from tests.audit.conftest import prune_all
 from tests.browser import Browser
 from tests.conftest import WRITTEN
 from tests.provider import server
@@ -37,8 +31,6 @@ from tests.services.reconciling import make_orphan, make_unknown, scan
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ADDRESS, REASON = "203.0.113.9", "It is so."
-NEW = "another long passphrase"
-CHANGED = {"old_password": factories.PASSWORD, "new_password1": NEW, "new_password2": NEW}
 TIMES = ("created_at", "claimed_at", "deadline_at", "ended_at")  # of rows that a test lets time pass for
 
 
@@ -71,26 +63,8 @@ class Stage:
         assert models.Key.objects.get().is_paused
 
 
-def posting(who: str, url: str, /, **values: object) -> Callable[[Stage], None]:
-    """Somebody posts a form; the address may name alice."""
-    return lambda stage: stage.post(getattr(stage, who), url.format(alice=stage.alice.pk), **values)
-
-
-def submit(stage: Stage) -> None:
-    factories.mark_baseline_scan()
-    stage.post(stage.alice, "/requests/new/", **factories.fill_form())
-
-
 def send(stage: Stage) -> models.Request:
     return factories.send_until_settled(factories.submit(stage.alice))
-
-
-def answer_late(stage: Stage) -> None:
-    factories.submit(stage.alice)
-    call = factories.claim()
-    models.Attempt.objects.filter(outcome="SENDING").update(deadline_at=Now() - timedelta(seconds=1))
-    assert factories.expire_overdue(lease=factories.acquire_lease(name="recover")) == 1
-    results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
 
 
 def let_worker_die(stage: Stage) -> None:
@@ -114,10 +88,6 @@ def wait_too_long(stage: Stage) -> None:
     factories.submit(stage.alice)
     models.Request.objects.update(queued_at=Now() - timedelta(days=2))
     assert factories.expire_overdue(lease=factories.acquire_lease(name="recover")) == 1
-
-
-def cancel(stage: Stage) -> None:
-    stage.post(stage.alice, f"/requests/{factories.submit(stage.alice).pk}/cancel/")
 
 
 def wish_cancel(stage: Stage) -> None:
@@ -158,11 +128,6 @@ def look_first(stage: Stage) -> None:
     scanning.advance(factories.acquire_lease(name="reconcile"))
 
 
-def change_types(stage: Stage) -> None:
-    accounts.get_current_account()
-    factories.acquire_lease(name="types").run(types.read_types, client=clients.make_client())
-
-
 def reconcile_one(stage: Stage) -> None:
     stage.settings.PORTAL_SCAN_INTERVAL = 0.0
     factories.submit(stage.alice)
@@ -186,23 +151,9 @@ def change_workstation(act: str, **values: object) -> Callable[[Stage], None]:
 request_release = change_workstation("release")
 
 
-def reach_end(stage: Stage) -> None:
-    stored = factories.create_workstation(stage.alice, lifetime="1m")
-    lease = factories.acquire_lease(name="ends")
-    for _ in range(2):  # it is announced, and comes
-        models.Workstation.objects.filter(pk=stored.pk).update(ends_at=Now() - timedelta(seconds=1))
-        lease.run(carrying_out.carry_out_ends, watched=factories.make_steady(lease))
-
-
 def name_workspace(stage: Stage) -> None:
     space = factories.get_workspace(send(stage).workstation)
     stage.post(stage.alice, f"/workspaces/{space.uid}/name/", name="Report")
-
-
-def give_workspace(stage: Stage) -> None:
-    space = factories.get_workspace(send(stage).workstation)
-    models.Workspace.objects.filter(pk=space.pk).update(owner=None, is_contested=True)
-    stage.post(stage.olga, f"/workspaces/{space.uid}/owner/", owner=str(stage.alice.pk), reason=REASON)
 
 
 def make_and_end_token(stage: Stage) -> None:
@@ -228,11 +179,6 @@ def share_for_a_while(stage: Stage) -> None:
 def refresh(stage: Stage) -> None:
     models.Workstation.objects.update(refresh_due_at=Now())
     factories.acquire_lease(name="refresh").run(refreshing.refresh_workstations, client=clients.make_client())
-
-
-def release(stage: Stage) -> None:
-    request_release(stage)
-    factories.send_releases()
 
 
 def miss(stage: Stage) -> models.Workstation:
@@ -293,24 +239,6 @@ def note_sharing(stage: Stage) -> None:
     scan(factories.acquire_lease(name="reconcile"))
 
 
-def restore(stage: Stage) -> None:
-    factories.submit(stage.alice)
-    call_command("restore")
-
-
-def move_database(stage: Stage) -> None:
-    stage.settings.USING_SANDBOX = False
-    send(stage)
-    models.Database.objects.update(place="elsewhere")
-    factories.submit(stage.alice)
-    assert factories.claim_next(worker="w") is None
-
-
-def confirm_database(stage: Stage) -> None:
-    move_database(stage)
-    stage.post(stage.olga, "/key/database/", database="moved")
-
-
 def answer_nobody(stage: Stage) -> None:
     factories.submit(stage.alice)
     call = replace(factories.claim(), token="lost")
@@ -332,44 +260,6 @@ def set_up(stage: Stage) -> None:
     assert response.status_code == 302, response.content.decode()
 
 
-def add_by_link(stage: Stage) -> str:
-    membership.record_set_up(person=stage.root)  # whom the log must know before the second event
-    values = {"username": "carol", "role": Group.objects.get(name="Members").pk}
-    response = stage.browse(stage.root).post("/people/new/", values)
-    found = re.search(r"/join/[^/]+/", response.content.decode())
-    assert found is not None
-    return found[0]
-
-
-def use_link(stage: Stage) -> None:
-    values = {"password": factories.PASSWORD, "password_again": factories.PASSWORD}
-    assert stage.browse().post(add_by_link(stage), values).status_code == 302
-
-
-def edit_group(page: str, **values: object) -> Callable[[Stage], None]:
-    url = f"/admin/auth/group{page}"
-    return lambda stage: stage.post(stage.root, url.format(Group.objects.get(name="Members").pk), **values)
-
-
-def change_policy(stage: Stage) -> None:
-    values = models.Policy.read_defaults() | {"running_per_person": 3, "running": 50}
-    stage.post(stage.root, "/settings/", **values)
-
-
-def set_limit(stage: Stage) -> None:
-    stage.post(stage.olga, "/limits/", person=stage.alice.pk, limit=5, reason=REASON)
-
-
-def prune_old(stage: Stage) -> None:
-    cancel(stage)
-    factories.acquire_lease(name="seal").run(seals.seal_events)
-    stage.settings.PORTAL_KEEP_DAYS = 30
-    read_clock = clock.read_clock
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clock, "read_clock", lambda: read_clock() + timedelta(days=40))
-        assert prune_all()
-
-
 def change_factors(stage: Stage) -> None:
     browser = stage.browse(stage.alice)
     browser.get("/accounts/app/")
@@ -381,12 +271,8 @@ def change_factors(stage: Stage) -> None:
 
 # What is done, and by whom in a browser; and audited columns that the act itself changes outside the portal.
 ACTS: list[tuple[Any, ...]] = [
-    ("submit", submit, "alice"),
-    ("claim response", send, ""),
-    ("deadline-passed late-response", answer_late, "", "deadline_at"),
     ("worker-died", let_worker_die, ""),
     ("give-up", wait_too_long, ""),
-    ("cancel", cancel, "alice"),
     ("request-cancel", wish_cancel, "alice"),
     ("close", decide("give-up"), "olga", "operator_note"),
     ("adopt", decide("adopt"), "olga", "operator_note"),
@@ -398,7 +284,6 @@ ACTS: list[tuple[Any, ...]] = [
     ("confirm-key", confirm_key, "olga", "is_sandbox"),
     ("withdraw-key", withdraw_key, "", "is_sandbox", "accepted_at"),
     ("baseline-scan", look_first, ""),
-    ("change-types", change_types, ""),
     ("disown", end_orphan("disown"), "olga"),
     ("leave-out", leave_out, "olga", *TIMES),
     ("refuse-workspace", refuse_workspace, "", "owner_id"),
@@ -406,36 +291,18 @@ ACTS: list[tuple[Any, ...]] = [
     ("reconcile", reconcile_one, "", *TIMES),
     ("needs-review", need_review, ""),
     ("request-release", request_release, "olga"),
-    ("warn-end request-release", reach_end, ""),
-    ("released", release, ""),
     ("ended", end, ""),
     ("ended", declare_ended, "olga"),
     ("reopen withdraw-release", reopen, "", "ended_at", "release_requested_at"),
-    ("request-release", end_orphan("release"), "olga"),
-    ("restore restored", restore, ""),
-    ("database-changed", move_database, ""),
-    ("confirm-database", confirm_database, "olga"),
     ("lost-response", answer_nobody, ""),
-    ("prune", prune_old, ""),
     ("notice", raise_notice, ""),
     ("refused", lambda stage: stage.browse(stage.alice).post("/key/resume/"), "alice"),
     ("set-up", set_up, "first"),
     ("add-factor renew-codes remove-factor", change_factors, "alice"),
-    ("change-password", posting("alice", "/accounts/password/", **CHANGED), "alice"),
-    ("set-time-zone", posting("alice", "/accounts/", time_zone="Europe/Rome"), "alice"),
-    ("change-policy", change_policy, "root"),
-    ("set-limit", set_limit, "olga"),
-    ("give-workspace", give_workspace, "olga", "owner_id"),
     ("name-workspace", name_workspace, "alice"),
     ("share end-share", share_for_a_while, "alice"),
     ("make-token end-token", make_and_end_token, "alice"),
     ("make-token", sign_in_a_program, "alice"),
-    ("make-link add-person", add_by_link, "root"),
-    ("use-link", use_link, "carol"),
-    ("change-person", posting("root", "/people/{alice}/details/", name="Alice Liddell"), "root"),
-    ("add-group", edit_group("/add/", name="Guests"), "root"),
-    ("change-group", edit_group("/{}/change/", name="Users"), "root"),
-    ("delete-group", edit_group("/{}/delete/", post="yes"), "root"),
 ]
 
 

@@ -88,8 +88,8 @@ def test_a_cancelled_request_is_told_with_the_operator_s_reason(tell, sandbox, a
     assert list_told(tell()) == {("alice", f"R-{waiting.pk} was cancelled", "olga: No budget.", path)}
 
 
-def test_what_somebody_did_himself_is_not_told(tell, stage, sandbox, alice, olga):
-    acts.cancel(stage)
+def test_what_somebody_did_himself_is_not_told(tell, sandbox, alice, olga, root):
+    submissions.cancel_request(actor=alice, portal_request=factories.submit(alice))
     releases.request_release(actor=alice, workstation=factories.create_workstation(alice))
     circuit_breaker.pause_key(actor=olga, account=accounts.get_current_account(), reason="Later.")
     assert {row.person.username for row in tell()} == {"root"}
