@@ -106,11 +106,6 @@ class SealAdmin(readonly.ReadOnlyAdmin):
         """Those that it closed: nothing ever happens to a seal."""
         return {"seal": row.pk}
 
-    def list_links(self, row: models.Seal) -> columns.Links:
-        near = models.Seal.objects.filter(pk__in=(row.pk - 1, row.pk + 1)).only("pk").order_by("pk")
-        labels = {row.pk - 1: _("The seal before it"), row.pk + 1: _("The next seal")}
-        return [(labels[seal.pk], columns.url_of(seal)) for seal in near]
-
 
 @admin.register(models.Tombstone)
 class TombstoneAdmin(readonly.ReadOnlyAdmin):

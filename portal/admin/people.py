@@ -75,6 +75,8 @@ class GroupAdmin(history.AuditedAdmin, auth_admin.GroupAdmin):
     Whoever makes one has typed the password a few minutes ago: an open browser alone is not enough.
     """
 
+    actions = None  # deleting several at once would have to ask for the password too
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.is_superuser
 
@@ -86,11 +88,6 @@ class GroupAdmin(history.AuditedAdmin, auth_admin.GroupAdmin):
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         return _ask_again(request) or super().delete_view(request, *args, **kwargs)
-
-    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """The list itself is only looked at; its actions are not."""
-        asked = _ask_again(request) if request.method == "POST" else None
-        return asked or super().changelist_view(request, *args, **kwargs)
 
     def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         row = super().get_object(request, *args, **kwargs)

@@ -91,7 +91,7 @@ def _find_show(field: Any, *, is_list: bool) -> Show | None:
     if isinstance(field, BinaryField):
         return show_response
     if field.name == "raw":
-        return lambda text: show_text(hidden.hide(text=text))
+        return show_text
     if field.name == "size":
         return ui.file_size
     if is_list and isinstance(field, CharField | TextField) and not field.choices:
@@ -141,16 +141,14 @@ def list_url(model: type[Model], **parameters: object) -> str:
 
 
 def show_response(body: bytes | memoryview | None) -> Shown:
-    """A body as text, without what is hidden."""
-    return "–" if body is None else _show(hidden.hide(text=bytes(body).decode("utf-8", errors="backslashreplace")))
+    return show_text(bytes(body or b"").decode("utf-8", errors="backslashreplace"))
 
 
 def show_text(text: str) -> Shown:
-    """Stored text, laid out and cut off as a response's body is; nothing in it is hidden."""
-    return _show(text) if text else "–"
-
-
-def _show(text: str) -> SafeString:
+    """Stored text without what is hidden, laid out and cut off."""
+    if not text:
+        return NOTHING
+    text = hidden.hide(text=text)
     shown = _lay_out(text)
     box = format_html('<pre class="response" tabindex="0">{}</pre>', sanitize.escape_text(shown[:LONGEST_RESPONSE]))
     missing = len(text[LONGEST_RESPONSE:].encode(errors="backslashreplace")) if shown is text else 0
