@@ -241,6 +241,18 @@ def test_its_owner_adds_two_hours_to_it(time, alice):
     assert not verify.verify_log(rows=True).findings
 
 
+def test_who_was_told_late_for_the_last_time_has_the_whole_time(time, alice):
+    workstation = factories.create_workstation(alice, lifetime="2h")
+    time.pass_by(minutes=100)
+    time.sleep(hours=0.5)
+    time.look()
+    assert (is_released(workstation), read_left(workstation)) == (False, 5)
+    time.pass_by(minutes=4)
+    assert not is_released(workstation)
+    time.pass_by(minutes=2)
+    assert is_released(workstation)
+
+
 def test_who_presses_before_the_release_is_sent_has_kept_it(time, alice):
     workstation = factories.create_workstation(alice, lifetime="10m")
     time.pass_by(minutes=12)
@@ -249,7 +261,8 @@ def test_who_presses_before_the_release_is_sent_has_kept_it(time, alice):
     assert (is_released(workstation), read_left(workstation)) == (False, 120)
     assert releases.claim_release() is None
 
-    time.pass_by(minutes=122)
+    time.pass_by(minutes=112)
+    time.pass_by(minutes=10)
     assert is_released(workstation)
     factories.claim_release()
     with pytest.raises(ends.NotChanged, match="already being released"):
@@ -359,7 +372,8 @@ def test_what_the_portal_releases_can_be_kept_on_its_page_until_that_is_sent(tim
     assert "Keep 2 h longer" in shown
     browser.post(f"{page}end/", {"longer": "2h"})
     assert read_left(workstation) == 120
-    time.pass_by(minutes=122)
+    time.pass_by(minutes=112)
+    time.pass_by(minutes=10)
     factories.claim_release()
     shown = read(browser.get(page))
     assert "its end was reached" in shown

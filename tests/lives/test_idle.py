@@ -125,7 +125,8 @@ def test_who_uses_it_while_it_is_being_announced_keeps_it(time, alice):
 def test_who_uses_it_at_the_last_moment_keeps_it(time, alice):
     workstation = factories.create_workstation(alice, lifetime="none")
     time.pass_by(minutes=4 * HOUR)
-    time.pass_by(minutes=29)
+    time.pass_by(minutes=24)
+    time.pass_by(minutes=5)
     with in_between("release_requested_at", lambda: connect(workstation)):
         time.pass_by(minutes=2)
     assert not is_released(workstation)

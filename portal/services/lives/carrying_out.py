@@ -43,9 +43,14 @@ class End:
         left = self.at - now
         return _ANNOUNCED if left <= self.last else int(left <= min(idle.FIRST, self.life / 2))
 
-    def is_over(self, *, now: datetime, steady: timedelta) -> bool:
-        """Whether it is carried out. `steady`: for how long no clock was seen to step."""
-        return self.warnings > 0 and self.last <= max(steady, self.seen) and self.at <= now
+    def postpone(self, *, now: datetime) -> datetime | None:
+        """The end that it gets where it is announced too late; None where it stays."""
+        latest = self.last / 2 if self.warnings else self.last
+        return now + self.last if self.at - now < latest else None
+
+    def is_over(self, *, now: datetime) -> bool:
+        """Whether it is carried out: all that was announced last has been seen to pass."""
+        return self.warnings == _ANNOUNCED and self.seen >= self.last and self.at <= now
 
 
 def carry_out_ends(*, watched: steady_clock.SteadyClock) -> int:
@@ -62,9 +67,8 @@ def carry_out_ends(*, watched: steady_clock.SteadyClock) -> int:
     idle.announce_idle(account=account)
     near = _list_ends(account).filter(ends_at__lte=Now() + idle.FIRST)
     _note_passed(near, seconds=watched.passed)
-    steady = timedelta(seconds=watched.steady_seconds)
     ends_by_row = {row: _describe(row) for row in near}
-    due = [row for row, end in ends_by_row.items() if end.is_over(now=now, steady=steady)]
+    due = [row for row, end in ends_by_row.items() if end.is_over(now=now)]
     return sum(_announce(row, end=end, now=now) for row, end in ends_by_row.items()) + sum(map(_release, due))
 
 
@@ -105,10 +109,9 @@ def _announce(row: models.Workstation, *, end: End, now: datetime) -> bool:
     """Whether this end was to be announced, for the first time or the last. A late announcement moves the end."""
     if (warnings := end.count_warnings(now=now)) <= row.end_warnings:
         return False
-    values: dict[str, object] = {"end_warnings": warnings, "end_seen": None}
-    soonest = clock.read_clock() + end.last
-    if not row.end_warnings and end.at < soonest:
-        values |= {"ends_at": soonest, "end_set_at": soonest - end.life}  # its life is no longer than it was
+    values: dict[str, object] = {"end_warnings": warnings, "end_seen": 0.0}
+    if later := end.postpone(now=clock.read_clock()):
+        values |= {"ends_at": later, "end_set_at": later - end.life}  # its life is no longer than it was
     with leases.transaction():
         if not _list_unchanged(row).update(**values):
             return False
