@@ -55,13 +55,6 @@ def test_another_body_is_refused_and_the_order_of_its_fields_makes_none(program,
     assert count_made(sandbox) == 1
 
 
-def test_a_refusal_is_found_again(program, sandbox):
-    sandbox.script({"status": 402})
-    first, again = program.post_and_send(KEY), program.post(KEY)
-    assert read_error(first) == read_error(again) == (402, "Payment Required")
-    assert models.Request.objects.count() == 1
-
-
 def test_two_at_the_same_moment_are_one_request(program, server, sandbox):
     both = [program._threads.submit(program.post, KEY) for _ in range(2)]
     server.await_waiting(2)
@@ -69,19 +62,6 @@ def test_two_at_the_same_moment_are_one_request(program, server, sandbox):
     first, second = (answer.result(60) for answer in both)
     assert first.json() == second.json()
     assert count_made(sandbox) == 1
-
-
-def test_one_that_waits_for_its_turn_stays(program, hasty):
-    first = program.post(KEY)
-    assert read_error(first) == (503, "Service Unavailable")
-    assert first.headers["Retry-After"]
-    portal_request = models.Request.objects.get()
-    assert portal_request.status == "QUEUED"
-
-    factories.send_once()
-    again = program.post(KEY)
-    assert again.status_code == 200
-    assert again.headers["X-Portal-Request"] == portal_request.label
 
 
 def test_whose_client_leaves_stays(program, server):
@@ -185,17 +165,6 @@ def test_who_does_not_wait_is_answered_at_once_and_asks_by_the_key(program, sand
     assert told.status_code == 200
     assert told.json()["id"] == program.post(KEY).json()["id"]
     assert count_made(sandbox) == 1
-
-
-@pytest.mark.parametrize(
-    ("answer", "told"), [({"status": 402}, (402, "Payment Required")), ({"name": "reset-made"}, (202, "unknown"))]
-)
-def test_who_does_not_wait_is_told_a_refusal_too_and_while_it_is_unknown(program, sandbox, answer, told):
-    sandbox.script(answer)
-    ask_async(program)
-    factories.send_until_settled(models.Request.objects.get())
-    again = ask_async(program)
-    assert (again.status_code, again.json().get("error", again.json().get("status"))) == told
 
 
 def test_without_a_key_nobody_is_answered_before_it_is_known(program, hasty):
