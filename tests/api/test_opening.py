@@ -50,19 +50,6 @@ def test_the_address_is_nowhere_else(program, sandbox, workstation, caplog):
     assert "secret-token" not in caplog.text + str(rows)
 
 
-def test_what_is_another_s_or_has_ended_is_as_what_never_was(make_program, program, workstation, bob, olga):
-    for person in (bob, olga):
-        others = make_program(person)
-        for kind in Kind:
-            other, never = (open_one(others, uid, kind.way.path) for uid in (workstation.uid, "neverexisted"))
-            assert (read_error(other), other.json()) == (UNKNOWN, never.json()), (person, kind)
-    models.Share.objects.create(workstation=workstation, person=bob, level="work")
-    assert read_error(open_one(make_program(bob), workstation.uid)) == UNKNOWN  # it is not one's own
-    models.Workstation.objects.update(ended_at=Now())
-    assert read_error(open_one(program, workstation.uid)) == UNKNOWN
-    assert not models.Connection.calls.exists()
-
-
 def test_one_that_is_being_released_is_not_opened(program, workstation, alice):
     releases.request_release(actor=alice, workstation=workstation)
     assert read_error(open_one(program, workstation.uid)) == UNKNOWN

@@ -17,11 +17,9 @@ from typing import Any, NamedTuple
 
 import pytest
 import requests
-from django.db import connection
 from pytest_django.fixtures import Settings
 
 from portal import models
-from portal.api import application
 from portal.models.clock import Now
 from portal.services.requests import dispatch, submissions
 from portal.services.tokens import tokens
@@ -77,14 +75,6 @@ def test_a_program_does_the_same_at_the_provider_and_at_the_portal(request, lang
         assert run(language, base_url=base_url, key=key) == LINES
 
 
-def test_what_a_program_requests_is_its_person_s(request, alice):
-    with provide("portal", request) as (base_url, key):
-        run("python", base_url=base_url, key=key)
-    portal_request = models.Request.objects.get()
-    assert (portal_request.requester, portal_request.status) == (alice, "SUCCEEDED")
-    assert portal_request.workstation.ended_at
-
-
 @pytest.mark.skipif(shutil.which(HEADLESS_SHELL) is None, reason="chromium-headless-shell is not installed")
 @pytest.mark.parametrize("place", ["provider", "portal"])
 def test_a_program_steers_a_browser_and_a_shell_in_its_workstation(request, tmp_path, sandbox, place):
@@ -123,6 +113,7 @@ def list_rows() -> list[Row]:
 class Bench:
     """What happens while the program sleeps."""
 
+    request: pytest.FixtureRequest
     program: Program
     alice: models.User
     settings: Settings
@@ -180,9 +171,7 @@ class Bench:
         self.monkeypatch.delattr(tokens, "may_use")
 
     def lock_database(self) -> None:
-        self.monkeypatch.setattr(application, "_PAUSE", 0.01)
-        if connection.vendor == "sqlite":
-            self.monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.01)
+        self.request.getfixturevalue("impatient")
         self.stack.enter_context(unusable_table("portal_request"))
 
     def unlock_database(self) -> None:
@@ -206,7 +195,6 @@ _WAITS = (_KEY, 'headers=key | {"Prefer": "respond-async"}')
 _RESET = {"name": "reset"}
 _SCENES = (
     Scene(_DONE, before=Bench.work),
-    Scene(((202, "queued", "yes"), *_DONE), (Bench.work,), words=_WAITS),
     Scene(((202, "queued", "yes"), (202, "sending", "yes"), *_DONE), (Bench.claim, Bench.finish), words=_WAITS),
     Scene(
         ((202, "queued", "yes"), (202, "unknown", "yes"), _DROPPED),
@@ -226,7 +214,6 @@ _SCENES = (
     Scene(((429, "", "yes"), *_DONE), (Bench.let_minute_pass,), before=Bench.use_up_minute),
     Scene(((429, "", ""),), before=Bench.run_as_many_as_may),
     Scene(((500, "", ""),), before=Bench.break_portal),
-    Scene((_QUEUED, *_DONE), (Bench.work,)),
     Scene(((503, "cancelled", "yes"), *_DONE), (Bench.work,), words=(_KEY, "")),
     Scene((_QUEUED, (503, "cancelled", "")), (Bench.cancel,)),
     Scene((_QUEUED, _DROPPED), (Bench.settle,), script={"name": "fail-503", "times": 9}),
@@ -269,10 +256,11 @@ def test_each_row_of_the_table_has_a_scene():
     assert {row for scene in _SCENES for row in scene.answers} - {_DONE[1]} == {*list_rows()}
 
 
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("scene", _SCENES, ids=lambda scene: ", ".join(map(str, scene.answers)))
-def test_the_documented_loop_ends_at_each_row(program, hasty, sandbox, alice, settings, monkeypatch, caplog, scene):
+def test_the_documented_loop_ends_at_each_row(request, program, sandbox, alice, settings, monkeypatch, caplog, scene):
     with ExitStack() as stack:
-        scene.before(bench := Bench(program, alice, settings, monkeypatch, stack))
+        scene.before(bench := Bench(request, program, alice, settings, monkeypatch, stack))
         if scene.script:
             sandbox.script(scene.script)
         answers = [*run_sample(bench, scene)]

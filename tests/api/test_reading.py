@@ -83,12 +83,15 @@ def test_the_types_are_the_contract_s_until_the_provider_s_were_read(program):
     assert python["software"] == ["terminal", "ssh", "python"]
 
 
-WAYS = (("GET", "/workstations/{}"), ("DELETE", "/workstations/{}"), ("DELETE", "/workstations/{}/release"))
+WAYS = (
+    *(("GET", "/workstations/{}"), ("DELETE", "/workstations/{}"), ("DELETE", "/workstations/{}/release")),
+    *(("POST", f"/workstations/{{}}/{kind.way.path}") for kind in models.Connection.Kind),
+)
 
 
 def test_what_is_another_s_or_has_ended_is_as_what_never_was(make_program, alice, bob, olga):
     """Also for who sees everything, for whom it was shared with, and, singly, for its owner once it has ended."""
-    workstation = factories.create_workstation(bob)
+    workstation = factories.create_workstation(bob, type="max")
     models.Share.objects.create(workstation=workstation, person=alice, level="work")
     others, own = [make_program(alice), make_program(olga)], make_program(bob)
     assert [list_uids(program) for program in others] == [[], []]
@@ -100,6 +103,7 @@ def test_what_is_another_s_or_has_ended_is_as_what_never_was(make_program, alice
             assert (read_error(other), other.json()) == ((422, "Unprocessable Entity"), never.json())
     workstation.refresh_from_db()
     assert workstation.release_requested_at is None
+    assert not models.Connection.calls.exists()
 
 
 def test_the_contents_of_another_s_workspace_are_left_out(program, alice, bob):

@@ -1,5 +1,6 @@
 """The same POST sent again: never a second workstation."""
 
+import json
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -7,11 +8,11 @@ from uuid import uuid4
 import pytest
 
 from portal import models
-from portal.api import waiting
+from portal.api import application, waiting
 from portal.models.clock import Now
 from portal.services.tokens import repetitions
 from tests import factories
-from tests.api.serving import PATIENCE, Program, Server, read_error
+from tests.api.serving import PATIENCE, read_error
 from tests.services.reconciling import scan
 from tests.tokens import make_token
 from tests.worker.running import await_row, await_that
@@ -61,26 +62,6 @@ def test_two_at_the_same_moment_are_one_request(program, server, sandbox):
     factories.send_until_settled(models.Request.objects.get())
     first, second = (answer.result(60) for answer in both)
     assert first.json() == second.json()
-    assert count_made(sandbox) == 1
-
-
-def test_whose_client_leaves_stays(program, server):
-    program.leave(KEY).close()
-    server.await_waiting(0)
-    answer = program.begin_post(KEY)
-    factories.send_until_settled(models.Request.objects.get())
-    assert answer.result(60).status_code == 200
-
-
-def test_one_of_unknown_outcome_is_found_again(program, sandbox):
-    sandbox.script({"name": "reset-made"})
-    first = program.post_and_send(KEY)
-    assert read_error(first) == read_error(program.post(KEY)) == (504, "Gateway Timeout")
-
-    resolve(sandbox)
-    again = program.post(KEY)
-    assert again.status_code == 200
-    assert again.headers["X-Portal-Request"] == first.headers["X-Portal-Request"]
     assert count_made(sandbox) == 1
 
 
@@ -280,25 +261,6 @@ def test_whose_client_leaves_as_it_ends_is_found_again(program, server, settings
     assert models.Request.objects.count() == 1
 
 
-def test_what_a_dead_process_began_is_found_again_by_another(program, server, sandbox):
-    lost = program.begin_post()  # its process hears and sends nothing any more, as far as its program knows
-    with Server() as other:
-        again = Program(other, program.secret)
-        answers = [lost, again.begin_post()]
-        factories.send_until_settled(models.Request.objects.get())
-        # Where it lives after all, who is not told of the one gets another, at once or when they ask again.
-        queued = models.Request.objects.filter(status="QUEUED")
-        await_that(lambda: all(one.done() for one in answers) or queued.exists())
-        for portal_request in queued:
-            factories.send_until_settled(portal_request)
-        told = [one.result(PATIENCE) for one in answers]
-        again.close()
-    made = [one.json()["id"] for one in told if one.status_code == 200]
-    assert {one.status_code for one in told} <= {200, 503}
-    assert count_made(sandbox) == len({*made}) == len(made) > 0
-    await_that(lambda: not models.Repetition.objects.exists())
-
-
 def test_what_a_process_was_telling_as_it_died_is_told_to_who_asks_later(program, sandbox):
     sandbox.script({"name": "reset-made"})
     first = program.post_and_send()
@@ -308,6 +270,19 @@ def test_what_a_process_was_telling_as_it_died_is_told_to_who_asks_later(program
     models.Repetition.objects.update(told_at=Now() - repetitions.TELLING)
     assert program.post().headers["X-Portal-Request"] == first.headers["X-Portal-Request"]
     await_that(lambda: not models.Repetition.objects.exists())
+
+
+def test_who_reads_nothing_of_an_outcome_is_told_it_again(program, server, sandbox, monkeypatch):
+    sandbox.script({"name": "reset-made"})
+    first, serving = program.post_and_send(), server.application.serving
+    resolve(sandbox)
+    models.Workstation.objects.update(raw=json.dumps({"more": "x" * 30_000_000}))  # the kernel keeps less for a client
+    monkeypatch.setattr(application, "TAKEN_WITHIN", 0.5)
+    with program.leave():
+        await_that(lambda: bool(serving))
+        await_that(lambda: not serving)
+    monkeypatch.setattr(application, "TAKEN_WITHIN", PATIENCE)
+    assert program.post().headers["X-Portal-Request"] == first.headers["X-Portal-Request"]
 
 
 def test_two_that_listen_at_the_same_time_get_two_at_once(program, sandbox):

@@ -32,13 +32,6 @@ def test_many_that_wait_hold_up_nobody(program, server):
     await_that(lambda: models.Request.objects.filter(status="CANCELLED").count() == MANY)
 
 
-def test_a_real_worker_s_outcomes_are_seen(program):
-    with run_worker():
-        answer = program.post()
-        assert answer.status_code == 200
-        assert program.call("DELETE", f"/workstations/{answer.json()['id']}/release").json()["released"] is True
-
-
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite notifies nobody")
 def test_an_outcome_is_announced_to_who_waits(program, monkeypatch):
     with run_worker():
@@ -96,15 +89,7 @@ def test_a_body_has_to_arrive(program, server, monkeypatch):
         assert half.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
-@pytest.fixture
-def _impatient(monkeypatch) -> None:
-    """Threads that begin from here on wait shortly for a database that another has locked."""
-    monkeypatch.setattr(application, "_PAUSE", 0.01)
-    if connection.vendor == "sqlite":
-        monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.01)
-
-
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("impatient")
 def test_nothing_is_said_while_it_cannot_be_stored(program, server, caplog):
     """A 503 would say that nothing is made, though the request is in the queue still."""
     answer = program.begin_post()
@@ -116,7 +101,7 @@ def test_nothing_is_said_while_it_cannot_be_stored(program, server, caplog):
     assert models.Request.objects.get().status == "CANCELLED"
 
 
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("impatient")
 def test_a_post_is_tried_again_until_it_is_stored(program, server, caplog):
     with unusable_table("portal_request"):
         answer = program._threads.submit(program.post)
