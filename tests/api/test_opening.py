@@ -9,7 +9,6 @@ from portal.db import clock
 from portal.models.clock import Now
 from portal.services.connections import ending
 from portal.services.lives import idle
-from portal.services.mirrors import releases
 from tests import factories
 from tests.api.serving import PATIENCE, read_error, read_limit
 from tests.worker.running import await_row
@@ -50,12 +49,6 @@ def test_the_address_is_nowhere_else(program, sandbox, workstation, caplog):
     assert "secret-token" not in caplog.text + str(rows)
 
 
-def test_one_that_is_being_released_is_not_opened(program, workstation, alice):
-    releases.request_release(actor=alice, workstation=workstation)
-    assert read_error(open_one(program, workstation.uid)) == UNKNOWN
-    assert not models.Connection.calls.exists()
-
-
 def test_a_type_without_it_is_422_without_a_call(program, server, sandbox, alice):
     account = models.Account.objects.get()
     models.WorkstationType.objects.create(account=account, name="python", software=["terminal"], raw="{}")
@@ -77,19 +70,6 @@ def test_the_provider_s_refusal_comes_with_its_code_and_words(program, sandbox, 
     assert not models.Connection.objects.exists()
 
 
-def test_an_address_at_an_unknown_host_is_given_to_nobody(program, sandbox, workstation):
-    sandbox.script({"on": TERMINAL, "status": 200, "body": {"url": "wss://elsewhere.example/secret"}})
-    answer = open_one(program, workstation.uid)
-    assert read_error(answer) == (503, "Service Unavailable")
-    assert "secret" not in answer.text
-
-
-def test_while_the_key_is_refused_nothing_is_asked(program, workstation):
-    models.Key.objects.update(state="PAUSED", cause="401", paused_at=Now())
-    assert read_error(open_one(program, workstation.uid)) == (503, "Service Unavailable")
-    assert not models.Connection.calls.exists()
-
-
 def test_nobody_opens_too_often(program, workstation, alice, settings):
     settings.PORTAL_LIMITS = True
     models.Limit.objects.create(kind="opening", who=str(alice.pk), count=10)
@@ -97,12 +77,6 @@ def test_nobody_opens_too_often(program, workstation, alice, settings):
     assert read_error(answer) == (429, "Too Many Requests")
     assert read_limit(answer) == (10, 0, int(answer.headers["Retry-After"]))
     assert models.Event.objects.filter(verb="refused").exists()
-
-
-def test_it_counts_in_the_team_s_pace(program, workstation, settings):
-    settings.PORTAL_CALLS_PER_MINUTE = 2  # the workstation's own was the first
-    assert open_one(program, workstation.uid).status_code == 200
-    assert read_error(open_one(program, workstation.uid)) == (429, "Too Many Requests")
 
 
 def test_whose_token_ends_meanwhile_gets_no_address(program, sandbox, workstation, alice):

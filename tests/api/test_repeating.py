@@ -3,7 +3,6 @@
 import json
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -73,14 +72,6 @@ def test_a_key_is_kept_for_a_day_after_the_end_of_its_request(program, sandbox):
     other = program.post_and_send(KEY)
     assert other.json()["id"] != first.json()["id"]
     assert models.Repetition.objects.count() == 1
-
-
-def test_what_nobody_asked_for_again_is_forgotten(alice):
-    token = make_token(alice).row
-    repetitions.owe_outcome(token=token, body="x", submission=uuid4())
-    models.Repetition.objects.update(at=Now() - repetitions.KEPT - timedelta(seconds=1))
-    repetitions.owe_outcome(token=token, body="y", submission=uuid4())
-    assert models.Repetition.objects.get().body == "y"
 
 
 def test_a_crash_before_the_request_was_stored_leaves_the_key_to_it(program, alice):
@@ -220,16 +211,6 @@ def test_what_has_ended_is_no_outcome_that_is_owed(program, sandbox):
     answer = program.post_and_send()
     assert answer.json()["status"] == "active"
     assert answer.headers["X-Portal-Request"] != first.headers["X-Portal-Request"]
-
-
-def test_what_is_still_being_sent_is_504_and_found_again(program, server, settings):
-    answer = program.begin_post()
-    call = factories.claim()
-    server.stop()
-    assert read_error(answer.result(60)) == (504, "Gateway Timeout")
-    factories.finish(call)
-    assert program.post().status_code == 200
-    assert models.Request.objects.count() == 1
 
 
 def test_whose_client_leaves_while_it_is_sent_is_found_again(program, server):
