@@ -1,6 +1,7 @@
 """Unknown requests are reconciled by scans of the provider's lists: found, sent again, or put before a person."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -380,7 +381,9 @@ def test_a_call_under_way_is_not_robbed_and_what_it_makes_is_no_orphan(sandbox, 
     assert unknown.operator_note in ("", notes.NO_WITNESS)
     assert not models.Workstation.objects.orphans().exists()
 
-    results.record_result(call=call, result=result)
+    # That time has passed for the response, too.
+    aged = clients.make_client().retrieve_workstation(uid=factories.get_named(result).uid)
+    results.record_result(call=call, result=replace(result, value=aged))
     scan(lease)
     scan(lease, after=GRACE)
     assert statuses(unknown, in_flight) == ["QUEUED", "SUCCEEDED"]

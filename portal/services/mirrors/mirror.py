@@ -90,11 +90,18 @@ def is_known(*, stored: models.Workstation, workstation: agentstation.Workstatio
     return stored.raw == sanitize.write_json(raw=workstation.raw)
 
 
-def has_same_start(*, stored: models.Workstation, entry: agentstation.Workstation) -> bool:
-    """Whether an entry with its ID is surely the same workstation: both starts are known, and within a second."""
+def is_same(*, stored: models.Workstation, entry: agentstation.Workstation) -> bool | None:
+    """Whether an entry with its ID is the same workstation, by when it began: False of another, None where in doubt.
+
+    In the same workspace a start counts as another's past half a grace: it may be corrected while it comes up.
+    """
     if stored.created_at is None or entry.started_at is None:
-        return False
-    return abs(stored.created_at - entry.started_at) <= timedelta(seconds=1)
+        return None
+    apart, slack = abs(stored.created_at - entry.started_at), timedelta(seconds=settings.PORTAL_RECONCILE_GRACE) / 2
+    if apart <= timedelta(seconds=1):
+        return True
+    is_elsewhere = len({space.uid for space in (stored.workspace, entry.workspace) if space}) > 1
+    return False if is_elsewhere or apart > slack else None
 
 
 def _store(
