@@ -80,16 +80,16 @@ def mark_release_requested(
 
 def withdraw_release(*, stored: models.Workstation, reason: str) -> None:
     """Let a workstation run that was to end, by a wish or at its end, in the caller's transaction: its ID may be
-    another's by now.
+    another's by now. It counts as unused only from now on.
 
     A try under way is the last.
     """
     moments = {name: getattr(stored, name) for name in ("release_requested_at", "ends_at")}
-    if not any(moments.values()):
-        return
-    ends = {"ends_at": None, "planned_end_at": None, "end_is_idle": False}
+    ends = {"ends_at": None, "planned_end_at": None, "end_is_idle": False, "end_set_at": Now()}
     nothing = dict.fromkeys(("release_requested_at", "release_requested_by", "release_due_at"))
     stored.change(release_tries=0, release_failure="", **nothing, **ends)
+    if not any(moments.values()):
+        return
     before = {name: moment and moment.isoformat() for name, moment in moments.items()}
     audit.record(
         Verb.WITHDRAW_RELEASE, stored, detail={"before": before, "after": dict.fromkeys(moments)}, reason=reason
