@@ -510,6 +510,16 @@ def test_a_stranger_makes_operators_confirm_from_then_on(sandbox, alice, lease):
     assert portal_request.operator_note == notes.CONFIRM
 
 
+@pytest.mark.parametrize("is_explained", [True, False])
+def test_a_stranger_that_only_the_history_has_shown_counts_too(sandbox, alice, lease, is_explained):
+    factories.mark_baseline_scan()
+    if is_explained:
+        ask(sandbox, alice, "reset")
+    script_list(sandbox, entry("W1", workspace="S1", status="completed"), on=HISTORY)
+    scan(lease)
+    assert (accounts.get_current_account().shared_at is None) is is_explained
+
+
 def test_what_unknown_attempts_may_have_made_is_no_stranger(sandbox, alice, lease):
     factories.mark_baseline_scan()
     first, second = ask(sandbox, alice, "reset"), ask(sandbox, alice, "reset", type="golang")
