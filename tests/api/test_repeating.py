@@ -242,6 +242,26 @@ def test_whose_client_leaves_as_it_ends_is_found_again(program, server, settings
     assert models.Request.objects.count() == 1
 
 
+def test_whose_client_leaves_withdraws_nothing_for_a_call_of_another_process(program, server, sandbox):
+    leaving = program.leave()
+    server.await_waiting(1)
+    with Server() as other:
+        staying = Program(other, program.secret)
+        answer = staying.begin_post()
+        [shared] = models.Request.objects.all()
+        leaving.close()
+        await_that(
+            lambda: answer.done() or models.Request.objects.filter(status="QUEUED").exclude(pk=shared.pk).exists()
+        )
+        if not answer.done():
+            factories.send_once()
+        told = answer.result(PATIENCE)
+        staying.close()
+    assert told.status_code == 200
+    assert factories.reread(shared).status == "CANCELLED"
+    assert count_made(sandbox) == 1
+
+
 def test_what_a_process_was_telling_as_it_died_is_told_to_who_asks_later(program, sandbox):
     sandbox.script({"name": "reset-made"})
     first = program.post_and_send()
