@@ -3,9 +3,12 @@
 import asyncio
 import socket
 import threading
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import RequestFactory
 
 from portal import models
 from portal.api import application, waiting
@@ -147,6 +150,22 @@ def test_one_person_s_calls_leave_threads_to_others():
         serving, go_on = application.Application(), threading.Event()
         own = [asyncio.create_task(serving._run(go_on.wait, who=1)) for _ in range(application.THREADS)]
         told = [await serving._run(lambda: "another's", who=2)]
+        go_on.set()
+        await asyncio.gather(*own)
+        return told
+
+    assert asyncio.run(run()) == ["another's"]
+
+
+def test_wrong_tokens_of_one_network_leave_threads_to_others():
+    def make_call(address: str) -> Any:
+        return SimpleNamespace(secret="wsp_unknown", http=RequestFactory().get("/", REMOTE_ADDR=address))
+
+    async def run() -> list[str]:
+        serving, go_on = application.Application(), threading.Event()
+        guessing, *others = (serving._find_owner(make_call(f"203.0.113.{number}")) for number in range(9))
+        own = [asyncio.create_task(serving._run(go_on.wait, who=guessing)) for _ in range(application.THREADS)]
+        told = [await serving._run(lambda: "another's", who=next(who for who in others if who != guessing))]
         go_on.set()
         await asyncio.gather(*own)
         return told
