@@ -170,14 +170,10 @@ def test_what_is_said_twice_is_kept_once_and_capitals_are_folded(alice):
 
 def test_a_workspace_that_is_learned_of_later_finds_the_request(alice):
     portal_request = rows.create_request(alice)
-    rows.create_workstation(portal_request, uid="station-1")
+    stored = rows.create_workstation(portal_request, uid="station-1")
     seen = {"id": "station-1", "type": "python", "status": "active", "workspace": {"id": "space-9"}}
     with transaction.atomic():
-        mirror.store_workstation(
-            account=portal_request.account,
-            workstation=agentstation.Workstation.from_dict(seen),
-            request_number=portal_request.pk,
-        )
+        mirror.store_workstation(stored=stored, workstation=agentstation.Workstation.from_dict(seen))
     assert find_all({"words": ["space-9"]}) == [portal_request.pk]
 
 

@@ -146,5 +146,5 @@ def test_a_list_s_entry_is_not_taken_as_stored_with_its_files():
     stored = models.Workstation.objects.get()
     assert not mirror.is_known(stored=stored, workstation=told)
     with transaction.atomic():
-        stored = mirror.store_workstation(account=account, workstation=told, request_number=None)
+        mirror.store_workstation(stored=stored, workstation=told)
     assert mirror.is_known(stored=stored, workstation=told)

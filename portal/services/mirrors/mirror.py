@@ -15,25 +15,16 @@ from portal.services.search import finding
 _CONTESTED = "responses to several people have the same workspace, which none of them named"
 
 
-def store_workstation(
-    *,
-    account: models.Account,
-    workstation: agentstation.Workstation,
-    request_number: int | None,
-    known: models.Workstation | None = None,
-) -> models.Workstation:
-    """Insert or update a workstation with its workspace, files and logs, in the caller's transaction.
+def store_workstation(*, stored: models.Workstation, workstation: agentstation.Workstation) -> None:
+    """Update a locked workstation with its workspace, files and logs, in the caller's transaction.
 
-    What differs from the contract becomes a notice; `request_number` names the request that it belongs to. `known`:
-    its row, where the caller has locked it.
+    What differs from the contract becomes a notice.
     """
-    contract_drift.note_deviations(deviations=workstation.deviations, request_number=request_number)
-    workspace = _store_workspace(account=account, workspace=workstation.workspace)
-    known = known or _lock_known(account=account, uid=workstation.uid)
-    stored = _store(account=account, workstation=workstation, workspace=workspace, known=known)
+    contract_drift.note_deviations(deviations=workstation.deviations, request_number=stored.request_id)
+    workspace = _store_workspace(account=stored.account, workspace=workstation.workspace)
+    _store(account=stored.account, workstation=workstation, workspace=workspace, known=stored)
     if stored.request_id is not None:
         finding.save_text(number=stored.request_id, rows=[stored])
-    return stored
 
 
 def store_response(

@@ -65,9 +65,7 @@ def end_listed(*, row: models.Workstation, entry: agentstation.Workstation | Non
         return
     before = missing.describe_life(stored=stored)
     if entry is not None and stored.request_id is not None:
-        stored = mirror.store_workstation(
-            account=stored.account, workstation=entry, request_number=stored.request_id, known=stored
-        )
+        mirror.store_workstation(stored=stored, workstation=entry)
     elif entry is not None:
         stored.change(status=entry.status)
     missing.end_workstation(stored=stored, before=before)
