@@ -110,11 +110,7 @@ def _request_owed(wish: Wish, submission: UUID) -> Pending:
         if earlier is not None and owed.submission not in {*call.serving, *call.telling}:
             return _await(wish, earlier, owed=owed)
     owed = models.Repetition(token=wish.task.token, body=wish.digest, submission=submission)
-    return _await(wish, _submit(wish, submission, partial(_owe, owed)), owed=owed)
-
-
-def _owe(owed: models.Repetition) -> None:
-    repetitions.owe_outcome(token=owed.token, body=owed.body, submission=owed.submission)
+    return _await(wish, _submit(wish, submission, partial(repetitions.owe_outcome, owed=owed)), owed=owed)
 
 
 def _await(wish: Wish, portal_request: models.Request, *, owed: models.Repetition | None = None) -> Pending:

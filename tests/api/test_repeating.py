@@ -321,7 +321,9 @@ def test_of_two_that_ask_for_one_outcome_one_is_told(program, server, sandbox):
 
 def test_who_tells_the_outcome_does_so_though_the_first_try_was_in_doubt(program, alice):
     token = make_token(alice).row
-    repetitions.owe_outcome(token=token, body="x", submission=factories.submit(alice).submission)
+    repetitions.owe_outcome(
+        owed=models.Repetition(token=token, body="x", submission=factories.submit(alice).submission)
+    )
     [first], [other] = (repetitions.list_owed(token=token, body="x") for _ in range(2))
     assert [repetitions.settle(owed=one) for one in (first, first)] == [True, True]
     with pytest.raises(repetitions.BeingTold):
