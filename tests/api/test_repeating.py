@@ -11,7 +11,7 @@ from portal.api import application, waiting
 from portal.models.clock import Now
 from portal.services.tokens import repetitions
 from tests import factories
-from tests.api.serving import PATIENCE, read_error
+from tests.api.serving import PATIENCE, Program, Server, read_error
 from tests.services.reconciling import scan
 from tests.tokens import make_token
 from tests.worker.running import await_row, await_that
