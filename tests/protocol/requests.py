@@ -379,9 +379,9 @@ def _pass_time(state: State, world: World) -> State:
 
 
 def find_violation(state: State) -> str:
-    for type in {row.type for row in state.requests}:
-        asked = sum(1 + row.words for row in state.requests if row.type == type)
-        if sum(one.by >= 0 and one.type == type for one in state.machines) > asked:
+    for kind in {row.type for row in state.requests}:
+        asked = sum(1 + row.words for row in state.requests if row.type == kind)
+        if sum(one.by >= 0 and one.type == kind for one in state.machines) > asked:
             return "more were bought than people asked for"
     if any(number > 1 for owner, number in Counter(one.owner for one in state.machines).items() if owner >= 0):
         return "a request was given two"
