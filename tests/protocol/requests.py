@@ -129,7 +129,7 @@ def _may_be_sent(row: Request, world: World) -> bool:
 
 
 def _send_or_wish(state: State, world: World, number: int, row: Request) -> Iterator[Step]:
-    name = f"request {number}"
+    name = f"R-{number + 1}"
     if row.status == STATUS.QUEUED:
         if _may_be_sent(row, world) and not state.is_paused:
             attempts = (*row.attempts, Attempt(0, state.tick + 1))
@@ -148,7 +148,7 @@ def _send_or_wish(state: State, world: World, number: int, row: Request) -> Iter
 
 def _call(state: State, world: World, number: int, place: int, attempt: Attempt) -> Iterator[Step]:
     """What the provider does about a call, and what is recorded of it."""
-    row, name, tick = state.requests[number], f"request {number}", state.tick + 1
+    row, name, tick = state.requests[number], f"R-{number + 1}", state.tick + 1
     change = partial(_change_attempt, state, number, place)
     if attempt.call == OPEN:
         made = (*state.machines, Machine(by=number, type=row.type))
@@ -235,7 +235,7 @@ def _find_witness(state: State, owner: int) -> int:
 
 
 def _reconcile(state: State, world: World, number: int, row: Request) -> Iterator[Step]:
-    name = f"request {number}"
+    name = f"R-{number + 1}"
     unresolved, newcomers = _read_unresolved(state, world, number, row), _list_newcomers(state, number)
     account = _read_account(state, world)
     decision = matching.decide(unresolved=unresolved, newcomers=newcomers, state=account)
