@@ -3,7 +3,14 @@
 from portal.forms.connections import ConnectionForm, ShareForm
 from portal.forms.events import EventFilterForm
 from portal.forms.fields import PortalRenderer
-from portal.forms.filters import PartsForm, RequestFilterForm, UsageForm, WorkspaceFilterForm, WorkstationFilterForm
+from portal.forms.filters import (
+    PartsForm,
+    RequestFilterForm,
+    UsageForm,
+    WorkspaceFilterForm,
+    WorkstationFilterForm,
+    list_periods,
+)
 from portal.forms.notifications import MailForm
 from portal.forms.people import DetailsForm, PeopleForm, PersonForm, RoleForm, SeveralForm, UsernameForm, find_role
 from portal.forms.policy import PolicyForm

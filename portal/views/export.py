@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from portal import models
 from portal.services.reports import evidence
-from portal.services.search import exporting
+from portal.services.search import exporting, paging
 from portal.views import history, workstations
 from portal.views.http import SignedInRequest
 from portal.web.streams import limit_streams
@@ -24,7 +24,7 @@ def download(request: SignedInRequest, form: str) -> HttpResponseBase:
     asked = history.read_form(user=request.user, query=request.GET)
     if not asked.is_valid():
         return redirect(f"{reverse('request_list')}?{request.GET.urlencode()}")
-    find = partial(history.find, request.user, asked.cleaned_data)
+    find = partial(history.find, request.user, asked)
     return _send(request, "requests", form, asked=asked, find=find)
 
 
@@ -37,7 +37,7 @@ def download_workstations(request: SignedInRequest) -> HttpResponseBase:
     return _send(request, "workstations", "csv", asked=asked, find=partial(workstations.find_all, request, asked))
 
 
-def _send(request: SignedInRequest, kind: str, form: str, *, asked: Form, find: exporting.Find) -> HttpResponseBase:
+def _send(request: SignedInRequest, kind: str, form: str, *, asked: Form, find: paging.Find[int]) -> HttpResponseBase:
     pieces = exporting.export_rows(
         actor=request.user,
         kind=kind,

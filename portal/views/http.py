@@ -40,6 +40,11 @@ def saying_why(request: HttpRequest, *refused: type[Exception]) -> Iterator[None
         messages.warning(request, str(error))
 
 
+def read_before(request: HttpRequest) -> int | None:
+    """The id below which a page of a list begins; None for the first page."""
+    return models.parse_id(request.GET.get("before", ""))
+
+
 def make_address(request: HttpRequest, path: str) -> str:
     """The whole address of a page, at PORTAL_URL where that is set: whoever asks can name any host."""
     return settings.PORTAL_URL + path if settings.PORTAL_URL else request.build_absolute_uri(path)

@@ -14,9 +14,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from portal import forms, models
 from portal.services.notifications import channels, choices, delivery, messages
 from portal.services.people import links, policy
+from portal.services.search import paging
 from portal.views import people
-from portal.views.components import paging
-from portal.views.http import SignedInRequest
+from portal.views.http import SignedInRequest, read_before
 
 _MOST_NEW, _MOST_SENT = 100, 20
 
@@ -43,7 +43,7 @@ def index(request: SignedInRequest) -> HttpResponse:
         said.success(request, _("Saved."))
         return redirect("notifications")
     own = models.Notification.objects.filter(person=request.user)
-    page = paging.read_page(rows=own.exclude(read_at=None), query=request.GET)
+    page = paging.read_rows(rows=own.exclude(read_at=None), before=read_before(request))
     new = own.filter(read_at=None).order_by("-pk")[:_MOST_NEW] if page.is_first else []
     shown = {"new": _describe(new), "page": page, "rows": _describe(page.rows), "form": form}
     return render(request, "notifications/list.html", shown)

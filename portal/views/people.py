@@ -18,9 +18,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from portal import forms, models
 from portal.services.people import invitations, sessions
+from portal.services.search import paging
 from portal.services.tokens import tokens
-from portal.views.components import paging
-from portal.views.http import SignedInRequest, make_address, saying_why
+from portal.views.http import SignedInRequest, make_address, read_before, saying_why
 
 type View[**P] = Callable[Concatenate[SignedInRequest, P], HttpResponse]
 
@@ -62,7 +62,7 @@ def index(request: SignedInRequest) -> HttpResponse:
     text = form.cleaned_data["name"] if form.is_valid() else ""
     named = Q(username__icontains=text) | Q(first_name__icontains=text) | Q(email__icontains=text)
     rows = _read_people().filter(named)
-    page = paging.read_page(rows=rows, query=request.GET)
+    page = paging.read_rows(rows=rows, before=read_before(request))
     unsent = invitations.list_unsent(since=timezone.now() - timedelta(days=1))
     return render(request, "people/list.html", {"page": page, "form": form, "unsent": unsent})
 

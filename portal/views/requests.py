@@ -22,8 +22,9 @@ from portal.services.reconciliation import completeness, operator_actions
 from portal.services.reports import timeline, usage, version_query
 from portal.services.requests import fair_queue, notes, running, submissions
 from portal.services.runtime import limits
+from portal.services.search import paging
 from portal.views import failure_pages, history, workspaces
-from portal.views.components import links, live, paging, request_panels, review_rows
+from portal.views.components import links, live, request_panels, review_rows
 from portal.views.http import SignedInRequest, keep_key, read_key, saying_why
 
 _MOST_WORKSPACES = 100  # that the form offers

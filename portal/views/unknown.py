@@ -16,7 +16,7 @@ from portal import forms, models
 from portal.services.key import credentials
 from portal.services.reconciliation import completeness, operator_actions, review
 from portal.services.requests import submissions
-from portal.views.components import paging, review_rows
+from portal.views.components import mirrors, review_rows
 from portal.views.http import SignedInRequest, read_key
 
 _LAST_SCANS = 5
@@ -69,7 +69,7 @@ def _carry_out(
 def decide_orphan(request: SignedInRequest, uid: str, decision: str = "") -> HttpResponse:
     """`decision` is given where the address says it, and not the form."""
     rows = models.Workstation.objects.filter(account=read_key(request).account)
-    workstation = paging.find_newest(rows=rows, uid=uid)
+    workstation = mirrors.find_newest(rows=rows, uid=uid)
     data = request.POST.dict() | ({"decision": decision} if decision else {})
     form = review_rows.make_orphan_form(workstation=workstation, data=data)
     act = partial(_judge_orphan, request, form, workstation)

@@ -5,7 +5,7 @@ from functools import partial
 
 from django.contrib import messages
 from django.db.models import Case, When
-from django.http import Http404, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -17,12 +17,13 @@ from portal.models.workstation import WorkstationQuerySet
 from portal.services.connections import access, ending, shares
 from portal.services.lives import ends as lives
 from portal.services.mirrors import missing, releases, types
-from portal.services.search import finding
+from portal.services.search import finding, paging
 from portal.views import ends
-from portal.views.components import live, paging
-from portal.views.http import SignedInRequest, read_key, saying_why
+from portal.views.components import live, mirrors
+from portal.views.http import SignedInRequest, read_before, read_key, saying_why
 
 _MOST_CONNECTIONS = 10
+_RELATED = ("request__requester", "workspace", "release_requested_by")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -32,7 +33,7 @@ def index(request: SignedInRequest) -> HttpResponse:
     form = read_form(request)
     page = _read_page(request, form)
     releasable = {row.pk for row in page.rows if _may_release_now(request, row)}
-    links = paging.list_tabs(form, query=request.GET, kept=("type", "person"))
+    links = mirrors.list_tabs(form, query=request.GET, kept=("type", "person"))
     shown = {
         "page": page,
         "form": form,
@@ -48,7 +49,7 @@ def read_form(request: SignedInRequest) -> forms.WorkstationFilterForm:
     return forms.WorkstationFilterForm(request.GET, types=types.list_known_types(), with_person=sees_all)
 
 
-def find_all(request: SignedInRequest, form: forms.WorkstationFilterForm, part: finding.Slice) -> list[int]:
+def find_all(request: SignedInRequest, form: forms.WorkstationFilterForm, part: paging.Slice) -> list[int]:
     rows, period = _choose_rows(request, form), {name: form.cleaned_data.get(name) for name in ("since", "until")}
     return finding.find_workstations(rows=rows, **period, part=part)
 
@@ -63,27 +64,22 @@ def _choose_rows(request: SignedInRequest, form: forms.WorkstationFilterForm) ->
 
 
 def _read_page(request: SignedInRequest, form: forms.WorkstationFilterForm) -> paging.Page[models.Workstation]:
-    rows, values = _choose_rows(request, form), form.cleaned_data
+    shown, values, before = form.shown, form.cleaned_data, read_before(request)
     people = values.get("person", [request.user.pk])
     if values.get("since") or values.get("until"):
-        below = models.read_number(request.GET.get("before", "")) or models.MAX_ID
-        part = finding.Slice(below=below, limit=paging.PAGE_SIZE + 1)
-        rows = models.Workstation.objects.filter(pk__in=find_all(request, form, part))
-    elif people is not None and form.shown in ("ended", "all"):
-        return _read_of_people(people, ended=form.shown == "ended", type=values.get("type", ""), query=request.GET)
-    rows = rows.select_related("request__requester", "workspace", "release_requested_by")
-    return paging.read_page(rows=rows, query=request.GET)
-
-
-def _read_of_people(people: list[int], *, ended: bool, type: str, query: QueryDict) -> paging.Page[models.Workstation]:
-    """Those of the people's own requests, in the order of these, which an index keeps."""
+        found = paging.read_page(find=partial(find_all, request, form), before=before)
+        rows = models.Workstation.objects.filter(pk__in=found.rows).order_by("-pk")
+        return found.with_rows(rows.select_related(*_RELATED))
+    if people is None or shown not in ("ended", "all"):
+        rows = _choose_rows(request, form).select_related(*_RELATED)
+        return paging.read_rows(rows=rows, before=before)
+    # Those of the people's own requests, in the order of these, which an index keeps.
     own = models.Request.objects.filter(requester__in=people, workstation__isnull=False)
-    own = own.filter(workstation__type=type) if type else own
-    own = own.exclude(workstation__ended_at=None) if ended else own
+    own = own.filter(workstation__type=values["type"]) if values.get("type") else own
+    own = own.exclude(workstation__ended_at=None) if shown == "ended" else own
     own = own.select_related("requester", "workstation__workspace", "workstation__release_requested_by")
-    page = paging.read_page(rows=own, query=query)
-    workstations = [row.workstation for row in page.rows]
-    return paging.Page(rows=workstations, older=page.older, newest=page.newest, is_first=page.is_first)
+    page = paging.read_rows(rows=own, before=before)
+    return page.with_rows(row.workstation for row in page.rows)
 
 
 def _release_several(request: SignedInRequest) -> HttpResponse:
@@ -135,7 +131,7 @@ def live_one(request: SignedInRequest, uid: str) -> HttpResponse:
 def _find(request: SignedInRequest, uid: str) -> models.Workstation:
     visible = models.Workstation.objects.visible_to(request.user)
     rows = visible.select_related("request__requester", "workspace", "account")
-    return paging.find_newest(rows=rows, uid=uid)
+    return mirrors.find_newest(rows=rows, uid=uid)
 
 
 def _read_part(request: SignedInRequest, workstation: models.Workstation) -> live.Part:
@@ -150,14 +146,14 @@ def _read_part(request: SignedInRequest, workstation: models.Workstation) -> liv
 
 
 def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part: live.Part) -> dict[str, object]:
-    contents = paging.read_contents(workspace=workstation.workspace, user=request.user)
+    contents = mirrors.read_contents(workspace=workstation.workspace, user=request.user)
     is_own = _is_own(request, workstation)
     is_left = workstation.is_live and workstation.account.retired_at is not None
     return {
         "workstation": workstation,
         "workspace": workstation.workspace,
         "live": part if workstation.is_live else None,
-        "raw": paging.show_raw(workstation.raw, contents=contents),
+        "raw": mirrors.show_raw(workstation.raw, contents=contents),
         **contents,
         "may_release": _may_release_now(request, workstation) and not is_left,
         "refusal": _describe_refusal(workstation.release_failure),

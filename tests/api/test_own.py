@@ -92,6 +92,7 @@ def test_requests_are_listed_by_pages_and_filters(make_program, sandbox, alice, 
     assert [one["number"] for one in first["data"]] == [own[2].pk, own[1].pk]
     second = read(program, f"/requests?limit=2&before={first['before']}")
     assert ([one["number"] for one in second["data"]], second["before"]) == ([own[0].pk], None)
+    assert read(program, "/requests?limit=3")["before"] is None
     submissions.cancel_request(actor=alice, portal_request=own[0])
     assert [one["number"] for one in read(program, "/requests?status=CANCELLED")["data"]] == [own[0].pk]
     assert len(read(program, "/requests?status=queued")["data"]) == 2

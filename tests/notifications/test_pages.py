@@ -12,8 +12,8 @@ from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker
 from portal.services.mirrors import releases
 from portal.services.notifications import channels
+from portal.services.search import paging
 from portal.views import notifications
-from portal.views.components import paging
 from tests import factories
 from tests.browser import forget_password
 from tests.notifications.conftest import send_to

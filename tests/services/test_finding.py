@@ -14,7 +14,7 @@ from django.utils import timezone
 from portal import agentstation, failures, models
 from portal.services.mirrors import mirror
 from portal.services.requests import lifecycle
-from portal.services.search import finding
+from portal.services.search import finding, paging
 from tests import factories, plans
 from tests.admin import rows
 
@@ -75,7 +75,7 @@ def list_single(made: list[models.Request]) -> list[tuple[dict[str, Any], Callab
 
 def find_all(values: dict[str, Any], **part: Any) -> list[int]:
     lookups = {name: value for name, value in values.items() if name != "words"}
-    return finding.find_requests(lookups=lookups, words=values.get("words", ()), part=finding.Slice(**part))
+    return finding.find_requests(lookups=lookups, words=values.get("words", ()), part=paging.Slice(**part))
 
 
 def test_every_filter_alone_and_in_pairs_finds_what_it_says(many):
@@ -243,9 +243,9 @@ def test_no_question_walks_past_what_does_not_fit(filters):
     plans.forbid_walks()
     for asked in list_questions(filters):
         for part in (
-            finding.Slice(limit=51),
-            finding.Slice(limit=51, newest_first=False),
-            finding.Slice(limit=51, below=filters["pk"] + 30),
+            paging.Slice(limit=51),
+            paging.Slice(limit=51, newest_first=False),
+            paging.Slice(limit=51, below=filters["pk"] + 30),
         ):
             with CaptureQueriesContext(connection) as queries:
                 lookups = {name: value for name, value in asked.items() if name != "words"}

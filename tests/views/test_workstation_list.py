@@ -10,8 +10,7 @@ from django.utils import timezone
 
 from portal import models
 from portal.models.event import Verb
-from portal.services.search import finding
-from portal.views.components import paging
+from portal.services.search import finding, paging
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db
@@ -123,12 +122,12 @@ def create_run(
 
 
 def read_all(browser, query: str) -> list[models.Workstation]:
-    found, link = [], f"?{query}"
-    while link:
-        context = browser.get(f"{LIST}{link}").context
+    found, before = [], ""
+    while before is not None:
+        context = browser.get(f"{LIST}?{query}&before={before}").context
         assert context["form"].shown == "all"
         found += context["page"].rows
-        link = context["page"].older
+        before = context["page"].older
     return found
 
 

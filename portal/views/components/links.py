@@ -1,13 +1,13 @@
 """Links from other pages into the history: the one place that names its parameters outside of it."""
 
-from datetime import date, timedelta
+from datetime import date
 from urllib.parse import parse_qsl, urlencode
 
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from portal import models
+from portal import forms, models
 
 
 def to_history(*, since: date | None = None, until: date | None = None, **filters: str) -> str:
@@ -26,12 +26,9 @@ _DAYS = {"since", "until", "zone"}
 
 def list_presets(*, query: str = "") -> list[tuple[str, str, bool]]:
     """Common lists as words, a link, and whether it is the list that is shown. Links keep the filters of `query`."""
-    today = timezone.localdate(timezone=timezone.get_default_timezone())
-    yesterday = today - timedelta(days=1)
+    periods = forms.list_periods(zone=timezone.get_default_timezone())
     lists = [
-        (_("Today"), to_history(since=today, until=today)),
-        (_("Yesterday"), to_history(since=yesterday, until=yesterday)),
-        (_("Last 7 days"), to_history(since=today - timedelta(days=6), until=today)),
+        *((words, to_history(since=since, until=until)) for words, since, until in periods),
         (_("Failed"), to_history(status=models.Request.Status.FAILED)),
         (_("Checking"), to_history(status=models.Request.Status.UNKNOWN)),
     ]
