@@ -13,13 +13,13 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.csp import csp_override
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
 from portal.services.connections import access, ending, hosts, opening, shares
 from portal.views import ends, workstations
 from portal.views.components import mirrors
-from portal.views.http import SignedInRequest
+from portal.views.http import SignedInRequest, require_form
 
 Kind = models.Connection.Kind
 _FOR_SCRIPTS = tuple(kind for kind in Kind if not kind.way.is_held)
@@ -133,7 +133,7 @@ def end(request: SignedInRequest, number: int) -> HttpResponse:
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
 def scripts(request: SignedInRequest, uid: str) -> HttpResponse:
     """Each address is shown once, in the response to whoever asked for it."""
     workstation, allowed = _find(request, uid)

@@ -51,13 +51,12 @@ def _change(request: SignedInRequest, workstation: models.Workstation) -> None:
 
 
 def make_form(person: models.User, workstation: models.Workstation, *, data: Any = None) -> forms.EndForm:
-    is_own = workstation.request is not None and workstation.request.requester_id == person.pk
-    return forms.EndForm(data, policy=policy.read_policy(), is_own=is_own)
+    return forms.EndForm(data, policy=policy.read_policy(), is_own=workstation.owner_id == person.pk)
 
 
 def may_end(person: models.User, workstation: models.Workstation) -> bool:
     """Whether the person may release it, or choose when it ends; orphans are given back on the operators' page."""
-    owner = workstation.request and workstation.request.requester_id
+    owner = workstation.owner_id
     return owner is not None and (owner == person.pk or person.has_perm("portal.close_request"))
 
 

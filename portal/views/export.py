@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from django.contrib.auth.decorators import permission_required
 from django.forms import Form
 from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -13,7 +12,7 @@ from portal import models
 from portal.services.reports import evidence
 from portal.services.search import exporting, paging
 from portal.views import history, workstations
-from portal.views.http import SignedInRequest
+from portal.views.http import SignedInRequest, require_permission
 from portal.web.streams import limit_streams
 
 
@@ -51,7 +50,7 @@ def _send(request: SignedInRequest, kind: str, form: str, *, asked: Form, find: 
 
 
 @require_POST
-@permission_required("portal.close_request", raise_exception=True)
+@require_permission("portal.close_request")
 def download_evidence(request: SignedInRequest, number: int) -> HttpResponse:
     """Each download is recorded."""
     portal_request = get_object_or_404(models.Request.objects.visible_to(request.user), pk=number)

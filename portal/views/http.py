@@ -5,14 +5,20 @@ Views behind the sign-in middleware get no other request.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods
 
 from portal import models
 from portal.services.key import circuit_breaker
+
+require_form = require_http_methods(["GET", "HEAD", "POST"])
+require_permission = partial(permission_required, raise_exception=True)
 
 
 class SignedInRequest(HttpRequest):

@@ -6,13 +6,12 @@ from typing import Any
 from uuid import uuid4
 
 from django.contrib import messages
-from django.contrib.auth.decorators import permission_required
 from django.db.models import BigIntegerField, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
 from portal.models.compiled import compiled
@@ -25,15 +24,15 @@ from portal.services.runtime import limits
 from portal.services.search import paging
 from portal.views import failure_pages, history, workspaces
 from portal.views.components import links, live, request_panels, review_rows
-from portal.views.http import SignedInRequest, keep_key, read_key, saying_why
+from portal.views.http import SignedInRequest, keep_key, read_key, require_form, require_permission, saying_why
 
 _MOST_WORKSPACES = 100  # that the form offers
 _SOONEST = 0.3  # seconds between the polls of a page whose request is being sent
 _POLLS_A_SECOND = 50  # of all these pages together: each costs a web process 1 to 2 ms
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@permission_required("portal.submit_request", raise_exception=True)
+@require_form
+@require_permission("portal.submit_request")
 def new(request: SignedInRequest) -> HttpResponse:
     account = read_key(request).account
     decided = policy.read_policy()
@@ -241,7 +240,7 @@ def declare_not_created(request: SignedInRequest, number: int) -> HttpResponse:
 
 
 @require_POST
-@permission_required("portal.close_request", raise_exception=True)
+@require_permission("portal.close_request")
 def close(request: SignedInRequest, number: int) -> HttpResponse:
     portal_request = get_object_or_404(models.Request.objects.visible_to(request.user), pk=number)
     form = forms.ReasonForm(request.POST)

@@ -3,26 +3,23 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import permission_required
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
 
 from portal import forms, models
-from portal.services.people import policy, sessions
+from portal.services.people import policy
 from portal.services.requests import running, submissions
 from portal.services.search import paging
 from portal.views import people
-from portal.views.http import SignedInRequest, read_before, read_key
+from portal.views.http import SignedInRequest, read_before, read_key, require_form, require_permission
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@permission_required("portal.close_request", raise_exception=True)
+@require_form
+@require_permission("portal.close_request")
+@people.proved
 def limits(request: SignedInRequest) -> HttpResponse:
-    if not sessions.has_proved(session=request.session):
-        return people.ask_to_confirm(request, page=request.path)
     submitters = submissions.list_submitters().order_by("username")
     form = forms.LimitForm(request.POST or None, people=submitters, initial=request.GET.dict())
     if form.is_valid():

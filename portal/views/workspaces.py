@@ -1,7 +1,6 @@
 """Workspaces: those that a person may see, and one of them with its files, logs and workstations."""
 
 from django.contrib import messages
-from django.contrib.auth.decorators import permission_required
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
@@ -13,7 +12,7 @@ from portal import forms, models
 from portal.services.requests import ownership
 from portal.services.search import paging
 from portal.views.components import mirrors
-from portal.views.http import SignedInRequest, read_before, saying_why
+from portal.views.http import SignedInRequest, read_before, require_permission, saying_why
 
 
 def _visible(request: SignedInRequest) -> QuerySet[models.Workspace]:
@@ -75,7 +74,7 @@ def name(request: SignedInRequest, uid: str) -> HttpResponse:
 
 
 @require_POST
-@permission_required("portal.close_request", raise_exception=True)
+@require_permission("portal.close_request")
 def give(request: SignedInRequest, uid: str) -> HttpResponse:
     workspace = mirrors.find_newest(rows=models.Workspace.objects.filter(is_contested=True, owner=None), uid=uid)
     form = _ask_owner(request, workspace)
