@@ -35,7 +35,7 @@ def test_the_answer_is_the_address(program, workstation, kind):
     assert answer.status_code == 200
     assert answer.json().keys() == {"url"}
     assert answer.json()["url"]
-    event = models.Event.objects.get(verb="open-connection")
+    event = factories.find_event("open-connection")
     assert (event.actor_name, event.address, event.detail["kind"]) == ("alice", "127.0.0.1", kind)
     assert event.detail["token"] == models.Token.objects.get().pk
     assert event.http_request == answer.headers["X-Request-ID"]
@@ -76,7 +76,7 @@ def test_nobody_opens_too_often(program, workstation, alice, settings):
     answer = open_one(program, workstation.uid)
     assert read_error(answer) == (429, "Too Many Requests")
     assert read_limit(answer) == (10, 0, int(answer.headers["Retry-After"]))
-    assert models.Event.objects.filter(verb="refused").exists()
+    assert factories.list_events("refused").exists()
 
 
 def test_whose_token_ends_meanwhile_gets_no_address(program, sandbox, workstation, alice):

@@ -35,7 +35,7 @@ def test_it_is_a_request_like_any_other(program, alice, settings):
     assert portal_request.workstation.ends_at
     assert answer.headers["X-Portal-Page"] == f"https://portal.example/requests/{portal_request.pk}/"
     assert json.loads(portal_request.other_fields) == {"name": "not for the provider", "anything": [1]}
-    event = models.Event.objects.get(verb="submit")
+    event = factories.find_event("submit")
     token = models.Token.objects.get()
     assert (event.actor_name, event.address, event.detail["token"]) == ("alice", "127.0.0.1", token.pk)
     assert event.http_request == answer.headers["X-Request-ID"]
@@ -105,4 +105,4 @@ def test_nobody_asks_too_often(program, settings, alice):
     answer = program.post()
     assert read_error(answer) == (429, "Too Many Requests")
     assert read_limit(answer) == (60, 0, int(answer.headers["Retry-After"]))
-    assert models.Event.objects.filter(verb="refused").exists()
+    assert factories.list_events("refused").exists()

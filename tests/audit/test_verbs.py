@@ -29,7 +29,7 @@ from portal.services.notifications import lasting
 from portal.services.people import invitations, links, membership
 from portal.services.reconciliation import timeouts
 from portal.services.reports import configuration
-from portal.services.requests import dispatch, results
+from portal.services.requests import dispatch
 from portal.services.runtime import clients, workers
 from portal.web import sessionstore
 from tests import factories, ports
@@ -103,7 +103,7 @@ def submit(stage: Stage) -> None:
 
 
 def send(stage: Stage) -> models.Request:
-    return factories.send_until_settled(factories.submit(stage.alice))
+    return factories.submit_and_settle(stage.alice)
 
 
 def answer_late(stage: Stage) -> None:
@@ -111,7 +111,7 @@ def answer_late(stage: Stage) -> None:
     call = factories.claim()
     models.Attempt.objects.filter(outcome="SENDING").update(deadline_at=Now() - timedelta(seconds=1))
     assert factories.expire_overdue(lease=factories.acquire_lease(name="recover")) == 1
-    results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
+    factories.record(call, factories.send(call))
 
 
 def let_worker_die(stage: Stage) -> None:
@@ -217,7 +217,7 @@ def reach_end(stage: Stage) -> None:
     stored = factories.create_workstation(stage.alice, lifetime="1m")
     lease = factories.acquire_lease(name="ends")
     for _ in range(2):  # it is announced, and comes
-        models.Workstation.objects.filter(pk=stored.pk).update(ends_at=Now() - timedelta(seconds=1))
+        factories.update(stored, ends_at=Now() - timedelta(seconds=1))
         lease.run(carrying_out.carry_out_ends, watched=factories.make_steady(lease))
 
 
@@ -228,7 +228,7 @@ def name_workspace(stage: Stage) -> None:
 
 def give_workspace(stage: Stage) -> None:
     space = factories.get_workspace(send(stage).workstation)
-    models.Workspace.objects.filter(pk=space.pk).update(owner=None, is_contested=True)
+    factories.update(space, owner=None, is_contested=True)
     stage.post(stage.olga, f"/workspaces/{space.uid}/owner/", owner=str(stage.alice.pk), reason=REASON)
 
 
@@ -307,9 +307,7 @@ def declare_ended(stage: Stage) -> None:
 def reopen(stage: Stage) -> None:
     stored = send(stage).workstation
     hour_ago = Now() - timedelta(hours=1)
-    models.Workstation.objects.filter(pk=stored.pk).update(
-        first_seen_at=hour_ago, ended_at=hour_ago, release_requested_at=hour_ago
-    )
+    factories.update(stored, first_seen_at=hour_ago, ended_at=hour_ago, release_requested_at=hour_ago)
     page = {"data": [{"id": stored.uid, "type": stored.type, "status": "active"}], "next_cursor": None}
     stage.sandbox.script({"on": "GET /workstations", "status": 200, "body": page})
     scanning.advance(factories.acquire_lease(name="reconcile"))
@@ -339,7 +337,7 @@ def leave_out(stage: Stage) -> None:
 def refuse_workspace(stage: Stage) -> None:
     factories.submit(stage.alice, workspace_uid="S-W1")
     models.Workspace.objects.filter(pk=factories.get_workspace(make_orphan()).pk).update(owner=stage.root)
-    assert factories.claim_next(worker="w") is None
+    assert factories.claim_next() is None
 
 
 def note_sharing(stage: Stage) -> None:
@@ -364,7 +362,7 @@ def move_database(stage: Stage) -> None:
     send(stage)
     models.Database.objects.update(place="elsewhere")
     factories.submit(stage.alice)
-    assert factories.claim_next(worker="w") is None
+    assert factories.claim_next() is None
 
 
 def confirm_database(stage: Stage) -> None:
@@ -376,7 +374,7 @@ def answer_nobody(stage: Stage) -> None:
     factories.submit(stage.alice)
     call = replace(factories.claim(), token="lost")
     reply = clients.make_client().request_workstation(type="python")
-    results.record_result(call=call, result=dispatch.Result(value=reply.value))
+    factories.record(call, dispatch.Result(value=reply.value))
 
 
 def raise_notice(stage: Stage) -> None:
@@ -417,7 +415,7 @@ def ask_for_link(stage: Stage) -> None:
     """No mail server is there."""
     options = {"host": "127.0.0.1", "port": ports.find_port()}
     stage.settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}
-    models.User.objects.filter(pk=stage.alice.pk).update(email="alice@team.example")
+    factories.update(stage.alice, email="alice@team.example")
     assert stage.browse().post("/accounts/forgotten/", {"name": "alice"}).status_code == 302
     factories.acquire_lease(name="mail").run(invitations.send_asked)
 
@@ -605,7 +603,7 @@ def test_an_act_is_an_event(act, sandbox, settings, alice, olga, root):
     act.do(Stage(alice=alice, olga=olga, root=root, sandbox=sandbox, settings=settings))
 
     for verb in act.verbs:
-        event = models.Event.objects.filter(verb=verb).latest("id")
+        event = factories.list_events(verb).latest("id")
         assert began < event.at < timezone.now() + timedelta(seconds=1)
         assert event.actor_name == act.by
         assert (event.actor_id is None) == (act.by == "")
@@ -626,8 +624,8 @@ def test_an_act_is_an_event(act, sandbox, settings, alice, olga, root):
 
 def test_an_event_outlives_the_name_of_who_did_it(sandbox, alice, root):
     factories.submit(alice)
-    models.User.objects.filter(pk=alice.pk).update(username="alicia", is_active=False)
-    assert models.Event.objects.get(verb="submit").actor_name == "alice"
+    factories.update(alice, username="alicia", is_active=False)
+    assert factories.find_event("submit").actor_name == "alice"
 
 
 def test_an_event_without_its_change_is_refused(alice):

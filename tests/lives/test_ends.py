@@ -65,8 +65,8 @@ def test_an_adopted_one_lives_from_its_adoption(time, sandbox, alice, olga):
     found = factories.create_workstation(olga)
     portal_request = factories.submit(alice, lifetime="2h")
     models.Workstation.objects.update(request=None)
-    models.Request.objects.filter(pk=portal_request.pk).update(
-        status="UNKNOWN", was_unknown=True, failure="no-answer", operator_note="Undecided."
+    factories.update(
+        portal_request, status="UNKNOWN", was_unknown=True, failure="no-answer", operator_note="Undecided."
     )
     time.sleep(hours=5)
     operator_actions.adopt_workstation(actor=olga, portal_request=portal_request, workstation=found, reason=REASON)
@@ -93,7 +93,7 @@ def test_it_is_announced_twice_and_then_released(time, sandbox, alice):
 
     assert not factories.reread(workstation).is_live
     assert sandbox.record()["workstations"][0]["status"] == "completed"
-    event = models.Event.objects.get(verb="request-release")
+    event = factories.find_event("request-release")
     assert (event.actor_name, event.reason) == ("", "The end of its lifetime was reached.")
     assert not verify.verify_log(rows=True).findings
 
@@ -235,7 +235,7 @@ def test_its_owner_adds_two_hours_to_it(time, alice):
     assert len(list_warnings(workstation)) == 1
     time.pass_by(minutes=2)
     assert len(list_warnings(workstation)) == 2
-    event = models.Event.objects.get(verb="set-end")
+    event = factories.find_event("set-end")
     assert (event.actor_name, event.request_number) == ("alice", workstation.request_id)
     assert event.detail["before"]["ends_at"] < event.detail["after"]["ends_at"]
     assert not verify.verify_log(rows=True).findings
@@ -304,7 +304,7 @@ def test_no_end_is_later_than_the_longest_life_from_now_on(time, alice, olga):
     ends.change_end(actor=olga, workstation=workstation, lifetime="none", reason=REASON)
     workstation.refresh_from_db()
     assert workstation.ends_at is None
-    assert models.Event.objects.filter(verb="set-end").latest("id").reason == REASON
+    assert factories.list_events("set-end").latest("id").reason == REASON
     ends.change_end(actor=olga, workstation=workstation, lifetime="7d", reason=REASON)
     with pytest.raises(ends.NotChanged, match="No later end"):
         ends.extend_life(actor=alice, workstation=workstation)

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal import agentstation, failures, models
+from portal.db.connection import execute
 from portal.services.mirrors import mirror
 from portal.services.requests import lifecycle
 from portal.services.search import finding, paging
@@ -222,8 +223,7 @@ def filters(alice, bob, monkeypatch) -> dict[str, Any]:
 
     made = models.Request.objects.bulk_create([make(number) for number in range(ROWS)])
     models.SearchEntry.objects.bulk_create(models.SearchEntry(request=one, words=one.note) for one in made)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    execute("ANALYZE")
     return {
         "requester__in": [alice.pk],
         "created_at__gte": start + timedelta(minutes=1190),

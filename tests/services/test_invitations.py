@@ -92,7 +92,7 @@ def test_a_link_is_valid_for_three_days_and_an_hour_where_there_is_a_password(ca
 
 def test_the_links_of_the_first_administrator_and_of_people_are_no_others(cast, root, alice):
     token = make_link(root, alice)
-    models.User.objects.filter(pk=root.pk).update(is_active=False)
+    factories.update(root, is_active=False)
     with pytest.raises(links.LinkNotValid):
         links.check_setup_link(token=token)
     first = factories.create_setup_link()

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.test import Client
 
 from portal import models
+from portal.db.connection import execute
 from portal.views import errors, home
 from tests import factories
 
@@ -23,8 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def locked_elsewhere() -> Iterator[None]:
     """Somebody else holds what is needed, for longer than we wait."""
     is_sqlite = connection.vendor == "sqlite"
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA busy_timeout = 1" if is_sqlite else "SET lock_timeout = '1ms'")
+    execute("PRAGMA busy_timeout = 1" if is_sqlite else "SET lock_timeout = '1ms'")
     with closing(connection.copy()) as other, other.cursor() as cursor:
         cursor.execute("BEGIN IMMEDIATE" if is_sqlite else "BEGIN")
         cursor.execute("UPDATE portal_key SET tick = tick")

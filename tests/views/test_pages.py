@@ -70,7 +70,7 @@ def test_an_operator_gives_back_what_is_somebody_else_s_and_says_why(sign_in, wo
     assert 'name="reason"' not in sign_in(alice).get(page).text
     assert "Say why" in sign_in(olga).post(release, follow=True).text
     sign_in(olga).post(release, {"reason": "Alice has left."})
-    event = models.Event.objects.get(verb="request-release")
+    event = factories.find_event("request-release")
     assert (event.actor_name, event.reason) == ("olga", "Alice has left.")
     shown = sign_in(alice).get(page).text
     assert all(words in shown for words in ("requested by olga", "olga</bdi> released it", "Alice has left."))
