@@ -222,11 +222,11 @@ FORM_RENDERER = "portal.forms.PortalRenderer"
 
 AUTH_USER_MODEL = "portal.User"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "portal.accounts.passwords.NotLikeTheirName"},
-    {"NAME": "portal.accounts.passwords.LongEnough", "OPTIONS": {"min_length": 10}},
-    {"NAME": "portal.accounts.passwords.NotCommon"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "portal.accounts.passwords.NotOurWords"},
-    {"NAME": "portal.accounts.passwords.NotOnlyDigits"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 PASSWORD_HASHERS = ["portal.accounts.passwords.GatedHasher"]
 LOGIN_URL = LOGOUT_REDIRECT_URL = "account_login"

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
-from django.db.models import F, Model
+from django.db.models import F, Model, QuerySet
 from django.test import Client
 
 from portal import agentstation, models
@@ -151,6 +151,18 @@ def claim() -> dispatch.Call:
     return call
 
 
+def send(call: dispatch.Call) -> dispatch.Result:
+    return dispatch.send_call(call=call, client=clients.make_client())
+
+
+def record(call: dispatch.Call, result: dispatch.Result) -> None:
+    results.record_result(call=call, result=result)
+
+
+def end_workstations() -> None:
+    models.Workstation.objects.update(ended_at=Now())
+
+
 def finish(call: dispatch.Call, *, client: agentstation.Client | None = None) -> dispatch.Result:
     """Send what is claimed, and record what comes of it."""
     result = dispatch.send_call(call=call, client=client or clients.make_client())
@@ -160,6 +172,23 @@ def finish(call: dispatch.Call, *, client: agentstation.Client | None = None) ->
 
 def send_once(*, client: agentstation.Client | None = None) -> dispatch.Result:
     return finish(claim(), client=client)
+
+
+def find_event(verb: str, **values: Any) -> models.Event:
+    return models.Event.objects.get(verb=verb, **values)
+
+
+def list_events(verb: str) -> QuerySet[models.Event]:
+    return models.Event.objects.filter(verb=verb)
+
+
+def update(row: Model, **values: Any) -> int:
+    """In the database alone, as nothing of the portal would."""
+    return type(row)._default_manager.filter(pk=row.pk).update(**values)
+
+
+def submit_and_settle(requester: models.User, **submitted: Any) -> models.Request:
+    return send_until_settled(submit(requester, **submitted))
 
 
 def submit_and_send(requester: models.User, **submitted: Any) -> models.Request:

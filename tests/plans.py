@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from portal.db.connection import execute
+
 LARGE = ("portal_request", "portal_attempt", "portal_event", "portal_workstation", "portal_workspace")
 on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="PostgreSQL's plans")
 
 
 def forbid_walks() -> None:
     """Read a table from end to end only where nothing else is possible in this transaction, few though its rows are."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
+    execute("SET LOCAL enable_seqscan = off")
 
 
 def list_nodes(sql: str, *, analyze: bool = False) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from portal.db import clock
 from portal.services.key import circuit_breaker
 from portal.services.reconciliation import matching, reconcile
 from portal.services.requests import dispatch, lifecycle, results
-from portal.services.runtime import clients, leases
+from portal.services.runtime import leases
 from tests import factories
 from tests.chaos import books, clocks, inside
 from tests.provider import server
@@ -49,12 +49,12 @@ class Scene:
         return call
 
     def call(self, call: dispatch.Call) -> dispatch.Result:
-        return dispatch.send_call(call=call, client=clients.make_client())
+        return factories.send(call)
 
     def send(self) -> bool:
         call = factories.claim_next(worker=f"test:{LIVING}:0")
         if call is not None:
-            results.record_result(call=call, result=self.call(call))
+            factories.record(call, self.call(call))
         return call is not None
 
     def pass_time(self, seconds: float) -> None:
@@ -133,7 +133,7 @@ def scan_shows_what_a_call_under_way_made(scene: Scene) -> None:
     call = scene.claim()
     result = scene.call(call)
     scene.do_duties(after=1)
-    results.record_result(call=call, result=result)
+    factories.record(call, result)
 
 
 def worker_wakes_after_its_deadline(scene: Scene) -> None:
@@ -145,7 +145,7 @@ def worker_wakes_after_its_deadline(scene: Scene) -> None:
     scene.send()  # a witness
     scene.finish()
     awake = replace(call, send_before=call.send_before - LONG)
-    results.record_result(call=awake, result=scene.call(awake))
+    factories.record(awake, scene.call(awake))
 
 
 def response_is_recorded_after_its_deadline(scene: Scene) -> None:
@@ -155,7 +155,7 @@ def response_is_recorded_after_its_deadline(scene: Scene) -> None:
     result = scene.call(call)
     factories.make_overdue(call)
     factories.expire_overdue(lease=scene.lease)
-    results.record_result(call=call, result=result)
+    factories.record(call, result)
     scene.finish()
 
 
@@ -290,7 +290,7 @@ def test_a_claim_that_forgets_its_condition_is_stopped_by_the_database(scene, mo
     call = scene.claim()
     with pytest.raises(IntegrityError):
         scene.claim()
-    results.record_result(call=call, result=scene.call(call))
+    factories.record(call, scene.call(call))
     with pytest.raises(IntegrityError):
         scene.claim()
     assert len(scene.sandbox.record()["posts"]) == 1

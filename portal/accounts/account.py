@@ -13,16 +13,15 @@ from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
 from portal import models
 from portal.accounts import factors, forms, guessing, identities
 from portal.environment import Issuer
 from portal.services.people import people, sessions, throttle
 from portal.services.tokens import tokens
-from portal.views.http import SignedInRequest, read_target
-from portal.views.people import ask_to_confirm
-from portal.web import sessionstore
+from portal.views.http import SignedInRequest, read_target, require_form
+from portal.web import confirming, sessionstore
 
 
 class ChangePassword(auth_views.PasswordChangeView):
@@ -62,7 +61,7 @@ class ChangePassword(auth_views.PasswordChangeView):
         return super().form_invalid(form)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
 def confirm(request: SignedInRequest) -> HttpResponse:
     """Ask for the password again, before something that whoever finds an open browser must not do."""
     target = read_target(request) or resolve_url("account")
@@ -97,8 +96,8 @@ def end_sessions(request: SignedInRequest) -> HttpResponse:
     chosen = request.POST.getlist("session")
     is_everywhere = "others" in chosen
     if is_everywhere:
-        if not sessions.has_proved(session=request.session):
-            return ask_to_confirm(request, page=reverse("account"))
+        if asked := confirming.ask_again(request, page=reverse("account")):
+            return asked
         chosen = [row.session_key for row in _describe_sessions(request)["others"]]
     ended = sessions.end_sessions(
         person=request.user,
@@ -112,7 +111,7 @@ def end_sessions(request: SignedInRequest) -> HttpResponse:
     return redirect("account")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
 def show(request: SignedInRequest) -> HttpResponse:
     posted = request.POST if request.method == "POST" else None
     form = forms.AccountForm(posted, initial={"time_zone": request.user.time_zone})

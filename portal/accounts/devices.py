@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from portal.accounts.forms import ScopesForm
 from portal.accounts.tokens import make_base_url
-from portal.services.people import sessions, throttle
+from portal.services.people import throttle
 from portal.services.runtime import limits
 from portal.services.tokens import tokens
 from portal.views import people
@@ -104,11 +104,10 @@ class CodeForm(ConfirmCodeForm):
         return super().clean_code()
 
 
+@people.proved
 @transaction.atomic
 def approve(request: SignedInRequest) -> HttpResponse:
     """Ask for the code, then show who asks for what; the answer to that counts once."""
-    if not sessions.has_proved(session=request.session):
-        return people.ask_to_confirm(request, page=request.path)
     if request.method == "POST":
         limits.count_one(kind=limits.CODE, person=request.user)
         _lock()

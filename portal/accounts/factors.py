@@ -10,12 +10,11 @@ from django.contrib import messages
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.http import HttpRequest
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST
 
 from portal import models
 from portal.accounts import forms
@@ -120,15 +119,10 @@ class RenewCodes(_ReadableCodes, Recorded, GenerateRecoveryCodesView):
     did_generate_recovery_codes = True
 
 
-@require_POST
-@people.confirmed
-def reset(request: SignedInRequest, number: int) -> HttpResponse:
-    person = get_object_or_404(models.User, pk=number)
+@people.change_person
+def reset(request: SignedInRequest, person: models.User) -> str:
     remove_factors(person=person, by=request.user, all_tokens="all_tokens" in request.POST)
-    messages.success(
-        request, _("%(name)s signs in with the password alone until they add a factor.") % {"name": person.label}
-    )
-    return redirect("person_detail", number)
+    return str(_("%(name)s signs in with the password alone until they add a factor."))
 
 
 @transaction.atomic

@@ -1,5 +1,6 @@
 """Forms of signing in, of setting up the portal, and of what people set for themselves."""
 
+import struct
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -27,6 +28,7 @@ from portal.forms.fields import LENGTHS, NOT_IN_LIST, WholeText
 from portal.services.tokens import tokens
 
 CHALLENGE_LASTS = 300  # seconds in which a passkey answers
+_NO_CREDENTIAL = (LookupError, AttributeError, ValueError, struct.error)  # what the library raises of other JSON
 
 
 def _make_password_field(label: Any, *, required: Any, help_text: Any = "", autocomplete: str = "new-password") -> Any:
@@ -94,7 +96,7 @@ class PasskeyFactorForm(AuthenticateWebAuthnForm):
         credential = self.cleaned_data["credential"]
         try:
             passkey = super().clean_credential()
-        except (LookupError, AttributeError) as error:  # JSON, and no credential
+        except _NO_CREDENTIAL as error:
             raise forms.ValidationError("") from error
         said = parse_authentication_response(credential).response
         count = said.authenticator_data.counter
@@ -124,7 +126,10 @@ class AddPasskeyForm(AddWebAuthnForm):
 
     def clean(self) -> dict[str, Any]:
         self.cleaned_data["passwordless"] = True  # the device has to make sure that it is its owner
-        cleaned = dict(super().clean())
+        try:
+            cleaned = dict(super().clean())
+        except _NO_CREDENTIAL as error:
+            raise get_adapter().validation_error("incorrect_code") from error
         if "credential" in cleaned and not _is_of_portal(parse_registration_response(cleaned["credential"]).response):
             raise get_adapter().validation_error("incorrect_code")
         return cleaned

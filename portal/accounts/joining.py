@@ -9,17 +9,17 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
 
 from portal import models
 from portal.accounts import forms, guessing
 from portal.services.people import invitations, links, mail, throttle
 from portal.services.runtime import limits
+from portal.views.http import require_form
 
 
 @login_not_required
 @sensitive_post_parameters()
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
 def set_up(request: HttpRequest, token: str) -> HttpResponse:
     """404, with what that means, unless the link is valid."""
     try:
@@ -38,7 +38,7 @@ def set_up(request: HttpRequest, token: str) -> HttpResponse:
 
 @login_not_required
 @sensitive_post_parameters()
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
 def choose_password(request: HttpRequest, token: str) -> HttpResponse:
     """404, with what that means, unless the link is valid."""
     try:
@@ -54,7 +54,7 @@ def choose_password(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @login_not_required
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
 def ask_link(request: HttpRequest) -> HttpResponse:
     """Says the same, and takes as long, whether somebody has the name or nobody."""
     if not (mail.is_set_up() and settings.PORTAL_PASSWORD_SIGN_IN):

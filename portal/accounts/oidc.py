@@ -20,13 +20,12 @@ from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import caches
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -266,13 +265,10 @@ def _prove(request: HttpRequest, provider: Provider, claims: Claims, state: Mapp
     return HttpResponseRedirect(state.get("next") or reverse("account"))
 
 
-@require_POST
-@people.confirmed
-def unlink(request: SignedInRequest, number: int) -> HttpResponse:
-    person = get_object_or_404(models.User, pk=number)
+@people.change_person
+def unlink(request: SignedInRequest, person: models.User) -> str:
     identities.unlink(person=person, by=request.user)
-    messages.success(request, _("%(name)s is unlinked, and signed out everywhere.") % {"name": person.label})
-    return redirect("person_detail", number)
+    return _("%(name)s is unlinked, and signed out everywhere.")
 
 
 def find_end(request: HttpRequest, *, name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a new password has to be: Django's rules, in the portal's words; and how many are hashed at one time."""
+"""What a new password has to be beside Django's rules; and how many are hashed at one time."""
 
 import os
 import threading
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 
-from django.contrib.auth import hashers, password_validation
+from django.contrib.auth import hashers
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from portal.services.people.throttle import TooManyHashings
 
@@ -17,32 +17,6 @@ HELP = gettext_lazy(
     "At least 10 characters. Not only digits, not similar to your name, not made of the portal's own words, and not "
     "a common password. Four random words are easy to remember and hard to guess."
 )
-
-
-class LongEnough(password_validation.MinimumLengthValidator):
-    def get_error_message(self) -> str:
-        return ngettext(
-            "This password is too short: use at least %(least)d character.",
-            "This password is too short: use at least %(least)d characters.",
-            self.min_length,
-        ) % {"least": self.min_length}
-
-
-class NotLikeTheirName(password_validation.UserAttributeSimilarityValidator):
-    """Not what anybody who knows the person would try first."""
-
-    def get_error_message(self) -> str:
-        return _("This password is too much like the %(verbose_name)s: anybody could guess it. Choose another.")
-
-
-class NotCommon(password_validation.CommonPasswordValidator):
-    def get_error_message(self) -> str:
-        return _("Everybody uses this password, so it is the first to be tried. Choose another.")
-
-
-class NotOnlyDigits(password_validation.NumericPasswordValidator):
-    def get_error_message(self) -> str:
-        return _("This password has only digits: add letters.")
 
 
 class NotOurWords:

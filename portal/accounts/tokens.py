@@ -8,24 +8,23 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
 from portal import models
 from portal.accounts import forms
-from portal.services.people import sessions
 from portal.services.tokens import tokens
 from portal.views import people
-from portal.views.http import SignedInRequest, make_address
+from portal.views.http import SignedInRequest, make_address, require_form
+from portal.web import confirming
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
+@people.proved
 def create(request: SignedInRequest) -> HttpResponse:
-    if not sessions.has_proved(session=request.session):
-        return people.ask_to_confirm(request, page=request.path)
     return _create(request, person=request.user, back=(_("Settings"), reverse("account")))
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
 @people.confirmed
 def create_for_service(request: SignedInRequest, number: int) -> HttpResponse:
     person = get_object_or_404(models.User, pk=number, is_service=True, is_active=True)
@@ -58,8 +57,8 @@ def make_base_url(request: HttpRequest) -> str:
 
 @require_POST
 def end(request: SignedInRequest, token: int) -> HttpResponse:
-    if not sessions.has_proved(session=request.session):
-        return people.ask_to_confirm(request, page=reverse("account"))
+    if asked := confirming.ask_again(request, page=reverse("account")):
+        return asked
     _end(request, get_object_or_404(models.Token, pk=token, person=request.user))
     return redirect("account")
 

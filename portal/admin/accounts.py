@@ -44,8 +44,14 @@ class CredentialAdmin(readonly.ReadOnlyAdmin):
 @admin.register(models.Scan)
 class ScanAdmin(readonly.ReadOnlyAdmin):
     list_display = (
-        *("__str__", "begun_at", "ended_at", "is_complete", "problem"),
-        *("active_count", "history_count", "new_count"),
+        "__str__",
+        "begun_at",
+        "ended_at",
+        "is_complete",
+        "problem",
+        "active_count",
+        "history_count",
+        "new_count",
     )
     list_filter = ("is_complete",)
     search_fields = ("problem",)

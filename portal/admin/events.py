@@ -24,8 +24,11 @@ _KINDS = ("key", "account", "user", "group", "workstation", "workspace", "notice
 class EventAdmin(readonly.ExportAdmin):
     list_display = ("pk", "at", "what_happened", "reason")
     list_filter = (
-        *(filters.ACTOR, ("at", filters.LinkedTimeFilter)),
-        *(filters.TARGET, filters.EVENT_WORKSPACE, filters.SEAL),
+        filters.ACTOR,
+        ("at", filters.LinkedTimeFilter),
+        filters.TARGET,
+        filters.EVENT_WORKSPACE,
+        filters.SEAL,
     )
     changelist_class = changelist.EventChangeList
     export_kind = "events"

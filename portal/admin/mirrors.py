@@ -15,13 +15,24 @@ _SEEN = ("first_seen_at", filters.TimeFilter)
 @admin.register(models.Workstation)
 class WorkstationAdmin(readonly.ReadOnlyAdmin):
     list_display = (
-        *("__str__", "first_seen_at", "request", "request__requester", "type"),
-        *("last_status", "workspace", "ended_at"),
+        "__str__",
+        "first_seen_at",
+        "request",
+        "request__requester",
+        "type",
+        "last_status",
+        "workspace",
+        "ended_at",
     )
     list_select_related = ("request__requester", "workspace")
     list_filter = (
-        *(filters.WORKSTATION_STATUS, filters.TYPE, filters.LIFE, filters.OWNED, _SEEN),
-        *(filters.WORKSPACE, filters.ACCOUNT),
+        filters.WORKSTATION_STATUS,
+        filters.TYPE,
+        filters.LIFE,
+        filters.OWNED,
+        _SEEN,
+        filters.WORKSPACE,
+        filters.ACCOUNT,
     )
     search_fields = ("request__search_entry__words",)
     search_help_text = _(
@@ -119,8 +130,13 @@ class _OfWorkstations(readonly.ReadOnlyAdmin):
 @admin.register(models.Connection)
 class ConnectionAdmin(_OfWorkstations):
     list_display = (
-        *("__str__", "workstation", "workstation__request__requester", "person"),
-        *("kind", "opened_at", "ended_at"),
+        "__str__",
+        "workstation",
+        "workstation__request__requester",
+        "person",
+        "kind",
+        "opened_at",
+        "ended_at",
     )
     list_filter = ("kind",)
     exclude = ("is_opening",)
@@ -129,7 +145,13 @@ class ConnectionAdmin(_OfWorkstations):
 @admin.register(models.Share)
 class ShareAdmin(_OfWorkstations):
     list_display = (
-        *("__str__", "workstation", "workstation__request__requester", "person"),
-        *("level", "created_at", "until", "ended_at"),
+        "__str__",
+        "workstation",
+        "workstation__request__requester",
+        "person",
+        "level",
+        "created_at",
+        "until",
+        "ended_at",
     )
     list_filter = ("level",)

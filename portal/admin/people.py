@@ -1,19 +1,18 @@
 """People and groups: superusers edit them, auditors and operators see who is who."""
 
 from typing import Any
-from urllib.parse import urlencode
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from portal import models
 from portal.admin.base import columns, history, readonly
-from portal.services.people import membership, sessions
+from portal.services.people import membership
+from portal.web import confirming
 
 _TIMES = tuple(columns.find_column(models.User, name, is_list=False) for name in ("last_login", "date_joined"))
 
@@ -26,28 +25,24 @@ _GROUPS = columns.make_column(_name_groups, field="groups", label=_("groups"))
 
 
 def _ask_again(request: HttpRequest) -> HttpResponse | None:
-    """To the page that asks for the password, and back; None for who has typed it, and for who may only look."""
-    if not request.user.is_superuser or sessions.has_proved(session=request.session):
-        return None
-    if request.method == "POST":
-        messages.warning(request, _("Nothing was saved: you had to confirm first that it is you."))
-    query = urlencode({"next": request.get_full_path()})
-    return redirect(f"{reverse('confirm')}?{query}")
+    """Of who may only look nothing is asked."""
+    return confirming.ask_again(request, page=request.get_full_path()) if request.user.is_superuser else None
 
 
 @admin.register(models.User)
 class UserAdmin(readonly.ReadOnlyAdmin):
     """A person, who is changed in /people/. `is_staff` is not shown: it means nothing here."""
 
-    list_display = (
-        *("username", _GROUPS),
-        *("first_name", "last_name", "email", "is_active", "is_superuser", _TIMES[0]),
-    )
+    list_display = ("username", _GROUPS, "first_name", "last_name", "email", "is_active", "is_superuser", _TIMES[0])
     list_filter = ("is_active", "is_superuser", "groups")
     search_fields = ("username", "first_name", "last_name", "email")
     fields = (
-        *("username", ("first_name", "last_name"), "email"),
-        *(("is_active", "is_superuser"), (_GROUPS, "running_limit"), _TIMES),
+        "username",
+        ("first_name", "last_name"),
+        "email",
+        ("is_active", "is_superuser"),
+        (_GROUPS, "running_limit"),
+        _TIMES,
     )
     linked_lists = {models.Request: "requester", models.Workspace: "owner"}
 

@@ -23,13 +23,24 @@ _WORDS = _(
 class RequestAdmin(readonly.ExportAdmin):
     export_kind = "requests"
     list_display = (
-        *("__str__", "created_at", "requester", "type", "workspace_uid", "status", "failure"),
-        *("attempts_made", "workstation"),
+        "__str__",
+        "created_at",
+        "requester",
+        "type",
+        "workspace_uid",
+        "status",
+        "failure",
+        "attempts_made",
+        "workstation",
     )
     list_select_related = ("requester", "workstation")
     list_filter = (
-        *("status", filters.TYPE, filters.FAILURE, ("created_at", filters.TimeFilter)),
-        *(filters.REQUESTER, filters.ACCOUNT),
+        "status",
+        filters.TYPE,
+        filters.FAILURE,
+        ("created_at", filters.TimeFilter),
+        filters.REQUESTER,
+        filters.ACCOUNT,
     )
     search_fields = ("search_entry__words",)
     search_help_text = _WORDS
@@ -80,8 +91,16 @@ class RequestAdmin(readonly.ExportAdmin):
 @admin.register(models.Attempt)
 class AttemptAdmin(readonly.ReadOnlyAdmin):
     list_display = (
-        *("__str__", "claimed_at", "ended_at", "request", "request__requester"),
-        *("outcome", "http_status", "failure", "error", "message"),
+        "__str__",
+        "claimed_at",
+        "ended_at",
+        "request",
+        "request__requester",
+        "outcome",
+        "http_status",
+        "failure",
+        "error",
+        "message",
     )
     list_select_related = ("request__requester",)
     list_filter = ("outcome", filters.FAILURE, ("claimed_at", filters.TimeFilter), filters.REQUEST, filters.KEY)
@@ -116,8 +135,15 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
 @admin.register(models.LateResponse)
 class LateResponseAdmin(readonly.ReadOnlyAdmin):
     list_display = (
-        *("__str__", "came_at", "attempt", "attempt__request"),
-        *("outcome", "http_status", "failure", "error", "message"),
+        "__str__",
+        "came_at",
+        "attempt",
+        "attempt__request",
+        "outcome",
+        "http_status",
+        "failure",
+        "error",
+        "message",
     )
     list_select_related = ("attempt__request__requester",)
     list_filter = ("outcome", filters.FAILURE, ("came_at", filters.TimeFilter))

@@ -12,8 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
-from portal import failures, models
-from portal.admin.base import changelist, columns
+from portal import failures, forms, models
+from portal.admin.base import columns
 from portal.services.audit import nightly, protection, seals
 from portal.services.people import throttle
 
@@ -91,7 +91,10 @@ class PortalAdminSite(admin.AdminSite):
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
         tasks = {
-            "days": [(words, columns.list_url(models.Event, **days)) for words, days in changelist.list_days()],
+            "days": [
+                (words, columns.list_url(models.Event, since=since, until=until))
+                for words, since, until in forms.list_periods()
+            ],
             "all_events": columns.list_url(models.Event),
         }
         state = {

@@ -124,13 +124,17 @@ class Client:
         """Make a harmless call, which raises nothing where the provider accepts the key."""
         _read(self._call(method="GET", path="/workstations?limit=1"), Page.from_dict)
 
-    def release_workstation(self, *, uid: str, send_before: float | None = None) -> Released:
-        """End a workstation; raises ValueError where no path can name `uid`. `send_before`: as of a request.
+    def release_workstation(
+        self, *, uid: str, send_before: float | None = None, may_send: Callable[[float], bool] | None = None
+    ) -> Released:
+        """End a workstation; raises ValueError where no path can name `uid`. The other two: as of a request.
 
         After NoAnswer, UnreadableResponse or InternalError it may be released.
         """
         path = f"{_workstation_path(uid)}/release"
-        return _read(self._call(method="DELETE", path=path, send_before=send_before), Released.from_dict)
+        return _read(
+            self._call(method="DELETE", path=path, send_before=send_before, may_send=may_send), Released.from_dict
+        )
 
     def open_connection(self, *, uid: str, path: str) -> str:
         """Open a way into a workstation: `path` is the end of its call's. Returns its address, which is a secret.

@@ -25,12 +25,13 @@ from portal.api.answers import AGAIN, Answer, Refusal, Relay, make_answer, make_
 from portal.api.waiting import Waiter
 from portal.db import describe_failure, is_unable, release_connection
 from portal.services.connections import passing
-from portal.web import middleware
+from portal.web import client_address, middleware
 
 logger = logging.getLogger(__name__)
 
 THREADS, ASIDE = 8, 4  # ASIDE are for calls that the provider may let hang
 _RUNNING, _ASIDE, _MOST = 4, 2, 100  # of one person: threads of each kind, and calls in all
+_NETWORKS = 1024  # whose wrong tokens are told apart
 _MOST_BODY = 64 * 1024  # bytes
 _ARRIVE_WITHIN = 10.0  # seconds, for a body
 TAKEN_WITHIN = 30.0  # seconds, for a piece of what is answered
@@ -57,7 +58,7 @@ class Application:
         self.aside, self.passing = ThreadPoolExecutor(max_workers=ASIDE), Counter[int]()
         self.relaying = ThreadPoolExecutor(max_workers=passing.MOST_STREAMS)
         # Of each person so many at most are before the others' in the queue for threads.
-        self.own = defaultdict[int | None, asyncio.Semaphore](partial(asyncio.Semaphore, _RUNNING))
+        self.own = defaultdict[int, asyncio.Semaphore](partial(asyncio.Semaphore, _RUNNING))
         # People by their tokens' digests, and how many calls of each there are.
         self.people, self.present, self.lock = dict[bytes, int](), Counter[int](), threading.Lock()
         self.serving, self.submissions, self.telling = set[asyncio.Task[None]](), set[UUID](), dict[UUID, calls.Call]()
@@ -146,8 +147,7 @@ class Application:
         # A request is tried again: with its submission it is the same, also where its commit was in doubt.
         is_repeatable = route.scope == models.Token.Scope.REQUEST
         begin = partial(calls.begin, call, route=route, uid=uid)
-        who = self.people.get(_digest(call.secret))
-        begun = await self._run(begin, who=who, until=until if is_repeatable else 0.0)
+        begun = await self._run(begin, who=self._find_owner(call), until=until if is_repeatable else 0.0)
         result = await self._ask(begun) if isinstance(begun, calls.Aside) else begun
         while isinstance(result, calls.Pending):
             if result.goal is None:
@@ -160,6 +160,11 @@ class Application:
             # Nothing is said before it is stored, however long that takes.
             result = await self._end(result, is_gone=leaving.done())
         return result
+
+    def _find_owner(self, call: calls.Call) -> int:
+        """Whose call it is; of a token that is not known here yet a number below 0, by the client's network."""
+        network = client_address.find_network(call.http)
+        return self.people.get(_digest(call.secret)) or -1 - hash(network) % _NETWORKS
 
     async def _ask(self, aside: calls.Aside) -> calls.Pending:
         person = aside.task.person.pk
@@ -209,7 +214,7 @@ class Application:
         finally:
             relay.stop()
 
-    async def _run[T](self, job: Job[T], *, who: int | None, until: float = 0.0) -> T:
+    async def _run[T](self, job: Job[T], *, who: int, until: float = 0.0) -> T:
         """Have a thread do it for that person, again and again until then where the database cannot be used."""
         loop = asyncio.get_running_loop()
         while True:

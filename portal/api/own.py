@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date, timedelta
-from functools import partial, wraps
+from functools import wraps
 from http import HTTPStatus
 from typing import Annotated, Any, cast
 
@@ -30,7 +30,7 @@ from portal.services.mirrors import sanitize
 from portal.services.people import policy
 from portal.services.reports import timeline, usage
 from portal.services.requests import fair_queue, running, submissions
-from portal.services.search import exporting, finding
+from portal.services.search import exporting, finding, paging
 from portal.services.tokens import tokens
 from portal.web.streams import limit_streams
 
@@ -134,20 +134,17 @@ def _list_visible(request: _Asked) -> QuerySet[models.Request]:
     return models.Request.objects.visible_to(request.user).select_related("requester", "workstation")
 
 
-def _find_numbers(person: models.User, lookups: dict[str, Any], part: finding.Slice) -> list[int]:
-    own = {} if person.has_perm("portal.see_all") else {"requester": person.pk}
-    return finding.find_requests(lookups=lookups | own, part=part)
+def _find_by(request: _Asked, lookups: dict[str, str]) -> paging.Find[int]:
+    own = {} if request.user.has_perm("portal.see_all") else {"requester": request.user.pk}
+    return lambda part: finding.find_requests(lookups=lookups | own, part=part)
 
 
 @api.get("/requests", response=schemas.RequestsOut)
 def list_requests(
     request: _Asked, status: _Status = None, type: _Word = "", before: _Number = models.MAX_ID, limit: _Limit = 50
 ) -> dict[str, Any]:
-    lookups = _read_filters(status=status, type=type)
-    part = finding.Slice(below=before, limit=limit)
-    numbers = _find_numbers(request.user, lookups, part)
-    rows = _list_visible(request).filter(pk__in=numbers).order_by("-pk")
-    return {"data": rows, "before": numbers[-1] if len(numbers) == limit else None}
+    found = paging.read_page(find=_find_by(request, _read_filters(status=status, type=type)), before=before, size=limit)
+    return {"data": _list_visible(request).filter(pk__in=found.rows).order_by("-pk"), "before": found.older}
 
 
 def _read_filters(**asked: str | None) -> dict[str, str]:
@@ -231,11 +228,9 @@ def list_events(
     """The audit log, or what it has of one request, for who may see it."""
     if not request.user.has_perms(("portal.see_all", "portal.view_event")):
         raise HttpError(403, "only who may see the audit log may list events.")
-    rows = models.Event.objects.filter(pk__lt=before).order_by("-pk")
-    if number is not None:
-        rows = rows.filter(request_number=number)
-    found = list(rows[:limit])
-    return {"data": found, "before": found[-1].pk if len(found) == limit else None}
+    rows = models.Event.objects.all() if number is None else models.Event.objects.filter(request_number=number)
+    found = paging.read_rows(rows=rows, before=before, size=limit)
+    return {"data": found.rows, "before": found.older}
 
 
 @api.get("/exports/requests.{form}")
@@ -245,7 +240,7 @@ def export_requests(request: _Asked, form: str, status: _Status = None, type: _W
     if form not in exporting.CONTENT_TYPES:
         raise Http404
     asked = _read_filters(status=status, type=type)
-    find = partial(_find_numbers, request.user, asked)
+    find = _find_by(request, asked)
     pieces = exporting.export_rows(actor=request.user, kind="requests", form=form, asked=asked, find=find)
     pieces = _while_living(request.token, pieces)
     return StreamingHttpResponse(pieces, content_type=exporting.CONTENT_TYPES[form])

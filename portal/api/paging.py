@@ -1,7 +1,6 @@
 """The pages of a list, newest first, by limit, before, after and cursor."""
 
 import base64
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlencode
 
@@ -9,10 +8,11 @@ from django.db.models import QuerySet
 
 from portal import models
 from portal.api.answers import Refusal
+from portal.services.search import paging
 
 _LIMITS = {str(number): number for number in range(1, 101)}
 _TIMES = {"before": "created_at__lt", "after": "created_at__gt"}
-_BOUNDS = _TIMES | {"older": "pk__lt", "newer": "pk__gt"}
+_EDGES = {"older": "before", "newer": "after"}
 
 type Rows = QuerySet[models.Workstation]
 
@@ -22,17 +22,19 @@ def read_page(rows: Rows, text: str) -> tuple[list[models.Workstation], dict[str
     query = dict(parse_qsl(text, keep_blank_values=True))
     if (limit := _LIMITS.get(query.get("limit", "20"))) is None:
         raise Refusal(400, f"limit must be from 1 to {len(_LIMITS)}.")
-    times = {name: query[name] for name in _TIMES if name in query}
-    window = _read_cursor(query["cursor"]) if "cursor" in query else times
-    # Towards newer ones a page is the nearest, not the newest.
-    order = "pk" if "newer" in window else "-pk"
-    found = sorted(_narrow(rows, window).order_by(order)[:limit], key=lambda row: -row.pk)
+    window = _read_cursor(query["cursor"]) if "cursor" in query else {}
+    times = {name: text for name, text in (window or query).items() if name in _TIMES}
+    try:
+        rows = rows.filter(**{_TIMES[name]: _read_time(text) for name, text in times.items()})
+        edges = {_EDGES[name]: _read_id(text) for name, text in window.items() if name not in _TIMES}
+    except (KeyError, ValueError, OverflowError):
+        raise Refusal(400, "before and after must be times such as 2021-04-07T10:30:00Z.") from None
+    page = paging.read_rows(rows=rows, size=limit, **edges)
     cursors: dict[str, str | None] = {"next_cursor": None, "previous_cursor": None}
-    for name, way, place in (("next_cursor", "older", -1), ("previous_cursor", "newer", 0)):
-        beside = {one: text for one, text in window.items() if one in _TIMES}
-        if found and _narrow(rows, beside := beside | {way: str(found[place].pk)}).exists():
-            cursors[name] = base64.urlsafe_b64encode(urlencode(beside).encode()).decode()
-    return found, cursors
+    for name, way, edge in (("next_cursor", "older", page.older), ("previous_cursor", "newer", page.newer)):
+        if edge:
+            cursors[name] = base64.urlsafe_b64encode(urlencode(times | {way: edge}).encode()).decode()
+    return page.rows, cursors
 
 
 def _read_cursor(text: str) -> dict[str, str]:
@@ -44,15 +46,12 @@ def _read_cursor(text: str) -> dict[str, str]:
     raise Refusal(400, "cursor must be one that a list has returned.")
 
 
-def _narrow(rows: Rows, window: Mapping[str, str]) -> Rows:
-    try:
-        return rows.filter(**{_BOUNDS[name]: _read_bound(name, text) for name, text in window.items()})
-    except (KeyError, ValueError, OverflowError):
-        raise Refusal(400, "before and after must be times such as 2021-04-07T10:30:00Z.") from None
+def _read_id(text: str) -> int:
+    if (number := models.parse_id(text)) is None:
+        raise ValueError
+    return number
 
 
-def _read_bound(name: str, text: str) -> datetime | int | None:
-    if name not in _TIMES:
-        return models.parse_id(text)  # None is no bound to Django, and refused
+def _read_time(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

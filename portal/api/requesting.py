@@ -110,11 +110,7 @@ def _request_owed(wish: Wish, submission: UUID) -> Pending:
         if earlier is not None and owed.submission not in {*call.serving, *call.telling}:
             return _await(wish, earlier, owed=owed)
     owed = models.Repetition(token=wish.task.token, body=wish.digest, submission=submission)
-    return _await(wish, _submit(wish, submission, partial(_owe, owed)), owed=owed)
-
-
-def _owe(owed: models.Repetition) -> None:
-    repetitions.owe_outcome(token=owed.token, body=owed.body, submission=owed.submission)
+    return _await(wish, _submit(wish, submission, partial(repetitions.owe_outcome, owed=owed)), owed=owed)
 
 
 def _await(wish: Wish, portal_request: models.Request, *, owed: models.Repetition | None = None) -> Pending:
@@ -126,18 +122,20 @@ def _finish(wish: Wish, number: int, owed: models.Repetition | None, is_gone: bo
     """Say what is known now. Without a key, one that still waits is cancelled: 503 says that nothing was made; and who
     has left, or is not told the outcome now, is told when they send the same again."""
     rows = models.Request.objects.select_related("requester", "workstation__workspace")
-    portal_request, again = rows.get(pk=number), dict[str, str]()
+    portal_request, again = rows.get(pk=number), False
     if portal_request.status == _States.QUEUED and owed:
-        submissions.withdraw_request(actor=wish.task.person, portal_request=portal_request)
+        # Then nothing is owed any more: a call of another process that waits for the same requests another.
+        settle = partial(repetitions.note_told, owed=owed, is_over=True)
+        again = submissions.withdraw_request(actor=wish.task.person, portal_request=portal_request, also=settle)
         portal_request = rows.get(pk=number)
-        again = AGAIN if portal_request.status == _States.CANCELLED else {}
     answer = outcomes.describe_request(portal_request)
-    answer = replace(answer, headers={**answer.headers, **again})
+    if again:
+        return replace(answer, headers={**answer.headers, **AGAIN})
     is_made = portal_request.status not in (_States.CANCELLED, _States.FAILED)
     if owed is None or not portal_request.is_final or (is_gone and is_made):
         return answer
     if not _may_tell(wish.task.call, owed):  # another call is told the outcome
-        return _request_owed(wish, uuid5(wish.task.call.submission, str(number)))
+        return answer if is_gone else _request_owed(wish, uuid5(wish.task.call.submission, str(number)))
     wish.task.call.at_end(partial(_note_told, wish, owed, is_made))
     return answer
 

@@ -1,5 +1,6 @@
 """Fields that several forms have, and how every form is drawn."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -19,6 +20,13 @@ LENGTHS = {
     "max_length": _("This has %(show_value)d characters. Shorten it to %(limit_value)d or fewer."),
     "null_characters_not_allowed": _("This has a character that can't be stored. Type it again."),
 }
+
+
+def ask_one(label: Any, values: Iterable[str], *, error: Any) -> forms.ChoiceField:
+    """One of the values must be chosen; the page has words for each."""
+    errors = {"required": error, "invalid_choice": error}
+    choices = [(value, value) for value in values]
+    return forms.ChoiceField(label=label, choices=choices, widget=forms.RadioSelect, error_messages=errors)
 
 
 class Count(forms.IntegerField):

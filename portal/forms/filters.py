@@ -4,8 +4,9 @@ import difflib
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo, available_timezones
 
 from django import forms
 from django.db.models import F, Q
@@ -81,16 +82,6 @@ def _check_near(day: date) -> None:
         raise forms.ValidationError(_("Choose a day from 1970 to 2199."))
 
 
-def list_periods(today: date) -> list[tuple[str, date, date]]:
-    """The periods that are looked for most, in words, with their first and last days."""
-    yesterday, week = today - timedelta(days=1), today - timedelta(days=6)
-    return [
-        (gettext("Today"), today, today),
-        (gettext("Yesterday"), yesterday, yesterday),
-        (gettext("Last 7 days"), week, today),
-    ]
-
-
 class PeriodForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -98,6 +89,13 @@ class PeriodForm(forms.Form):
         if since and until and until < since:
             self.add_error("until", _("The end must not be before the beginning."))
         return cleaned
+
+    def read_moments(self) -> list[datetime | None]:
+        """The midnights at which the first day begins and the last one ends; None where no day is given."""
+        zone, since, until = (self.cleaned_data.get(name) for name in ("zone", "since", "until"))
+        days = since, until and until + timedelta(days=1)
+        zone = ZoneInfo(zone) if zone else None
+        return [day and timezone.make_aware(datetime.combine(day, time.min), zone) for day in days]
 
 
 def _read_day(text: str) -> date | None:
@@ -123,9 +121,12 @@ def explain_nobody(name: str) -> str:
     return gettext("Nobody has this name. Did you mean %(names)s?") % {"names": gettext(" or ").join(close)}
 
 
-def _list_zones() -> list[tuple[str, str]]:
-    names = [*models.list_time_zones(), timezone.get_default_timezone_name()]
-    return [("", ""), *((name, name) for name in names)]
+def list_periods(*, zone: tzinfo | None = None) -> list[tuple[str, date, date]]:
+    """What is looked for most: words, the first day and the last, today being that of the zone, or of the person's."""
+    today = timezone.localdate(timezone=zone)
+    yesterday, week = today - timedelta(days=1), today - timedelta(days=6)
+    days = (gettext("Today"), today, today), (gettext("Yesterday"), yesterday, yesterday)
+    return [*days, (gettext("Last 7 days"), week, today)]
 
 
 class ListFilterForm(forms.Form):
@@ -188,13 +189,7 @@ class RequestFilterForm(ListFilterForm, PeriodForm):
     )
     since = choose_day(_("From"))
     until = choose_day(_("To"))
-    zone = forms.ChoiceField(
-        label=_("Days of"),
-        required=False,
-        choices=_list_zones,
-        error_messages={"invalid_choice": NOT_IN_LIST},
-        widget=forms.HiddenInput,
-    )
+    zone = choose(_("Days of"), lambda: [(name, name) for name in available_timezones()], widget=forms.HiddenInput)
     sort = choose(_("Order"), [("", _("Newest first")), ("oldest", _("Oldest first"))], widget=forms.HiddenInput)
     before = forms.IntegerField(required=False, min_value=1, max_value=models.MAX_ID, widget=forms.HiddenInput)
     after = forms.IntegerField(required=False, min_value=0, max_value=models.MAX_ID, widget=forms.HiddenInput)

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from portal import models
-from portal.forms.fields import NOT_IN_LIST, WholeText
+from portal.forms.fields import NOT_IN_LIST, WholeText, ask_one
 
 
 class TypeCards(forms.RadioSelect):
@@ -187,12 +187,7 @@ class WorkspaceOwnerForm(ReasonForm):
 class DecisionForm(ReasonForm):
     ADOPT, NOT_CREATED, GIVE_UP = "adopt", "not-created", "give-up"
 
-    decision = forms.ChoiceField(
-        label=_("What happened?"),
-        choices=[(one, one) for one in (ADOPT, NOT_CREATED, GIVE_UP)],
-        widget=forms.RadioSelect,
-        error_messages={"required": _("Choose what happened."), "invalid_choice": _("Choose what happened.")},
-    )
+    decision = ask_one(_("What happened?"), (ADOPT, NOT_CREATED, GIVE_UP), error=_("Choose what happened."))
     workstation = WholeText(
         label=_("Workstation to link"),
         required=False,
@@ -225,10 +220,5 @@ class DecisionForm(ReasonForm):
 class OrphanForm(ReasonForm):
     RELEASE, DISOWN = "release", "disown"
 
-    decision = forms.ChoiceField(
-        label=_("What should happen to it?"),
-        choices=[(one, one) for one in (RELEASE, DISOWN)],
-        widget=forms.RadioSelect,
-        error_messages={"required": _("Choose what should happen."), "invalid_choice": _("Choose what should happen.")},
-    )
+    decision = ask_one(_("What should happen to it?"), (RELEASE, DISOWN), error=_("Choose what should happen."))
     field_order = ("decision", "reason")

@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping
 
-_READ = tuple(
-    f"view_{name}"
-    for name in (
-        *("account", "key", "request", "attempt", "lateresponse", "workstation", "workspace", "file", "log", "event"),
-        *("scan", "notice", "seal", "tombstone", "workstationtype", "credential", "database", "restore"),
-        *("lostresponse", "connection", "share"),
-    )
-)
+_SHOWN = """
+    account key request attempt lateresponse workstation workspace file log event scan notice seal tombstone
+    workstationtype credential database restore lostresponse connection share
+"""
+_READ = tuple(f"view_{name}" for name in _SHOWN.split())
 
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "Members": ("submit_request",),

@@ -223,6 +223,11 @@ class Workstation(Mirror):
         return self.ended_at is None
 
     @property
+    def owner_id(self) -> int | None:
+        """Whose it is: its request's requester; nobody's without a request."""
+        return self.request.requester_id if self.request else None
+
+    @property
     def is_kept_by_a_press(self) -> bool:
         """Whether the portal itself releases it, and that was not sent yet."""
         is_asked = self.release_requested_at is not None and self.release_requested_by_id is None

@@ -51,12 +51,21 @@ _ENDED = Badge(_("Ended"), "off", "circle-minus")
 _NEEDS_REVIEW = Badge(_("Needs review"), "warn", "triangle-alert")
 # The first that stands in what the browser says: most say what they want to be taken for, too.
 _BROWSERS = (
-    *(("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("HeadlessChrome/", "Chrome")),
-    *(("Chrome/", "Chrome"), ("Safari/", "Safari")),
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("HeadlessChrome/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
 )
 _SYSTEMS = (
-    *(("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows")),
-    *(("Mac OS X", "macOS"), ("CrOS", "ChromeOS"), ("Linux", "Linux")),
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
 )
 # Parts of a time in Django's formats, as `strftime` has them. Django leaves out the zone in the hour that comes twice.
 _CODES = str.maketrans({"j": "%-d", "M": "%b", "Y": "%Y", "H": "%H", "i": "%M", "s": "%S", "T": "%Z"})

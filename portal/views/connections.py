@@ -13,13 +13,13 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.csp import csp_override
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
 from portal.services.connections import access, ending, hosts, opening, shares
 from portal.views import ends, workstations
-from portal.views.components import paging
-from portal.views.http import SignedInRequest
+from portal.views.components import mirrors
+from portal.views.http import SignedInRequest, require_form
 
 Kind = models.Connection.Kind
 _FOR_SCRIPTS = tuple(kind for kind in Kind if not kind.way.is_held)
@@ -38,7 +38,7 @@ def show(request: SignedInRequest, uid: str, kind: models.Connection.Kind) -> Ht
         workstation, allowed = _find(request, uid)
     except Http404:
         shared = models.Workstation.objects.filter(shares__person=request.user)
-        why = _explain_end(person=request.user, number=paging.find_newest(rows=shared, uid=uid).pk)
+        why = _explain_end(person=request.user, number=mirrors.find_newest(rows=shared, uid=uid).pk)
         return render(request, "workstations/over.html", why, status=HTTPStatus.NOT_FOUND)
     if kind not in allowed.kinds:
         raise Http404
@@ -68,7 +68,7 @@ def _allow_connection(request: SignedInRequest, response: HttpResponse, *, way: 
 def _find(request: SignedInRequest, uid: str) -> tuple[models.Workstation, access.Access]:
     """Raises Http404 where the person may open nothing of it."""
     rows = access.list_openable(person=request.user)
-    workstation = paging.find_newest(rows=rows.select_related("request__requester", "workspace"), uid=uid)
+    workstation = mirrors.find_newest(rows=rows.select_related("request__requester", "workspace"), uid=uid)
     allowed = access.find_access(person=request.user, workstation=workstation)
     if allowed is None:
         raise Http404
@@ -133,7 +133,7 @@ def end(request: SignedInRequest, number: int) -> HttpResponse:
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
 def scripts(request: SignedInRequest, uid: str) -> HttpResponse:
     """Each address is shown once, in the response to whoever asked for it."""
     workstation, allowed = _find(request, uid)
@@ -154,7 +154,7 @@ def scripts(request: SignedInRequest, uid: str) -> HttpResponse:
 @require_POST
 def share(request: SignedInRequest, uid: str) -> HttpResponse:
     own = models.Workstation.objects.filter(request__requester=request.user)
-    workstation = paging.find_newest(rows=own, uid=uid)
+    workstation = mirrors.find_newest(rows=own, uid=uid)
     form = forms.ShareForm(request.POST)
     if not form.is_valid():
         return workstations.show_one(request, workstation, refused=form)

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from portal import forms, models
 from portal.services.lives import ends
 from portal.services.people import policy
-from portal.views.components import paging
+from portal.views.components import mirrors
 from portal.views.http import SignedInRequest
 
 
@@ -20,7 +20,7 @@ from portal.views.http import SignedInRequest
 def change_end(request: SignedInRequest, uid: str) -> HttpResponse:
     """Two hours later with `longer`, else as the form says. A page of a connection gets the new end as JSON."""
     rows = models.Workstation.objects.visible_to(request.user).select_related("request__requester")
-    workstation = paging.find_newest(rows=rows, uid=uid)
+    workstation = mirrors.find_newest(rows=rows, uid=uid)
     if not may_end(request.user, workstation):
         raise Http404
     level = messages.SUCCESS
@@ -51,13 +51,12 @@ def _change(request: SignedInRequest, workstation: models.Workstation) -> None:
 
 
 def make_form(person: models.User, workstation: models.Workstation, *, data: Any = None) -> forms.EndForm:
-    is_own = workstation.request is not None and workstation.request.requester_id == person.pk
-    return forms.EndForm(data, policy=policy.read_policy(), is_own=is_own)
+    return forms.EndForm(data, policy=policy.read_policy(), is_own=workstation.owner_id == person.pk)
 
 
 def may_end(person: models.User, workstation: models.Workstation) -> bool:
     """Whether the person may release it, or choose when it ends; orphans are given back on the operators' page."""
-    owner = workstation.request and workstation.request.requester_id
+    owner = workstation.owner_id
     return owner is not None and (owner == person.pk or person.has_perm("portal.close_request"))
 
 

@@ -15,7 +15,8 @@ from portal.services.people import throttle
 logger = logging.getLogger(__name__)
 
 _TRY_AGAIN = "5"  # seconds
-_CANCELLED = "57014"  # PostgreSQL's code for a query that was cancelled: it had reached the time that pages have
+# PostgreSQL's codes where the time was over that a query of a page has, or a page between two.
+_TOO_LONG = {"57014", "25P03"}
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -40,7 +41,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     None of these pages asks the database for anything.
     """
     error = sys.exception()
-    if getattr(getattr(error, "__cause__", None), "sqlstate", "") == _CANCELLED:
+    if getattr(getattr(error, "__cause__", None), "sqlstate", "") in _TOO_LONG:
         return HttpResponse(loader.render_to_string("slow.html"), status=503)
     if isinstance(error, throttle.TooManyHashings):
         return say_busy()

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from django.contrib.auth.decorators import permission_required
 from django.forms import Form
 from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -11,9 +10,9 @@ from django.views.decorators.http import require_POST
 
 from portal import models
 from portal.services.reports import evidence
-from portal.services.search import exporting
+from portal.services.search import exporting, paging
 from portal.views import history, workstations
-from portal.views.http import SignedInRequest
+from portal.views.http import SignedInRequest, require_permission
 from portal.web.streams import limit_streams
 
 
@@ -24,7 +23,7 @@ def download(request: SignedInRequest, form: str) -> HttpResponseBase:
     asked = history.read_form(user=request.user, query=request.GET)
     if not asked.is_valid():
         return redirect(f"{reverse('request_list')}?{request.GET.urlencode()}")
-    find = partial(history.find, request.user, asked.cleaned_data)
+    find = partial(history.find, request.user, asked)
     return _send(request, "requests", form, asked=asked, find=find)
 
 
@@ -37,7 +36,7 @@ def download_workstations(request: SignedInRequest) -> HttpResponseBase:
     return _send(request, "workstations", "csv", asked=asked, find=partial(workstations.find_all, request, asked))
 
 
-def _send(request: SignedInRequest, kind: str, form: str, *, asked: Form, find: exporting.Find) -> HttpResponseBase:
+def _send(request: SignedInRequest, kind: str, form: str, *, asked: Form, find: paging.Find[int]) -> HttpResponseBase:
     pieces = exporting.export_rows(
         actor=request.user,
         kind=kind,
@@ -51,7 +50,7 @@ def _send(request: SignedInRequest, kind: str, form: str, *, asked: Form, find: 
 
 
 @require_POST
-@permission_required("portal.close_request", raise_exception=True)
+@require_permission("portal.close_request")
 def download_evidence(request: SignedInRequest, number: int) -> HttpResponse:
     """Each download is recorded."""
     portal_request = get_object_or_404(models.Request.objects.visible_to(request.user), pk=number)

@@ -2,21 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from typing import Any
+from functools import partial
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 from django.forms import Form
 from django.http import QueryDict
-from django.utils import timezone
 
 from portal import forms, models
 from portal.services.mirrors import types
-from portal.services.search import finding
+from portal.services.search import finding, paging
 
-PAGE_SIZE = 50
 _PAGE_KEYS = ("before", "after")
 _SHOWN = ("status", "operator_note", "failure", "type", "workspace_uid", "created_at", "ended_at")
 
@@ -47,17 +43,20 @@ def read_page(*, user: models.User, query: QueryDict) -> Page:
     form = read_form(user=user, query=query)
     valid = form.is_valid()
     newest_first = not valid or form.cleaned_data["sort"] != "oldest"
-    rows, newer, older = _read_rows(user, values=form.cleaned_data) if valid else ([], {}, {})
+    edges = {name: form.cleaned_data[name] for name in _PAGE_KEYS} if valid else {}
+    find_ids = partial(find, user, form) if valid else lambda _part: list[int]()
+    found = paging.read_page(find=find_ids, newest_first=newest_first, **edges)
+    rows = _narrow(models.Request.objects.with_end().filter(pk__in=found.rows), user=user)
     shown = read_shown(form, query=query)
     unsorted = {name: value for name, value in shown.items() if name != "sort"}
     return Page(
         form=form,
-        requests=rows,
+        requests=list(rows.order_by("-id" if newest_first else "id")),
         chips=_list_chips(form, shown=shown) if valid else [],
         newest_first=newest_first,
         turned=f"?{urlencode(unsorted | ({'sort': 'oldest'} if newest_first else {}))}",
-        newer=f"?{urlencode(shown | newer)}" if newer else "",
-        older=f"?{urlencode(shown | older)}" if older else "",
+        newer=f"?{urlencode(shown | {'after': found.newer})}" if found.newer else "",
+        older=f"?{urlencode(shown | {'before': found.older})}" if found.older else "",
         query=urlencode(shown),
     )
 
@@ -73,12 +72,12 @@ def read_shown(form: Form, *, query: QueryDict) -> dict[str, str]:
 def read_rows(*, user: models.User, numbers: str) -> list[models.Request]:
     """Those of the numbers that the person may see: a page at most, newest first. `numbers` has commas."""
     wanted = [number for word in numbers.split(",") if (number := models.parse_id(word)) is not None]
-    rows = models.Request.objects.visible_to(user).filter(pk__in=wanted[:PAGE_SIZE])
+    rows = models.Request.objects.visible_to(user).filter(pk__in=wanted[: paging.PAGE_SIZE])
     return list(_narrow(rows.with_end(), user=user).order_by("-id"))
 
 
-def find(user: models.User, values: Mapping[str, Any], part: finding.Slice) -> list[int]:
-    zone = ZoneInfo(values["zone"]) if values["zone"] else None
+def find(user: models.User, form: forms.RequestFilterForm, part: paging.Slice) -> list[int]:
+    values, (since, until) = form.cleaned_data, form.read_moments()
     people = values["person"] if user.has_perm("portal.see_all") else [user.pk]
     lookups = {
         "pk": values["number"],
@@ -86,35 +85,13 @@ def find(user: models.User, values: Mapping[str, Any], part: finding.Slice) -> l
         "type": values["type"] or None,
         "failure": values["failure"] or None,
         "requester__in": people,
-        "created_at__gte": _start_of(values["since"], zone=zone) if values["since"] else None,
-        "created_at__lt": _start_of(values["until"] + timedelta(days=1), zone=zone) if values["until"] else None,
+        "created_at__gte": since,
+        "created_at__lt": until,
         "was_unknown": bool(values["unknown"]) or None,
         "took__gt": values["longer"],
     }
     asked = {lookup: value for lookup, value in lookups.items() if value is not None}
     return finding.find_requests(lookups=asked, words=values["words"], part=part)
-
-
-def _start_of(day: date, *, zone: ZoneInfo | None) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min), zone)
-
-
-def _read_rows(
-    user: models.User, *, values: Mapping[str, Any]
-) -> tuple[list[models.Request], dict[str, int], dict[str, int]]:
-    """A page by the number at its edge, as fast deep in the history as at its start; and the keys of its neighbours."""
-    before, after = values["before"], values["after"]
-    newest_first = values["sort"] != "oldest"
-    goes_down = before is not None or (after is None and newest_first)
-    bounds = {"above": after or 0} if before is None else {"below": before}
-    found = find(user, values, finding.Slice(newest_first=goes_down, limit=PAGE_SIZE + 1, **bounds))
-    has_more, came_from = len(found) > PAGE_SIZE, before is not None or after is not None
-    has_newer, has_older = (came_from, has_more) if goes_down else (has_more, came_from)
-    shown = found[:PAGE_SIZE]
-    newer = {"after": max(shown)} if shown and has_newer else {}
-    older = {"before": min(shown)} if shown and has_older else {}
-    rows = _narrow(models.Request.objects.with_end().filter(pk__in=shown), user=user)
-    return list(rows.order_by("-id" if newest_first else "id")), newer, older
 
 
 def _narrow(rows: QuerySet[models.Request], *, user: models.User) -> QuerySet[models.Request]:

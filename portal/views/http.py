@@ -5,14 +5,20 @@ Views behind the sign-in middleware get no other request.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods
 
 from portal import models
 from portal.services.key import circuit_breaker
+
+require_form = require_http_methods(["GET", "HEAD", "POST"])
+require_permission = partial(permission_required, raise_exception=True)
 
 
 class SignedInRequest(HttpRequest):
@@ -38,6 +44,11 @@ def saying_why(request: HttpRequest, *refused: type[Exception]) -> Iterator[None
         yield
     except refused as error:
         messages.warning(request, str(error))
+
+
+def read_before(request: HttpRequest) -> int | None:
+    """The id below which a page of a list begins; None for the first page."""
+    return models.parse_id(request.GET.get("before", ""))
 
 
 def make_address(request: HttpRequest, path: str) -> str:

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial, wraps
-from typing import Any, Concatenate
+from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import permission_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -20,7 +19,7 @@ from portal.services.mirrors import releases
 from portal.services.reconciliation import restore
 from portal.services.runtime import workers
 from portal.views.components import live
-from portal.views.http import SignedInRequest, read_key, saying_why
+from portal.views.http import SignedInRequest, read_key, require_permission, saying_why
 
 _MOST_PAUSES = 5
 _LOOKED_AT = 50  # events of each verb; few are of other accounts' keys
@@ -77,7 +76,7 @@ def _find_tried(account: models.Account) -> models.Attempt | None:
 
 
 @require_POST
-@permission_required("portal.resume_key", raise_exception=True)
+@require_permission("portal.resume_key")
 def pause(request: SignedInRequest) -> HttpResponse:
     form = forms.ReasonForm(request.POST)
     if not form.is_valid():
@@ -89,15 +88,15 @@ def pause(request: SignedInRequest) -> HttpResponse:
     return redirect("key")
 
 
-def _decision[**P](decide: Callable[Concatenate[SignedInRequest, P], str]) -> Callable[..., HttpResponse]:
+def _decision(decide: Callable[..., str]) -> Callable[..., HttpResponse]:
     """An operator's decision: the page of the key says what `decide` returns, or why it was refused."""
 
     @require_POST
-    @permission_required("portal.resume_key", raise_exception=True)
+    @require_permission("portal.resume_key")
     @wraps(decide)
-    def answer(request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def answer(request: SignedInRequest, **values: Any) -> HttpResponse:
         with saying_why(request, circuit_breaker.PauseRefused):
-            messages.success(request, decide(request, *args, **kwargs))
+            messages.success(request, decide(request, **values))
         return redirect("key")
 
     return answer

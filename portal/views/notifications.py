@@ -9,14 +9,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
 from portal import forms, models
 from portal.services.notifications import channels, choices, delivery, messages
 from portal.services.people import links, policy
+from portal.services.search import paging
 from portal.views import people
-from portal.views.components import paging
-from portal.views.http import SignedInRequest
+from portal.views.http import SignedInRequest, read_before, require_form
 
 _MOST_NEW, _MOST_SENT = 100, 20
 
@@ -31,7 +31,7 @@ def _describe(rows: Iterable[models.Notification]) -> list[tuple[models.Notifica
     return [(row, text._replace(reason=ended) if row.workstation in shared else text) for row, text in told]
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
 def index(request: SignedInRequest) -> HttpResponse:
     """What is new comes first; the rest in pages. A POST chooses what is mailed."""
     kinds, decided = messages.list_kinds(person=request.user), policy.read_policy()
@@ -43,7 +43,7 @@ def index(request: SignedInRequest) -> HttpResponse:
         said.success(request, _("Saved."))
         return redirect("notifications")
     own = models.Notification.objects.filter(person=request.user)
-    page = paging.read_page(rows=own.exclude(read_at=None), query=request.GET)
+    page = paging.read_rows(rows=own.exclude(read_at=None), before=read_before(request))
     new = own.filter(read_at=None).order_by("-pk")[:_MOST_NEW] if page.is_first else []
     shown = {"new": _describe(new), "page": page, "rows": _describe(page.rows), "form": form}
     return render(request, "notifications/list.html", shown)
@@ -64,7 +64,7 @@ def read(request: SignedInRequest, number: int) -> HttpResponse:
 
 @login_not_required
 @csrf_exempt  # the press of a mail program comes without a page of ours; the token says who and what
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     """404, with what that means, unless the link is valid."""
     try:
@@ -84,7 +84,7 @@ def _test_channels(request: SignedInRequest) -> HttpResponse:
     return redirect("notification_channels")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
 def show_channels(request: SignedInRequest) -> HttpResponse:
     """For administrators. A POST sends a test to each."""
     people.check_administrator(request)

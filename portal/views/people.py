@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import wraps
-from typing import Any, Concatenate
-from urllib.parse import urlencode
+from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -14,15 +13,16 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
 from portal.services.people import invitations, sessions
+from portal.services.search import paging
 from portal.services.tokens import tokens
-from portal.views.components import paging
-from portal.views.http import SignedInRequest, make_address, saying_why
+from portal.views.http import SignedInRequest, make_address, read_before, require_form, saying_why
+from portal.web import confirming
 
-type View[**P] = Callable[Concatenate[SignedInRequest, P], HttpResponse]
+type View = Callable[..., HttpResponse]
 
 
 def check_administrator(request: SignedInRequest) -> None:
@@ -30,25 +30,42 @@ def check_administrator(request: SignedInRequest) -> None:
         raise PermissionDenied
 
 
-def confirmed[**P](view: View[P]) -> View[P]:
-    """For administrators who have typed the password a few minutes ago: an open browser alone is not enough."""
+def proved(view: View) -> View:
+    """For who has typed the password a few minutes ago."""
 
     @wraps(view)
-    def guarded(request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        check_administrator(request)
-        if sessions.has_proved(session=request.session):
-            return view(request, *args, **kwargs)
-        number = kwargs.get("number")
-        return ask_to_confirm(request, page=reverse("person_detail", args=[number]) if number else request.path)
+    def guarded(request: SignedInRequest, **values: Any) -> HttpResponse:
+        number = values.get("number")
+        page = reverse("person_detail", args=[number]) if number else request.path
+        return confirming.ask_again(request, page=page) or view(request, **values)
 
     return guarded
 
 
-def ask_to_confirm(request: SignedInRequest, *, page: str) -> HttpResponse:
-    """Ask for the password again, and lead to the page then."""
-    if request.method == "POST":
-        messages.warning(request, _("Nothing was saved: you had to confirm first that it is you."))
-    return redirect(f"{reverse('confirm')}?{urlencode({'next': page})}")
+def confirmed(view: View) -> View:
+    """For administrators, likewise."""
+
+    @wraps(view)
+    def guarded(request: SignedInRequest, **values: Any) -> HttpResponse:
+        check_administrator(request)
+        return proved(view)(request, **values)
+
+    return guarded
+
+
+def change_person(change: Callable[..., str]) -> View:
+    """What confirmed administrators do to one person, whose page says what `change` returns, or why it was refused."""
+
+    @require_POST
+    @confirmed
+    @wraps(change)
+    def answer(request: SignedInRequest, number: int, **values: Any) -> HttpResponse:
+        person = get_object_or_404(models.User, pk=number)
+        with saying_why(request, invitations.NotPossible):
+            messages.success(request, change(request, person, **values) % {"name": person.label})
+        return redirect("person_detail", number)
+
+    return answer
 
 
 def _read_people() -> QuerySet[models.User]:
@@ -62,12 +79,12 @@ def index(request: SignedInRequest) -> HttpResponse:
     text = form.cleaned_data["name"] if form.is_valid() else ""
     named = Q(username__icontains=text) | Q(first_name__icontains=text) | Q(email__icontains=text)
     rows = _read_people().filter(named)
-    page = paging.read_page(rows=rows, query=request.GET)
+    page = paging.read_rows(rows=rows, before=read_before(request))
     unsent = invitations.list_unsent(since=timezone.now() - timedelta(days=1))
     return render(request, "people/list.html", {"page": page, "form": form, "unsent": unsent})
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
 @confirmed
 def add(request: SignedInRequest) -> HttpResponse:
     """The link is shown in the response and never again."""
@@ -87,7 +104,7 @@ def add(request: SignedInRequest) -> HttpResponse:
     return render(request, "people/add.html", {"form": form})
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
 @confirmed
 def add_several(request: SignedInRequest) -> HttpResponse:
     form = forms.SeveralForm(request.POST or None)
@@ -153,13 +170,10 @@ def make_link(request: SignedInRequest, number: int) -> HttpResponse:
     return redirect("person_detail", number)
 
 
-@require_POST
-@confirmed
-def sign_out(request: SignedInRequest, number: int) -> HttpResponse:
-    person = get_object_or_404(models.User, pk=number)
+@change_person
+def sign_out(request: SignedInRequest, person: models.User) -> str:
     sessions.end_sessions(person=person, by=request.user, chosen=None, all_tokens="all_tokens" in request.POST)
-    messages.success(request, _("%(name)s is signed out everywhere.") % {"name": person.label})
-    return redirect("person_detail", number)
+    return _("%(name)s is signed out everywhere.")
 
 
 def _show_links(request: SignedInRequest, made: Sequence[invitations.Invitation]) -> HttpResponse:
@@ -178,12 +192,7 @@ def _show_links(request: SignedInRequest, made: Sequence[invitations.Invitation]
     return render(request, "people/links.html", told)
 
 
-@require_POST
-@confirmed
-def set_active(request: SignedInRequest, number: int, *, is_active: bool) -> HttpResponse:
-    person = get_object_or_404(models.User, pk=number)
-    with saying_why(request, invitations.NotPossible):
-        invitations.set_active(actor=request.user, person=person, is_active=is_active)
-        said = _("%(name)s is active again.") if is_active else _("%(name)s is deactivated and signed out everywhere.")
-        messages.success(request, said % {"name": person.label})
-    return redirect("person_detail", number)
+@change_person
+def set_active(request: SignedInRequest, person: models.User, *, is_active: bool) -> str:
+    invitations.set_active(actor=request.user, person=person, is_active=is_active)
+    return _("%(name)s is active again.") if is_active else _("%(name)s is deactivated and signed out everywhere.")

@@ -5,16 +5,15 @@ from django.forms import model_to_dict
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
 
 from portal import forms
 from portal.services.notifications import messages
 from portal.services.people import policy
 from portal.views import people
-from portal.views.http import SignedInRequest
+from portal.views.http import SignedInRequest, require_form
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
 @people.confirmed
 def change_settings(request: SignedInRequest) -> HttpResponse:
     decided, kinds = policy.read_policy(), messages.list_all()

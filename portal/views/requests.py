@@ -6,13 +6,12 @@ from typing import Any
 from uuid import uuid4
 
 from django.contrib import messages
-from django.contrib.auth.decorators import permission_required
 from django.db.models import BigIntegerField, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
 from portal.models.compiled import compiled
@@ -22,17 +21,19 @@ from portal.services.reconciliation import completeness, operator_actions
 from portal.services.reports import timeline, usage, version_query
 from portal.services.requests import fair_queue, notes, running, submissions
 from portal.services.runtime import limits
+from portal.services.search import paging
 from portal.views import failure_pages, history, workspaces
-from portal.views.components import links, live, paging, request_panels, review_rows
-from portal.views.http import SignedInRequest, keep_key, read_key, saying_why
+from portal.views.components import links, live, request_panels, review_rows
+from portal.views.http import SignedInRequest, keep_key, read_key, require_form, require_permission, saying_why
 
 _MOST_WORKSPACES = 100  # that the form offers
+_States = models.Request.Status
 _SOONEST = 0.3  # seconds between the polls of a page whose request is being sent
 _POLLS_A_SECOND = 50  # of all these pages together: each costs a web process 1 to 2 ms
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@permission_required("portal.submit_request", raise_exception=True)
+@require_form
+@require_permission("portal.submit_request")
 def new(request: SignedInRequest) -> HttpResponse:
     account = read_key(request).account
     decided = policy.read_policy()
@@ -139,10 +140,10 @@ def _show_one(request: SignedInRequest, number: int, found: version_query.Reques
     portal_request = rows[0]
     past = timeline.read_request_history(portal_request=portal_request, was_claimed=found.was_claimed)
     portal_request, key = past.portal_request, found.key
-    is_waiting = portal_request.status == models.Request.Status.QUEUED
+    is_waiting = portal_request.status == _States.QUEUED
     position = fair_queue.find_position(portal_request=portal_request) if is_waiting else None
     failure = portal_request.failure_row
-    is_failed = portal_request.status == models.Request.Status.FAILED
+    is_failed = portal_request.status == _States.FAILED
     is_own = portal_request.requester_id == request.user.pk
     may_decide = notes.may_requester_decide(note=portal_request.operator_note)
     is_rehearsal = failure_pages.is_rehearsal(workspace_uid=portal_request.workspace_uid)
@@ -164,7 +165,7 @@ def _show_one(request: SignedInRequest, number: int, found: version_query.Reques
         "is_own": is_own,
         "may_decide": may_decide,
         "left_out": _find_left_out(request, portal_request),
-        "is_asked": is_own and may_decide and portal_request.status == models.Request.Status.UNKNOWN,
+        "is_asked": is_own and may_decide and portal_request.status == _States.UNKNOWN,
         "list_possible": partial(review_rows.list_possible, portal_request),  # called where its requester is asked
         "reason_form": forms.ReasonForm(),
     }
@@ -188,7 +189,7 @@ def _read_request(*, number: int) -> QuerySet[models.Request]:
 
 def _make_part(portal_request: models.Request, *, key: models.Key, position: int | None, version: str) -> live.Part:
     """It asks often near the front of the queue, and seldom at its end."""
-    is_unknown = portal_request.status == models.Request.Status.UNKNOWN
+    is_unknown = portal_request.status == _States.UNKNOWN
     pause = 5 if is_unknown else min(2 + (position or 0) // 2, 30)
     soon = _find_soon(portal_request, key=key, position=position)
     return live.Part(version=version, pause=pause, is_awaited=True, soon=soon)
@@ -196,9 +197,8 @@ def _make_part(portal_request: models.Request, *, key: models.Key, position: int
 
 def _find_soon(portal_request: models.Request, *, key: models.Key, position: int | None) -> float:
     """0 where no answer can come any moment."""
-    states = models.Request.Status
-    may_begin = portal_request.status == states.QUEUED and not key.is_paused and not portal_request.next_attempt_at
-    if portal_request.status != states.SENDING and not may_begin:
+    may_begin = portal_request.status == _States.QUEUED and not key.is_paused and not portal_request.next_attempt_at
+    if portal_request.status != _States.SENDING and not may_begin:
         return 0.0
     # What was waiting when it was read may be sent by now, so that fewer wait than its position says.
     asking, following = fair_queue.count_soon(key=key)
@@ -208,7 +208,7 @@ def _find_soon(portal_request: models.Request, *, key: models.Key, position: int
 @require_POST
 def cancel(request: SignedInRequest, number: int) -> HttpResponse:
     portal_request = get_object_or_404(models.Request, pk=number, requester=request.user)
-    was_sent = portal_request.status == models.Request.Status.UNKNOWN
+    was_sent = portal_request.status == _States.UNKNOWN
     with saying_why(request, submissions.NotPossible):
         submissions.cancel_request(actor=request.user, portal_request=portal_request)
         portal_request.refresh_from_db()
@@ -218,7 +218,7 @@ def cancel(request: SignedInRequest, number: int) -> HttpResponse:
 
 def _describe_cancelling(portal_request: models.Request, *, was_sent: bool) -> str:
     values = {"label": portal_request.label}
-    if portal_request.status != models.Request.Status.CANCELLED:
+    if portal_request.status != _States.CANCELLED:
         return _(
             "Noted. If nothing was created, the request is cancelled. If a workstation was created, you can release it."
         )
@@ -233,14 +233,14 @@ def declare_not_created(request: SignedInRequest, number: int) -> HttpResponse:
     with saying_why(request, submissions.NotPossible):
         operator_actions.declare_not_created(actor=request.user, portal_request=portal_request)
         portal_request.refresh_from_db()
-        is_cancelled = portal_request.status == models.Request.Status.CANCELLED
+        is_cancelled = portal_request.status == _States.CANCELLED
         said = _("%(label)s is cancelled.") if is_cancelled else _("%(label)s is in the queue again.")
         messages.success(request, said % {"label": portal_request.label})
     return redirect("request_detail", number)
 
 
 @require_POST
-@permission_required("portal.close_request", raise_exception=True)
+@require_permission("portal.close_request")
 def close(request: SignedInRequest, number: int) -> HttpResponse:
     portal_request = get_object_or_404(models.Request.objects.visible_to(request.user), pk=number)
     form = forms.ReasonForm(request.POST)

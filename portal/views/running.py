@@ -3,26 +3,23 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import permission_required
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
 
 from portal import forms, models
-from portal.services.people import policy, sessions
+from portal.services.people import policy
 from portal.services.requests import running, submissions
+from portal.services.search import paging
 from portal.views import people
-from portal.views.components import paging
-from portal.views.http import SignedInRequest, read_key
+from portal.views.http import SignedInRequest, read_before, read_key, require_form, require_permission
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@permission_required("portal.close_request", raise_exception=True)
+@require_form
+@require_permission("portal.close_request")
+@people.proved
 def limits(request: SignedInRequest) -> HttpResponse:
-    if not sessions.has_proved(session=request.session):
-        return people.ask_to_confirm(request, page=request.path)
     submitters = submissions.list_submitters().order_by("username")
     form = forms.LimitForm(request.POST or None, people=submitters, initial=request.GET.dict())
     if form.is_valid():
@@ -38,7 +35,7 @@ def _list_people(request: SignedInRequest) -> dict[str, Any]:
     decided, account = policy.read_policy(), read_key(request).account
     counts = running.count_by_person(account=account)
     rows = models.User.objects.filter(Q(pk__in=counts) | Q(running_limit__isnull=False))
-    page = paging.read_page(rows=rows, query=request.GET)
+    page = paging.read_rows(rows=rows, before=read_before(request))
     shown = [(one, counts.get(one.pk, 0), running.choose_limit(decided=decided, person=one)) for one in page.rows]
     live = running.list_running(account=account).count()
     return {"page": page, "people": shown, "policy": decided, "count": sum(counts.values()), "live": live}

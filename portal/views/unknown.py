@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from django.contrib import messages
-from django.contrib.auth.decorators import permission_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -16,20 +15,20 @@ from portal import forms, models
 from portal.services.key import credentials
 from portal.services.reconciliation import completeness, operator_actions, review
 from portal.services.requests import submissions
-from portal.views.components import paging, review_rows
-from portal.views.http import SignedInRequest, read_key
+from portal.views.components import mirrors, review_rows
+from portal.views.http import SignedInRequest, read_key, require_permission
 
 _LAST_SCANS = 5
 
 
 @require_GET
-@permission_required("portal.see_all", raise_exception=True)
+@require_permission("portal.see_all")
 def index(request: SignedInRequest) -> HttpResponse:
     return render(request, "unknown.html", {"page": _describe_page(request)})
 
 
 @require_POST
-@permission_required("portal.close_request", raise_exception=True)
+@require_permission("portal.close_request")
 def decide(request: SignedInRequest, number: int) -> HttpResponse:
     portal_request = get_object_or_404(models.Request.objects.select_related("account"), pk=number)
     form = review_rows.make_request_form(user=request.user, portal_request=portal_request, data=request.POST)
@@ -65,11 +64,11 @@ def _carry_out(
 
 
 @require_POST
-@permission_required("portal.close_request", raise_exception=True)
+@require_permission("portal.close_request")
 def decide_orphan(request: SignedInRequest, uid: str, decision: str = "") -> HttpResponse:
     """`decision` is given where the address says it, and not the form."""
     rows = models.Workstation.objects.filter(account=read_key(request).account)
-    workstation = paging.find_newest(rows=rows, uid=uid)
+    workstation = mirrors.find_newest(rows=rows, uid=uid)
     data = request.POST.dict() | ({"decision": decision} if decision else {})
     form = review_rows.make_orphan_form(workstation=workstation, data=data)
     act = partial(_judge_orphan, request, form, workstation)

@@ -1,7 +1,6 @@
 """Workspaces: those that a person may see, and one of them with its files, logs and workstations."""
 
 from django.contrib import messages
-from django.contrib.auth.decorators import permission_required
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
@@ -11,8 +10,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
 from portal.services.requests import ownership
-from portal.views.components import paging
-from portal.views.http import SignedInRequest, saying_why
+from portal.services.search import paging
+from portal.views.components import mirrors
+from portal.views.http import SignedInRequest, read_before, require_permission, saying_why
 
 
 def _visible(request: SignedInRequest) -> QuerySet[models.Workspace]:
@@ -40,8 +40,8 @@ def index(request: SignedInRequest) -> HttpResponse:
     form = forms.WorkspaceFilterForm(request.GET)
     rows = _visible(request).only("uid", "name", "status", *(f"owner__{name}" for name in models.User.NAMES))
     rows = annotate_use(_choose_part(rows, form.shown))
-    page = paging.read_page(rows=rows, query=request.GET)
-    shown = {"page": page, "form": form, "tabs": paging.list_tabs(form, query=request.GET)}
+    page = paging.read_rows(rows=rows, before=read_before(request))
+    shown = {"page": page, "form": form, "tabs": mirrors.list_tabs(form, query=request.GET)}
     return render(request, "workspaces/list.html", shown)
 
 
@@ -58,13 +58,13 @@ def _choose_part(rows: QuerySet[models.Workspace], part: str) -> QuerySet[models
 
 @require_GET
 def detail(request: SignedInRequest, uid: str) -> HttpResponse:
-    workspace = paging.find_newest(rows=_visible(request), uid=uid)
+    workspace = mirrors.find_newest(rows=_visible(request), uid=uid)
     return _show_one(request, workspace, form=forms.WorkspaceNameForm(initial={"name": workspace.name}))
 
 
 @require_POST
 def name(request: SignedInRequest, uid: str) -> HttpResponse:
-    workspace = paging.find_newest(rows=models.Workspace.objects.filter(owner=request.user), uid=uid)
+    workspace = mirrors.find_newest(rows=models.Workspace.objects.filter(owner=request.user), uid=uid)
     form = forms.WorkspaceNameForm(request.POST)
     if not form.is_valid():
         return _show_one(request, workspace, form=form)
@@ -74,9 +74,9 @@ def name(request: SignedInRequest, uid: str) -> HttpResponse:
 
 
 @require_POST
-@permission_required("portal.close_request", raise_exception=True)
+@require_permission("portal.close_request")
 def give(request: SignedInRequest, uid: str) -> HttpResponse:
-    workspace = paging.find_newest(rows=models.Workspace.objects.filter(is_contested=True, owner=None), uid=uid)
+    workspace = mirrors.find_newest(rows=models.Workspace.objects.filter(is_contested=True, owner=None), uid=uid)
     form = _ask_owner(request, workspace)
     if not form.is_valid():
         return _show_one(request, workspace, form=forms.WorkspaceNameForm())
@@ -93,12 +93,12 @@ def _ask_owner(request: SignedInRequest, workspace: models.Workspace) -> forms.W
 
 def _show_one(request: SignedInRequest, workspace: models.Workspace, *, form: forms.WorkspaceNameForm) -> HttpResponse:
     workstations = models.Workstation.objects.visible_to(request.user).filter(workspace=workspace)
-    contents = paging.read_contents(workspace=workspace, user=request.user)
+    contents = mirrors.read_contents(workspace=workspace, user=request.user)
     context = {
         "workspace": workspace,
         "form": form,
         "owner_form": _ask_owner(request, workspace),
-        "raw": paging.show_raw(workspace.raw, contents=contents),
+        "raw": mirrors.show_raw(workspace.raw, contents=contents),
         "workstations": workstations.select_related("request__requester", "workspace").order_by("-pk")[
             : paging.PAGE_SIZE
         ],

@@ -5,11 +5,11 @@ from functools import partial
 
 from django.contrib import messages
 from django.db.models import Case, When
-from django.http import Http404, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from portal import failures, forms, models
 from portal.models.event import Verb
@@ -17,22 +17,23 @@ from portal.models.workstation import WorkstationQuerySet
 from portal.services.connections import access, ending, shares
 from portal.services.lives import ends as lives
 from portal.services.mirrors import missing, releases, types
-from portal.services.search import finding
+from portal.services.search import finding, paging
 from portal.views import ends
-from portal.views.components import live, paging
-from portal.views.http import SignedInRequest, read_key, saying_why
+from portal.views.components import live, mirrors
+from portal.views.http import SignedInRequest, read_before, read_key, require_form, saying_why
 
 _MOST_CONNECTIONS = 10
+_RELATED = ("request__requester", "workspace", "release_requested_by")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_form
 def index(request: SignedInRequest) -> HttpResponse:
     if request.method == "POST":
         return _release_several(request)
     form = read_form(request)
     page = _read_page(request, form)
     releasable = {row.pk for row in page.rows if _may_release_now(request, row)}
-    links = paging.list_tabs(form, query=request.GET, kept=("type", "person"))
+    links = mirrors.list_tabs(form, query=request.GET, kept=("type", "person"))
     shown = {
         "page": page,
         "form": form,
@@ -48,7 +49,7 @@ def read_form(request: SignedInRequest) -> forms.WorkstationFilterForm:
     return forms.WorkstationFilterForm(request.GET, types=types.list_known_types(), with_person=sees_all)
 
 
-def find_all(request: SignedInRequest, form: forms.WorkstationFilterForm, part: finding.Slice) -> list[int]:
+def find_all(request: SignedInRequest, form: forms.WorkstationFilterForm, part: paging.Slice) -> list[int]:
     rows, period = _choose_rows(request, form), {name: form.cleaned_data.get(name) for name in ("since", "until")}
     return finding.find_workstations(rows=rows, **period, part=part)
 
@@ -63,27 +64,22 @@ def _choose_rows(request: SignedInRequest, form: forms.WorkstationFilterForm) ->
 
 
 def _read_page(request: SignedInRequest, form: forms.WorkstationFilterForm) -> paging.Page[models.Workstation]:
-    rows, values = _choose_rows(request, form), form.cleaned_data
+    shown, values, before = form.shown, form.cleaned_data, read_before(request)
     people = values.get("person", [request.user.pk])
     if values.get("since") or values.get("until"):
-        below = models.read_number(request.GET.get("before", "")) or models.MAX_ID
-        part = finding.Slice(below=below, limit=paging.PAGE_SIZE + 1)
-        rows = models.Workstation.objects.filter(pk__in=find_all(request, form, part))
-    elif people is not None and form.shown in ("ended", "all"):
-        return _read_of_people(people, ended=form.shown == "ended", type=values.get("type", ""), query=request.GET)
-    rows = rows.select_related("request__requester", "workspace", "release_requested_by")
-    return paging.read_page(rows=rows, query=request.GET)
-
-
-def _read_of_people(people: list[int], *, ended: bool, type: str, query: QueryDict) -> paging.Page[models.Workstation]:
-    """Those of the people's own requests, in the order of these, which an index keeps."""
+        found = paging.read_page(find=partial(find_all, request, form), before=before)
+        rows = models.Workstation.objects.filter(pk__in=found.rows).order_by("-pk")
+        return found.with_rows(rows.select_related(*_RELATED))
+    if people is None or shown not in ("ended", "all"):
+        rows = _choose_rows(request, form).select_related(*_RELATED)
+        return paging.read_rows(rows=rows, before=before)
+    # Those of the people's own requests, in the order of these, which an index keeps.
     own = models.Request.objects.filter(requester__in=people, workstation__isnull=False)
-    own = own.filter(workstation__type=type) if type else own
-    own = own.exclude(workstation__ended_at=None) if ended else own
+    own = own.filter(workstation__type=values["type"]) if values.get("type") else own
+    own = own.exclude(workstation__ended_at=None) if shown == "ended" else own
     own = own.select_related("requester", "workstation__workspace", "workstation__release_requested_by")
-    page = paging.read_page(rows=own, query=query)
-    workstations = [row.workstation for row in page.rows]
-    return paging.Page(rows=workstations, older=page.older, newest=page.newest, is_first=page.is_first)
+    page = paging.read_rows(rows=own, before=before)
+    return page.with_rows(row.workstation for row in page.rows)
 
 
 def _release_several(request: SignedInRequest) -> HttpResponse:
@@ -97,7 +93,7 @@ def _release_several(request: SignedInRequest) -> HttpResponse:
         messages.warning(request, _("Tick the workstations to release: none of them can be released now."))
         return redirect("workstation_list")
     form = forms.ReasonForm(request.POST if "confirmed" in request.POST else None)
-    form.fields["reason"].required = not all(_is_own(request, row) for row in ticked)
+    form.fields["reason"].required = any(row.owner_id != request.user.pk for row in ticked)
     if not form.is_valid():
         opened = ending.list_open(workstations=ticked, besides=request.user)
         return render(request, "workstations/release_several.html", {"form": form, "rows": ticked, "opened": opened})
@@ -135,7 +131,7 @@ def live_one(request: SignedInRequest, uid: str) -> HttpResponse:
 def _find(request: SignedInRequest, uid: str) -> models.Workstation:
     visible = models.Workstation.objects.visible_to(request.user)
     rows = visible.select_related("request__requester", "workspace", "account")
-    return paging.find_newest(rows=rows, uid=uid)
+    return mirrors.find_newest(rows=rows, uid=uid)
 
 
 def _read_part(request: SignedInRequest, workstation: models.Workstation) -> live.Part:
@@ -150,54 +146,46 @@ def _read_part(request: SignedInRequest, workstation: models.Workstation) -> liv
 
 
 def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part: live.Part) -> dict[str, object]:
-    contents = paging.read_contents(workspace=workstation.workspace, user=request.user)
-    is_own = _is_own(request, workstation)
+    contents = mirrors.read_contents(workspace=workstation.workspace, user=request.user)
+    is_own = workstation.owner_id == request.user.pk
     is_left = workstation.is_live and workstation.account.retired_at is not None
+    may_end = ends.may_end(request.user, workstation) and not is_left
     return {
         "workstation": workstation,
         "workspace": workstation.workspace,
         "live": part if workstation.is_live else None,
-        "raw": paging.show_raw(workstation.raw, contents=contents),
+        "raw": mirrors.show_raw(workstation.raw, contents=contents),
         **contents,
-        "may_release": _may_release_now(request, workstation) and not is_left,
+        "may_release": may_end and _may_be_released(workstation),
         "refusal": _describe_refusal(workstation.release_failure),
         "may_declare_ended": workstation.missing_since is not None
         and _may_act(request, workstation)
         and missing.may_be_declared_ended(workstation=workstation),
         "is_own": is_own,
-        "end_form": ends.make_form(request.user, workstation)
-        if ends.may_end(request.user, workstation) and not is_left
-        else None,
+        "end_form": ends.make_form(request.user, workstation) if may_end else None,
         "may_keep": is_own and workstation.is_kept_by_a_press,
         "is_left": is_left,
         "declaration": _find_declaration(workstation),
-        "offers": access.list_offers(workstation=workstation)
-        if ends.may_end(request.user, workstation) and not is_left
-        else [],
+        "offers": access.list_offers(workstation=workstation) if may_end else [],
         "connections": _list_connections(workstation),
         "opened": ending.list_open(workstations=[workstation], besides=request.user),
         "release": _find_release(workstation),
         "shares": _list_shares(workstation) if is_own else [],
         "share_form": forms.ShareForm(),
         "suggested": partial(shares.suggest_people, owner=request.user),  # asked where they are shown
-        "is_own_running": is_own
-        and workstation.is_live
-        and not is_left
-        and not workstation.release_requested_at
-        and not workstation.missing_since,
+        "is_own_running": is_own and not is_left and not workstation.missing_since and _may_be_released(workstation),
     }
 
 
 def _list_connections(workstation: models.Workstation) -> list[models.Connection]:
     """The newest, those of others than its owner before the owner's own."""
     rows = models.Connection.objects.filter(workstation=workstation).select_related("person")
-    owner = workstation.request.requester_id if workstation.request else None
-    is_own = Case(When(person=owner, then=1), default=0)
+    is_own = Case(When(person=workstation.owner_id, then=1), default=0)
     return list(rows.order_by(is_own, "-pk")[:_MOST_CONNECTIONS])
 
 
 def _find_release(workstation: models.Workstation) -> models.Event | None:
-    by, owner = workstation.release_requested_by_id, workstation.request and workstation.request.requester_id
+    by, owner = workstation.release_requested_by_id, workstation.owner_id
     if workstation.release_requested_at is None or by == owner or not owner:
         return None
     events = models.Event.objects.filter(request_number=workstation.request_id, verb=Verb.REQUEST_RELEASE)
@@ -214,17 +202,16 @@ def _list_shares(workstation: models.Workstation) -> list[models.Share]:
     return list(rows.order_by("pk"))
 
 
-def _is_own(request: SignedInRequest, workstation: models.Workstation) -> bool:
-    return workstation.request is not None and workstation.request.requester_id == request.user.pk
-
-
 def _may_act(request: SignedInRequest, workstation: models.Workstation) -> bool:
-    return _is_own(request, workstation) or request.user.has_perm("portal.close_request")
+    return workstation.owner_id == request.user.pk or request.user.has_perm("portal.close_request")
+
+
+def _may_be_released(workstation: models.Workstation) -> bool:
+    return workstation.is_live and workstation.release_requested_at is None
 
 
 def _may_release_now(request: SignedInRequest, workstation: models.Workstation) -> bool:
-    is_asked = workstation.release_requested_at is not None
-    return workstation.is_live and not is_asked and ends.may_end(request.user, workstation)
+    return _may_be_released(workstation) and ends.may_end(request.user, workstation)
 
 
 def _describe_refusal(code: str) -> failures.Words:
@@ -256,7 +243,7 @@ def _end(
 ) -> HttpResponse:
     """Calls the service with the reason, which only what is one's own does not need."""
     form = forms.ReasonForm(request.POST)
-    form.fields["reason"].required = not _is_own(request, workstation)
+    form.fields["reason"].required = workstation.owner_id != request.user.pk
     if not form.is_valid():
         messages.error(request, " ".join(str(error) for error in form.errors["reason"]))
         return redirect("workstation_detail", workstation.uid)

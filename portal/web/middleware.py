@@ -29,13 +29,12 @@ from portal.web import client_address, sessionstore
 from portal.web.arrival import MOST_BODY
 from portal.web.logs import hide_token
 
-_UNUSED = (
-    *("accelerometer", "autoplay", "browsing-topics", "camera", "clipboard-read", "display-capture"),
-    *("encrypted-media", "gamepad", "geolocation", "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer"),
-    *("microphone", "midi", "payment", "picture-in-picture", "screen-wake-lock", "serial", "storage-access", "usb"),
-    *("window-management", "xr-spatial-tracking"),
-)
-_PERMISSIONS = {"clipboard-write": "(self)", "fullscreen": "(self)", **dict.fromkeys(_UNUSED, "()")}
+_UNUSED = """
+    accelerometer autoplay browsing-topics camera clipboard-read display-capture encrypted-media gamepad geolocation
+    gyroscope hid idle-detection local-fonts magnetometer microphone midi payment picture-in-picture screen-wake-lock
+    serial storage-access usb window-management xr-spatial-tracking
+"""
+_PERMISSIONS = {"clipboard-write": "(self)", "fullscreen": "(self)", **dict.fromkeys(_UNUSED.split(), "()")}
 _METHODS = ("GET", "HEAD", "POST")
 _MACHINE = ("127.0.0.1", "[::1]", "localhost")
 FACTOR_MISSING = "second_factor_missing"  # in the session of who must set up a second factor before anything else

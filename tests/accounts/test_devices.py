@@ -89,7 +89,7 @@ def test_the_token_is_the_portal_s_own(program, alice, sign_in):
     assert (token.person, token.name, token.scopes) == (alice, "wsp on laptop", "read request release open")
     assert token.ends_at
     assert abs(token.ends_at - timezone.now() - timedelta(days=90)) < timedelta(minutes=1)
-    event = models.Event.objects.get(verb=Verb.MAKE_TOKEN)
+    event = factories.find_event(Verb.MAKE_TOKEN)
     assert (event.actor_name, event.address) == ("alice", "203.0.113.9")
     assert "wsp on laptop" in read(browser.get("/accounts/"))
     browser.post(f"/accounts/tokens/{token.pk}/end/")
@@ -200,14 +200,14 @@ def test_the_password_is_asked_for_first(program, alice, sign_in):
 
 def test_who_is_deactivated_meanwhile_gives_nothing(program, alice, sign_in):
     answer(sign_in(alice), program.code)
-    models.User.objects.filter(pk=alice.pk).update(is_active=False)
+    factories.update(alice, is_active=False)
     assert program.poll()["error"] == "access_denied"
     assert not models.Token.objects.exists()
 
 
 def test_who_is_deactivated_approves_nothing(program, alice, sign_in):
     browser = sign_in(alice)
-    models.User.objects.filter(pk=alice.pk).update(is_active=False)
+    factories.update(alice, is_active=False)
     assert (
         browser.post(PAGE, {"code": program.code, "answer": "approve"})
         .headers["Location"]
@@ -217,7 +217,7 @@ def test_who_is_deactivated_approves_nothing(program, alice, sign_in):
 
 
 def test_a_service_account_gives_nothing(program, alice, sign_in):
-    models.User.objects.filter(pk=alice.pk).update(is_service=True, password=make_password(None))
+    factories.update(alice, is_service=True, password=make_password(None))
     alice.refresh_from_db()
     answer(sign_in(alice), program.code)
     assert program.poll()["error"] == "access_denied"

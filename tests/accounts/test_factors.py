@@ -50,7 +50,7 @@ def test_after_the_password_a_code_is_asked_for(client, app):
     response = type_code(client, app.now())
     assert response.headers["Location"] == "/workstations/"
     assert client.get("/").status_code == 200
-    event = models.Event.objects.get(verb="sign-in")
+    event = factories.find_event("sign-in")
     assert event.detail == {"factors": ["totp"]}
 
 
@@ -81,9 +81,7 @@ def test_each_recovery_code_lets_in_once(client, app, alice, sign_in):
         assert type_code(browser, code).status_code == expected
     browser.post(reverse("mfa_generate_recovery_codes"))
     assert {*codes}.isdisjoint(browser.get(reverse("mfa_download_recovery_codes")).content.decode().split())
-    assert {"factors": ["recovery_codes"]} in models.Event.objects.filter(verb="sign-in").values_list(
-        "detail", flat=True
-    )
+    assert {"factors": ["recovery_codes"]} in factories.list_events("sign-in").values_list("detail", flat=True)
 
 
 def test_guessing_codes_has_to_wait_though_the_password_is_right(app, settings):
@@ -130,7 +128,7 @@ def test_whoever_is_deactivated_between_the_factors_does_not_get_in(client, app)
     models.User.objects.filter(username="alice").update(is_active=False)
     type_code(client, app.now())
     assert client.get("/").status_code == 302
-    assert not models.Event.objects.filter(verb="sign-in").exists()
+    assert not factories.list_events("sign-in").exists()
 
 
 def test_a_link_for_a_new_password_does_not_stand_for_the_factor(client, app, alice, root):
@@ -216,7 +214,7 @@ def test_an_administrator_resets_them_and_whoever_is_asked_for_a_code_signs_in_a
     browser, open_before = sign_in(root), sign_in(alice)
     assert "Reset the second factor" in browser.get(reverse("person_detail", args=[alice.pk])).text
     browser.post(reverse("person_factors_reset", args=[alice.pk]))
-    event = models.Event.objects.get(verb="reset-factors")
+    event = factories.find_event("reset-factors")
     assert (event.actor_name, event.target) == ("root", "user alice")
     assert event.detail == {"factors": ["recovery_codes", "totp"]}
     assert client.get(reverse("mfa_authenticate")).headers["Location"] == reverse("account_login")
@@ -229,7 +227,7 @@ def test_an_administrator_resets_them_and_whoever_is_asked_for_a_code_signs_in_a
 def test_a_command_resets_those_of_the_only_administrator(root, sign_in, client):
     add_app(sign_in(root))
     call_command("reset_second_factors", "root")
-    event = models.Event.objects.get(verb="reset-factors")
+    event = factories.find_event("reset-factors")
     assert event.actor_name == ""
     assert event.detail["command"] == "reset_second_factors"
     assert type_password(client, "root").headers["Location"] == "/"

@@ -172,8 +172,14 @@ def test_using_one_takes_no_guess_back(passkey, alice):
     assert response.status_code == 429
 
 
-@pytest.mark.parametrize("sent", ['{"id": "x"}', "[]", "7", '{"response": 7}', "{"])
-def test_what_is_no_credential_is_refused_without_a_word_in_the_log(client, db, caplog, sent):
-    response = client.post(reverse("mfa_login_webauthn"), {"credential": sent})
-    assert response.headers["Location"] == reverse("account_login")
+def test_what_is_no_credential_is_refused_without_a_word_in_the_log(client, alice, sign_in, caplog):
+    browser, credential = sign_in(alice), Device(key=KEY).create("AAAA")
+    browser.get(reverse("mfa_add_webauthn"))
+    short = dict.fromkeys(("attestationObject", "authenticatorData", "signature"), "GwA")
+    too_short = json.dumps(credential | {"response": credential["response"] | short})
+    for sent in ('{"id": "x"}', "[]", "7", '{"response": 7}', "{", too_short):
+        response = client.post(reverse("mfa_login_webauthn"), {"credential": sent})
+        assert response.headers["Location"] == reverse("account_login")
+        page = read(browser.post(reverse("mfa_add_webauthn"), {"credential": sent}))
+        assert "The passkey was not added" in page
     assert not caplog.records

@@ -13,6 +13,7 @@ from portal import models
 from portal.accounts.adapters import AccountAdapter
 from portal.services.people import invitations, links
 from portal.services.tokens import tokens
+from tests import factories
 from tests.browser import Browser, read
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +39,7 @@ def test_an_administrator_makes_one_with_a_role_and_no_link(service, admin):
     assert service.has_perm("portal.submit_request")
     assert not service.has_usable_password()
     assert not models.SignInLink.objects.exists()
-    event = models.Event.objects.get(verb="add-person")
+    event = factories.find_event("add-person")
     assert (event.actor_name, event.detail["after"]["is_service"]) == ("root", True)
     page = read(admin.get(f"/people/{service.pk}/"))
     assert "Service account" in page
@@ -52,7 +53,7 @@ def test_an_administrator_makes_and_ends_its_tokens(service, admin):
     token = tokens.find_token(text=text, address="")
     assert token is not None
     assert token.person == service
-    event = models.Event.objects.get(verb="make-token")
+    event = factories.find_event("make-token")
     assert (event.actor_name, event.detail["person"]) == ("root", "nightly")
     admin.post(f"/people/{service.pk}/tokens/{token.pk}/end/")
     assert tokens.find_token(text=text, address="") is None
@@ -80,7 +81,7 @@ def test_it_is_no_administrator(service, admin, root):
 @pytest.mark.parametrize("values", [{"password": make_password(PASSWORD)}, {"is_superuser": True}])
 def test_the_database_refuses_what_would_let_it_in(service, values):
     with pytest.raises(IntegrityError), transaction.atomic():
-        models.User.objects.filter(pk=service.pk).update(**values)
+        factories.update(service, **values)
 
 
 def test_it_has_no_link_to_choose_a_password_and_one_that_is_there_all_the_same_is_not_valid(service, root, client):

@@ -72,7 +72,7 @@ def test_those_of_lost_laptops_end_with_the_rest_and_others_if_wished(alice, roo
     assert browser.post(path, sent | {"password": new, "password_again": new} | box).status_code == 302
     ended = {row.pk for row in models.Token.objects.exclude(ended_at=None)}
     assert ended == {laptop.pk, *([build.pk] if box else [])}
-    assert models.Event.objects.filter(verb="end-token").count() == len(ended)
+    assert factories.list_events("end-token").count() == len(ended)
 
 
 def test_what_is_wrong_is_said(alice, sign_in):
@@ -113,14 +113,14 @@ def test_the_password_is_asked_for_first(alice, sign_in):
 
 def test_an_administrator_ends_somebody_s(alice, root, sign_in):
     browser, made = sign_in(root), make_token(alice)
-    models.User.objects.filter(pk=alice.pk).update(is_active=False)
+    factories.update(alice, is_active=False)
     assert tokens.find_token(text=made.text, address="127.0.0.1") is None
     path = f"/people/{alice.pk}/"
     assert "a program" in read(browser.get(path))
     browser.post(f"{path}tokens/{made.row.pk}/end/")
     assert tokens.find_token(text=made.text, address="127.0.0.1") is None
     assert models.Token.objects.get().ended_by == root
-    models.User.objects.filter(pk=alice.pk).update(is_active=True)
+    factories.update(alice, is_active=True)
     assert tokens.find_token(text=made.text, address="127.0.0.1") is None
     assert "Tokens for programs" not in read(browser.get(path))
 

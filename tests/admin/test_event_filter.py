@@ -89,12 +89,12 @@ def test_people_are_found_by_their_names_or_the_beginnings_of_these(ask, log, bo
 
 def test_days_are_those_of_the_persons_zone(anna, ask, log):
     assert ask(since="2026-03-10", until="2026-03-10") == [log.claimed, log.closed, log.early]
-    models.User.objects.filter(pk=anna.pk).update(time_zone="America/New_York")
+    factories.update(anna, time_zone="America/New_York")
     assert ask(since="2026-03-10", until="2026-03-10") == [log.claimed, log.closed]
     assert ask(until="2026-03-09") == [log.early, log.submitted, log.monday]
-    models.User.objects.filter(pk=anna.pk).update(time_zone="Asia/Tokyo")
+    factories.update(anna, time_zone="Asia/Tokyo")
     assert ask(since="2026-03-10", until="2026-03-10") == [log.closed, log.early, log.submitted]
-    models.User.objects.filter(pk=anna.pk).update(time_zone="Europe/Berlin")
+    factories.update(anna, time_zone="Europe/Berlin")
     for day in ("2026-03-29", "2026-10-25"):  # on which clocks change
         wanted = rows.create_event(anna, at=datetime.fromisoformat(f"{day}T12:00:00+00:00")).pk
         assert ask(since=day, until=day) == [wanted]

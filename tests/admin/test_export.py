@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from portal import models
+from tests import factories
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +43,7 @@ def test_a_list_is_downloaded_as_it_is_searched_and_filtered_and_in_full(alice, 
 def test_a_download_from_the_admin_is_recorded(alice, download, browser):
     rows.create_request(alice)
     download("request", "status__exact=SUCCEEDED")
-    event = models.Event.objects.get(verb="export")
+    event = factories.find_event("export")
     assert (event.actor_name, event.target) == ("anna", "requests")
     assert event.detail == {"format": "jsonl", "filters": {"status__exact": "SUCCEEDED"}}
     response = browser.post("/admin/portal/event/export.csv?verb=export")
@@ -64,4 +64,4 @@ def test_a_file_is_for_those_who_may_see_the_list_and_of_filters_that_mean_somet
     assert sign_in(alice).post("/admin/portal/event/export.csv").status_code == 403
     assert client.post("/admin/portal/event/export.csv").status_code == 302
     assert browser.post("/admin/portal/request/export.csv?nonsense=1").status_code == 400
-    assert not models.Event.objects.filter(verb="export").exists()
+    assert not factories.list_events("export").exists()

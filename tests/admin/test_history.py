@@ -74,7 +74,7 @@ def test_a_request_s_history_is_what_events_changed_newest_first(sandbox, alice,
     assert re.search(r"\d+ claim the portal status: queued → sending$", claimed)
     assert "failure: – → 422 status: sending → failed" in answered
     assert re.search(r"ended at: – → \d+ \w+ \d{4}, \d\d:\d\d:\d\d", answered)
-    event = models.Event.objects.get(verb="claim")
+    event = factories.find_event("claim")
     assert "status: queued → sending" in browser.get(url(event, "change")).text
     page = browser.get(url(portal_request)).text
     for event in models.Event.objects.filter(request_number=portal_request.pk):

@@ -9,7 +9,6 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
-from portal import models
 from portal.admin import site
 from portal.db import triggers
 from portal.services.audit import seals
@@ -83,7 +82,7 @@ def test_whoever_may_see_less_is_offered_less(sign_in):
 
 
 def test_the_days_of_the_presets_are_those_of_the_persons_zone(alice, anna, sign_in, monkeypatch):
-    models.User.objects.filter(pk=anna.pk).update(time_zone="Pacific/Kiritimati")  # 14 hours ahead
+    factories.update(anna, time_zone="Pacific/Kiritimati")  # 14 hours ahead
     monkeypatch.setattr(timezone, "now", lambda: datetime(2026, 3, 10, 11, tzinfo=UTC))
     assert re.findall(r'href="/admin/portal/event/\?([^"]*)"', sign_in(anna).get("/admin/").text)[:3] == [
         "since=2026-03-11&amp;until=2026-03-11",

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.db import connection
 
 from portal import models
+from portal.api import application
 from tests import factories
 from tests.api.serving import Program, Server
 from tests.tokens import make_token
@@ -41,3 +43,11 @@ def program(make_program, alice) -> Program:
 def hasty(settings, server) -> None:
     """Nobody waits for long."""
     settings.PORTAL_API_WAIT = 0.1
+
+
+@pytest.fixture
+def impatient(monkeypatch) -> None:
+    """Threads that begin from here on wait shortly for a database that another has locked."""
+    monkeypatch.setattr(application, "_PAUSE", 0.01)
+    if connection.vendor == "sqlite":
+        monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.01)

@@ -103,21 +103,17 @@ class Program(threading.Thread):
         self._unanswered.append(wish)
 
     def _request_plain(self, wish: str) -> None:
-        """Until something is known of it; who hears nothing asks for something else."""
-        end = time.monotonic() + PATIENCE
+        """Whatever dies, it asks for the same again, until something is known of it."""
+        end, status = time.monotonic() + PATIENCE, None
         self._told.begun.add(wish)
-        while time.monotonic() < end:
+        while status in (None, 504) and time.monotonic() < end:
             status, document = self._post(wish)
             if status == 200:
                 self._told.plain[wish] = document["id"]
             elif status == 503:
                 self._told.refused.add(wish)
-            if status != 504:
-                break
             self.stopping.wait(0.1)
-        if status is None:
-            self.stopping.wait(0.1)
-        elif status not in (200, 503, 504):
+        if status not in (None, 200, 503, 504):
             self._told.odd.append(f"{wish}: {status} {document}")
 
     def _post(self, wish: str) -> tuple[int | None, Any]:
@@ -131,7 +127,9 @@ class Program(threading.Thread):
             connection.request("POST", "/v1/workstations", body=body, headers=headers)
             self.asking.set()
             answer = connection.getresponse()
-            document, status = json.loads(answer.read()), answer.status
+            document = json.loads(answer.read())
+            if answer.status != 503 or "X-Portal-Status" in answer.headers:  # else another was to be told it, and died
+                status = answer.status
         except (OSError, http.client.HTTPException, ValueError):
             pass  # whoever was to answer, or to hear it, has died
         finally:
@@ -155,6 +153,8 @@ class Rehearsal:
             log=folder / "api.log",
             port=self._port,
         )
+        # Longer than one that a killed process was to tell is kept for its program: it does not end meanwhile.
+        self.stage.sandbox.command += ["--lifetime", "120"]
         for actor in (self.stage.web, *self.stage.workers):
             actor.environment = self.environment
         self.told, self.kills, self.programs = Told(), Counter[str](), list[Program]()

@@ -54,7 +54,7 @@ def test_it_goes_on_with_the_team_s_key_and_comes_back_as_it_is(program, sandbox
 def test_it_is_one_event_without_bodies(program, uid, caplog):
     caplog.set_level(logging.INFO)
     answer = program.call("POST", f"/workstations/{uid}/other", params={"q": "in-the-query"}, data=b'{"x": "secret"}')
-    event = models.Event.objects.get(verb="pass-on")
+    event = factories.find_event("pass-on")
     path = f"/v1/workstations/{uid}/other"
     token = models.Token.objects.get().pk
     assert event.detail == {"method": "POST", "path": path, "status": 200, "token": token}
@@ -63,7 +63,7 @@ def test_it_is_one_event_without_bodies(program, uid, caplog):
     rows = str([*models.Event.objects.values(), *models.Change.objects.values(), *models.Connection.calls.values()])
     assert not [word for word in ("secret", "in-the-query") if word in rows + caplog.text]
     program.call("GET", f"/workstations/{uid}/other/{program.secret}")
-    assert program.secret not in str(models.Event.objects.filter(verb="pass-on").latest("id").detail)
+    assert program.secret not in str(factories.list_events("pass-on").latest("id").detail)
 
 
 def test_what_the_provider_answers_comes_back_and_is_an_event(program, sandbox, uid):
@@ -73,11 +73,11 @@ def test_what_the_provider_answers_comes_back_and_is_an_event(program, sandbox, 
         models.Key.objects.update(probe_at=None)
         answer = program.call("GET", f"/workstations/{uid}/other")
         assert (answer.status_code, answer.json(), answer.headers["Retry-After"]) == (status, body, "7")
-        assert models.Event.objects.filter(verb="pass-on").latest("id").detail["status"] == status
+        assert factories.list_events("pass-on").latest("id").detail["status"] == status
     assert models.Key.objects.get().probe_at, "a key that is refused is probed"
     sandbox.script({"on": OTHER, "name": "reset"})
     assert read_error(program.call("GET", f"/workstations/{uid}/other")) == (504, "Gateway Timeout")
-    assert models.Event.objects.filter(verb="pass-on").latest("id").detail["status"] == 504
+    assert factories.list_events("pass-on").latest("id").detail["status"] == 504
 
 
 def test_only_json_up_to_a_megabyte_comes_back(program, sandbox, uid):
@@ -110,7 +110,7 @@ def test_what_is_another_s_or_has_ended_is_as_what_never_was(make_program, progr
         others = make_program(person)
         other, never = (others.call(method, f"/workstations/{one}/other") for one in (uid, "neverexisted"))
         assert (read_error(other), other.json()) == (UNKNOWN, never.json()), (person, method)
-    models.Workstation.objects.update(ended_at=Now())
+    factories.end_workstations()
     assert read_error(program.call("GET", f"/workstations/{uid}/other")) == UNKNOWN
     assert not is_passed()
 
@@ -209,7 +209,7 @@ def test_two_that_hang_are_all_of_one_person_s_and_hold_up_nothing(
     assert not any(call.done() for call in calls)
     sandbox.provider.stopping.set()
     assert [call.result(PATIENCE).status_code for call in calls] == [200] * 2
-    assert models.Event.objects.filter(verb="pass-on").count() == 3
+    assert factories.list_events("pass-on").count() == 3
 
 
 def test_whose_program_leaves_is_recorded_all_the_same(program, sandbox, uid):
@@ -217,7 +217,7 @@ def test_whose_program_leaves_is_recorded_all_the_same(program, sandbox, uid):
     with program.open("GET", f"/v1/workstations/{uid}/other"):
         await_row(models.Connection.calls.filter(kind=models.Connection.PASSED_ON))
     sandbox.release()
-    await_row(models.Event.objects.filter(verb="pass-on"))
+    await_row(factories.list_events("pass-on"))
 
 
 def test_whose_token_ends_meanwhile_is_told_nothing(program, sandbox, uid, alice):
@@ -227,7 +227,7 @@ def test_whose_token_ends_meanwhile_is_told_nothing(program, sandbox, uid, alice
     models.Token.objects.update(ended_at=Now(), ended_by=alice)
     sandbox.release()
     assert read_error(answer.result(PATIENCE)) == (401, "Unauthorized")
-    assert models.Event.objects.filter(verb="pass-on").exists()
+    assert factories.list_events("pass-on").exists()
 
 
 def test_it_is_no_connection_and_what_programs_use_so_is_never_idle(program, uid):
@@ -248,7 +248,7 @@ def test_rows_of_yesterday_go_but_for_the_newest_of_a_workstation(program, uid, 
     factories.acquire_lease(name="prune").run(prune.prune_old)
     kept = models.Connection.calls.order_by("pk").values_list("workstation__uid", flat=True)
     assert list(kept) == [uid, other]
-    assert models.Event.objects.filter(verb="pass-on").count() == 3
+    assert factories.list_events("pass-on").count() == 3
 
 
 # --- Streams ---
@@ -269,7 +269,7 @@ def test_a_stream_comes_piece_by_piece_until_the_end_of(program, sandbox, server
     assert models.Connection.calls.get().ended_at is None
     match end:
         case "workstation":
-            models.Workstation.objects.update(ended_at=Now())
+            factories.end_workstations()
         case "token":
             models.Token.objects.update(ended_at=Now(), ended_by=alice)
         case "process":
@@ -280,7 +280,7 @@ def test_a_stream_comes_piece_by_piece_until_the_end_of(program, sandbox, server
             answer.close()
     assert end == "program" or not list(pieces)
     await_row(models.Connection.calls.exclude(ended_at=None))
-    assert models.Event.objects.get(verb="pass-on").detail["status"] == 200
+    assert factories.find_event("pass-on").detail["status"] == 200
 
 
 def test_streams_have_places_of_their_own(program, make_program, server, uid, bob, monkeypatch):

@@ -1,12 +1,15 @@
 """`manage.py api` as a process."""
 
+import http.client
+import json
 import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
-import requests
 from django.db import connection
 
 from portal.local import launcher
@@ -27,11 +30,17 @@ def test_it_starts_answers_and_ends(tmp_path):
     try:
         up = stage.wait_until(lambda: launcher.is_port_answering(number), seconds=stage.START_WITHIN)
         assert up, log.read_text()
-        address = f"http://127.0.0.1:{number}/v1/workstations"
-        answer = requests.get(f"{address}?token=wsp_secret", headers={"Authorization": "Bearer x"}, timeout=PATIENCE)
-        assert answer.status_code == 401
-        assert answer.json()["error"] == "Unauthorized"
-        assert requests.get(f"http://127.0.0.1:{number}/", timeout=PATIENCE).status_code == 404
+        words = Path(f"/proc/{process.pid}/cmdline").read_text().split("\0")
+        assert words[words.index("--keep-alive") + 1] == "75"
+        with closing(http.client.HTTPConnection("127.0.0.1", number, timeout=PATIENCE)) as kept:
+            kept.connect()
+            for path, status in (("/v1/workstations?token=wsp_secret", 401), ("/", 404)):
+                connected = kept.sock
+                kept.request("GET", path, headers={"Authorization": "Bearer x"})
+                answer = kept.getresponse()
+                assert (answer.status, json.loads(answer.read()).keys()) == (status, {"error", "message"})
+                assert answer.headers["Strict-Transport-Security"] is None
+                assert kept.sock is connected
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0

@@ -8,21 +8,27 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import requests
+from pytest_django.fixtures import Settings
 
 from portal import models
 from portal.models.clock import Now
-from portal.services.requests import submissions
+from portal.services.requests import dispatch, submissions
+from portal.services.tokens import tokens
 from tests import factories
+from tests.api.serving import Program
 from tests.e2e import remote
 from tests.e2e.conftest import HEADLESS_SHELL
-from tests.worker.running import run_worker
+from tests.tokens import make_token
+from tests.worker.running import run_worker, unusable_table
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FOLDER = Path(__file__).resolve().parent / "programs"
@@ -69,14 +75,6 @@ def test_a_program_does_the_same_at_the_provider_and_at_the_portal(request, lang
         assert run(language, base_url=base_url, key=key) == LINES
 
 
-def test_what_a_program_requests_is_its_person_s(request, alice):
-    with provide("portal", request) as (base_url, key):
-        run("python", base_url=base_url, key=key)
-    portal_request = models.Request.objects.get()
-    assert (portal_request.requester, portal_request.status) == (alice, "SUCCEEDED")
-    assert portal_request.workstation.ended_at
-
-
 @pytest.mark.skipif(shutil.which(HEADLESS_SHELL) is None, reason="chromium-headless-shell is not installed")
 @pytest.mark.parametrize("place", ["provider", "portal"])
 def test_a_program_steers_a_browser_and_a_shell_in_its_workstation(request, tmp_path, sandbox, place):
@@ -99,109 +97,173 @@ def test_a_program_steers_a_browser_and_a_shell_in_its_workstation(request, tmp_
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text()
 _SAMPLE = textwrap.dedent(DOCUMENT.partition("In Python:")[2].partition("\n| ")[0])
+_WISH, _KEY = '{"type": "python", "lifetime": "2h"}', "headers=key"
 _ROW = re.compile(r"^\| ([0-9, ]+) \| ([a-z, ]*?) ?\| (yes|60|) ?\|", re.MULTILINE)
-_Settle = Callable[[models.Request], object]
+type Row = tuple[int, str, str]  # status, status of the request, pause
 
 
-def run_sample(
-    program, monkeypatch, on_sleep: Callable[[], object], *, whole: bool = False
-) -> list[tuple[int, str, str | None]]:
-    """Its answers as status, status of the request and pause; while it would sleep, `on_sleep` is done instead."""
-    answers, slept = list[requests.Response](), [0]
+def list_rows() -> list[Row]:
+    """Those of the table, each for one status and one status of the request."""
+    rows = _ROW.findall(DOCUMENT)
+    pairs = [(codes, state, pause) for codes, states, pause in rows for state in states.split(", ")]
+    return [(int(code), state, pause) for codes, state, pause in pairs for code in codes.split(", ")]
+
+
+@dataclass
+class Bench:
+    """What happens while the program sleeps."""
+
+    request: pytest.FixtureRequest
+    program: Program
+    alice: models.User
+    settings: Settings
+    monkeypatch: pytest.MonkeyPatch
+    stack: ExitStack
+    call: dispatch.Call = field(init=False)
+
+    def work(self) -> None:
+        """From here on a worker does all there is to do, and the program waits for it."""
+        self.settings.PORTAL_API_WAIT = 600
+        for portal_request in models.Request.objects.filter(status="QUEUED"):
+            factories.send_until_settled(portal_request)
+        self.stack.enter_context(run_worker())
+
+    def claim(self) -> None:
+        self.call = factories.claim()
+
+    def finish(self) -> None:
+        factories.finish(self.call)
+        self.work()
+
+    def settle(self) -> None:
+        factories.send_until_settled(models.Request.objects.get())
+
+    def end(self, failure: str = "402") -> None:
+        models.Request.objects.update(status="FAILED", failure=failure, ended_at=Now(), took=0)
+
+    def close(self) -> None:
+        self.settle()
+        self.end("no-answer")
+
+    def ask_a_person(self) -> None:
+        self.settle()
+        models.Request.objects.update(operator_note="Undecided.")
+
+    def cancel(self) -> None:
+        submissions.cancel_request(actor=self.alice, portal_request=models.Request.objects.get())
+
+    def take_scope(self) -> None:
+        self.program.secret = make_token(self.alice, "read").text
+
+    def use_up_minute(self) -> None:
+        self.settings.PORTAL_LIMITS = True
+        models.Limit.objects.create(kind="submission", who=str(self.alice.pk), count=60)
+
+    def let_minute_pass(self) -> None:
+        models.Limit.objects.all().delete()
+        self.work()
+
+    def run_as_many_as_may(self) -> None:
+        factories.create_workstation(self.alice)
+        factories.set_policy(running_per_person=1)
+
+    def break_portal(self) -> None:
+        self.monkeypatch.delattr(tokens, "may_use")
+
+    def lock_database(self) -> None:
+        self.request.getfixturevalue("impatient")
+        self.stack.enter_context(unusable_table("portal_request"))
+
+    def unlock_database(self) -> None:
+        self.stack.close()
+
+
+class Scene(NamedTuple):
+    """How the answers come to be: what the provider does, what happens before the loop and at each of its pauses, and
+    what of the program's words is another."""
+
+    answers: tuple[Row, ...]
+    steps: tuple[Callable[[Bench], object], ...] = ()
+    before: Callable[[Bench], object] = lambda _: None
+    script: dict[str, Any] | None = None
+    words: tuple[str, str] = ("", "")
+
+
+_QUEUED, _UNKNOWN, _DROPPED = (503, "queued", "yes"), (504, "unknown", "yes"), (503, "failed", "")
+_DONE = ((200, "succeeded", ""), (200, "", ""))  # and its release
+_WAITS = (_KEY, 'headers=key | {"Prefer": "respond-async"}')
+_RESET = {"name": "reset"}
+_SCENES = (
+    Scene(_DONE, before=Bench.work),
+    Scene(((202, "queued", "yes"), (202, "sending", "yes"), *_DONE), (Bench.claim, Bench.finish), words=_WAITS),
+    Scene(
+        ((202, "queued", "yes"), (202, "unknown", "yes"), _DROPPED),
+        (Bench.settle, Bench.end),
+        script=_RESET,
+        words=_WAITS,
+    ),
+    *(
+        Scene((_QUEUED, (status, "failed", "")), (Bench.settle,), script={"status": status})
+        for status in (400, 402, 418, 422)
+    ),
+    Scene(((400, "", ""),), before=lambda _: factories.set_policy(lifetimes="1h", lifetime="1h")),
+    Scene(((401, "", ""),), words=("Bearer", "Basic")),
+    Scene(((403, "", ""),), before=Bench.take_scope),
+    Scene(((413, "", ""),), words=(_WISH, '{"note": "x" * 65_536}')),
+    Scene(((422, "", ""),), words=(_WISH, '{"type": "python", "workspace_id": ""}')),
+    Scene(((429, "", "yes"), *_DONE), (Bench.let_minute_pass,), before=Bench.use_up_minute),
+    Scene(((429, "", ""),), before=Bench.run_as_many_as_may),
+    Scene(((500, "", ""),), before=Bench.break_portal),
+    Scene(((503, "cancelled", "yes"), *_DONE), (Bench.work,), words=(_KEY, "")),
+    Scene((_QUEUED, (503, "cancelled", "")), (Bench.cancel,)),
+    Scene((_QUEUED, _DROPPED), (Bench.settle,), script={"name": "fail-503", "times": 9}),
+    Scene(((503, "", "yes"), _QUEUED, *_DONE), (Bench.unlock_database, Bench.work), before=Bench.lock_database),
+    Scene((_QUEUED, (504, "sending", "yes"), *_DONE), (Bench.claim, Bench.finish)),
+    Scene((_QUEUED, _UNKNOWN, _DROPPED), (Bench.settle, Bench.end), script=_RESET),
+    Scene((_QUEUED, (504, "unknown", "60")), (Bench.ask_a_person,), script=_RESET),
+    Scene((_QUEUED, (504, "failed", "")), (Bench.close,), script=_RESET),
+)
+
+
+def run_sample(bench: Bench, scene: Scene) -> Iterator[Row]:
+    """What it is answered; while it would sleep, the next step is done instead."""
+    answers, slept, steps = list[requests.Response](), [0], iter(scene.steps)
 
     def sleep(seconds: int) -> None:
         slept.append(seconds)
-        on_sleep()
+        next(steps, lambda _: None)(bench)
 
     modules = {"time": SimpleNamespace(sleep=sleep, time=lambda: sum(slept))}
     find = vars(builtins) | {"__import__": lambda name, *_: modules.get(name) or __import__(name)}
-    monkeypatch.setenv("TOKEN", program.secret)
-    monkeypatch.setenv("NO_PROXY", "*")
+    bench.monkeypatch.setenv("TOKEN", bench.program.secret)
+    bench.monkeypatch.setenv("NO_PROXY", "*")
     send = requests.Session.send
 
     def note(*args: Any, **options: Any) -> requests.Response:
         answers.append(send(*args, **options))
         return answers[-1]
 
-    monkeypatch.setattr(requests.Session, "send", note)
-    text = _SAMPLE if whole else _SAMPLE.partition("portal.delete")[0]
+    bench.monkeypatch.setattr(requests.Session, "send", note)
+    text = _SAMPLE.replace("https://portal.example/v1", bench.program.server.base_url).replace(*scene.words)
     with suppress(requests.HTTPError):  # of the last answer
-        exec(text.replace("https://portal.example/v1", program.server.base_url), {"__builtins__": find})
-    return [
-        (one.status_code, one.headers.get("X-Portal-Status", ""), one.headers.get("Retry-After")) for one in answers
-    ]
+        exec(text, {"__builtins__": find})
+    for one in answers:
+        state, pause = one.headers.get("X-Portal-Status", ""), one.headers.get("Retry-After", "")
+        yield one.status_code, state, pause if (state, pause) == ("unknown", "60") else "yes" if pause else ""
 
 
-def _close(portal_request: models.Request) -> None:
-    factories.send_until_settled(portal_request)
-    _end(portal_request, failure="no-answer")
+def test_each_row_of_the_table_has_a_scene():
+    assert {row for scene in _SCENES for row in scene.answers} - {_DONE[1]} == {*list_rows()}
 
 
-def _end(portal_request: models.Request, *, failure: str) -> None:
-    rows = models.Request.objects.filter(pk=portal_request.pk)
-    rows.update(status="FAILED", failure=failure, ended_at=Now(), took=0)
-
-
-def _ask_a_person(portal_request: models.Request) -> None:
-    factories.send_until_settled(portal_request)
-    models.Request.objects.filter(pk=portal_request.pk).update(operator_note="Undecided.")
-
-
-def _cancel(portal_request: models.Request) -> None:
-    submissions.cancel_request(actor=portal_request.requester, portal_request=portal_request)
-
-
-QUEUED, PERSON = (503, "queued", "5"), (504, "unknown", "60")
-_settle = factories.send_until_settled
-ENDS: dict[str, tuple[dict[str, object], _Settle, list[tuple[int, str, str | None]]]] = {
-    "refused": ({"status": 402}, _settle, [(402, "failed", None)]),
-    "dropped": ({"name": "fail-503", "times": 9}, _settle, [(503, "failed", None)]),
-    "cancelled": ({"status": 402}, _cancel, [(503, "cancelled", None)]),
-    "closed": ({"name": "reset"}, _close, [(504, "failed", None)]),
-    "unknown": ({"name": "reset"}, _settle, [(504, "unknown", "5"), (503, "failed", None)]),
-    "a person": ({"name": "reset"}, _ask_a_person, [PERSON]),
-}
-
-
-@pytest.mark.parametrize("name", ENDS)
-def test_the_documented_loop_ends_at_each_end(program, hasty, sandbox, monkeypatch, name):
-    script, settle, ends = ENDS[name]
-    sandbox.script(script)
-
-    def act() -> None:
-        portal_request = models.Request.objects.get()
-        if portal_request.status == "QUEUED":
-            settle(portal_request)
-        elif name == "unknown":
-            _end(portal_request, failure="402")
-
-    answers = run_sample(program, monkeypatch, act)
-    assert (answers[0], answers[-1]) == (QUEUED, ends[-1])
-    assert set(answers[1:]) == set(ends)
-    assert {(str(status), state) for status, state, _ in answers} <= list_rows()
-    assert models.Request.objects.count() == 1
-
-
-def list_rows() -> set[tuple[str, str]]:
-    """Status and status of the request of each row of the table."""
-    rows = _ROW.findall(DOCUMENT)
-    return {(one, state) for codes, states, _ in rows for one in codes.split(", ") for state in states.split(", ")}
-
-
-def test_the_documented_loop_does_not_repeat_what_the_portal_refuses(program, sandbox, monkeypatch, settings, alice):
-    def run(**options: bool) -> list[tuple[int, str, str | None]]:
-        return run_sample(program, monkeypatch, lambda: models.Limit.objects.all().delete(), **options)
-
-    factories.set_policy(lifetimes="1h", lifetime="1h")
-    assert run() == [(400, "", None)]
-    factories.set_policy(lifetimes="2h", lifetime="2h", running_per_person=1)
-    settings.PORTAL_LIMITS = True
-    models.Limit.objects.create(kind="submission", who=str(alice.pk), count=60)
-    with run_worker():
-        limited, *rest = run(whole=True)
-        assert (limited[:2], rest) == ((429, ""), [(200, "succeeded", None), (200, "", None)])
-        program.post()
-        assert run() == [(429, "", None)]
-    program.secret = "wsp_x"
-    assert run() == [(401, "", None)]
-    assert {("400", ""), ("429", ""), ("200", "succeeded"), ("401", "")} <= list_rows()
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("scene", _SCENES, ids=lambda scene: ", ".join(map(str, scene.answers)))
+def test_the_documented_loop_ends_at_each_row(request, program, sandbox, alice, settings, monkeypatch, caplog, scene):
+    with ExitStack() as stack:
+        scene.before(bench := Bench(request, program, alice, settings, monkeypatch, stack))
+        if scene.script:
+            sandbox.script(scene.script)
+        answers = [*run_sample(bench, scene)]
+    assert tuple(row for row, _ in groupby(answers)) == scene.answers
+    assert models.Request.objects.exclude(status="CANCELLED").count() <= 1
+    assert program.secret not in caplog.text

@@ -39,7 +39,7 @@ def test_one_s_own_are_listed_newest_first_in_pages_both_ways(program, alice, bo
 
 def test_a_list_may_be_bounded_by_times(program, alice):
     old, new = factories.create_workstations(alice, 2)
-    models.Workstation.objects.filter(pk=old.pk).update(created_at=datetime(2021, 4, 7, 10, 30, tzinfo=UTC))
+    factories.update(old, created_at=datetime(2021, 4, 7, 10, 30, tzinfo=UTC))
     assert list_uids(program, before="2021-04-07T10:30:01Z") == [old.uid]
     assert list_uids(program, after="2021-04-07T12:30:00+02:00") == [new.uid]
     both = program.call("GET", "/workstations", params={"limit": 1, "after": "2020-01-01"}).json()
@@ -68,9 +68,9 @@ def test_a_cursor_cannot_ask_for_what_is_another_s(program, bob):
 
 def test_the_history_has_what_has_ended(program, alice, bob):
     ended, _ = factories.create_workstations(alice, 2)
-    models.Workstation.objects.filter(pk=ended.pk).update(ended_at=Now())
+    factories.update(ended, ended_at=Now())
     other = factories.create_workstation(bob)
-    models.Workstation.objects.filter(pk=other.pk).update(ended_at=Now())
+    factories.update(other, ended_at=Now())
     [told] = program.call("GET", "/workstations/history").json()["data"]
     assert (told["id"], told["status"]) == (ended.uid, "completed")
 
@@ -83,23 +83,27 @@ def test_the_types_are_the_contract_s_until_the_provider_s_were_read(program):
     assert python["software"] == ["terminal", "ssh", "python"]
 
 
-WAYS = (("GET", "/workstations/{}"), ("DELETE", "/workstations/{}"), ("DELETE", "/workstations/{}/release"))
+WAYS = (
+    *(("GET", "/workstations/{}"), ("DELETE", "/workstations/{}"), ("DELETE", "/workstations/{}/release")),
+    *(("POST", f"/workstations/{{}}/{kind.way.path}") for kind in models.Connection.Kind),
+)
 
 
 def test_what_is_another_s_or_has_ended_is_as_what_never_was(make_program, alice, bob, olga):
     """Also for who sees everything, for whom it was shared with, and, singly, for its owner once it has ended."""
-    workstation = factories.create_workstation(bob)
+    workstation = factories.create_workstation(bob, type="max")
     models.Share.objects.create(workstation=workstation, person=alice, level="work")
     others, own = [make_program(alice), make_program(olga)], make_program(bob)
     assert [list_uids(program) for program in others] == [[], []]
     for program in (*others, own):
         if program is own:
-            models.Workstation.objects.update(ended_at=Now())
+            factories.end_workstations()
         for method, path in WAYS:
             other, never = (program.call(method, path.format(one)) for one in (workstation.uid, "neverexisted"))
             assert (read_error(other), other.json()) == ((422, "Unprocessable Entity"), never.json())
     workstation.refresh_from_db()
     assert workstation.release_requested_at is None
+    assert not models.Connection.calls.exists()
 
 
 def test_the_contents_of_another_s_workspace_are_left_out(program, alice, bob):
@@ -120,7 +124,7 @@ def test_a_release_is_answered_when_the_provider_has_confirmed_it_however_often_
     factories.send_releases()
     assert [answer.result(PATIENCE).json() for answer in both] == [{"type": "python", "released": True}] * 2
     assert sandbox.record()["workstations"][0]["released"]
-    event = models.Event.objects.get(verb="request-release")
+    event = factories.find_event("request-release")
     assert (event.actor_name, event.detail["token"]) == ("alice", models.Token.objects.get().pk)
 
 

@@ -3,9 +3,12 @@
 import asyncio
 import socket
 import threading
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import RequestFactory
 
 from portal import models
 from portal.api import application, waiting
@@ -30,13 +33,6 @@ def test_many_that_wait_hold_up_nobody(program, server):
     for one in opened:
         one.close()
     await_that(lambda: models.Request.objects.filter(status="CANCELLED").count() == MANY)
-
-
-def test_a_real_worker_s_outcomes_are_seen(program):
-    with run_worker():
-        answer = program.post()
-        assert answer.status_code == 200
-        assert program.call("DELETE", f"/workstations/{answer.json()['id']}/release").json()["released"] is True
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite notifies nobody")
@@ -96,15 +92,7 @@ def test_a_body_has_to_arrive(program, server, monkeypatch):
         assert half.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
-@pytest.fixture
-def _impatient(monkeypatch) -> None:
-    """Threads that begin from here on wait shortly for a database that another has locked."""
-    monkeypatch.setattr(application, "_PAUSE", 0.01)
-    if connection.vendor == "sqlite":
-        monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.01)
-
-
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("impatient")
 def test_nothing_is_said_while_it_cannot_be_stored(program, server, caplog):
     """A 503 would say that nothing is made, though the request is in the queue still."""
     answer = program.begin_post()
@@ -116,7 +104,7 @@ def test_nothing_is_said_while_it_cannot_be_stored(program, server, caplog):
     assert models.Request.objects.get().status == "CANCELLED"
 
 
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("impatient")
 def test_a_post_is_tried_again_until_it_is_stored(program, server, caplog):
     with unusable_table("portal_request"):
         answer = program._threads.submit(program.post)
@@ -162,6 +150,22 @@ def test_one_person_s_calls_leave_threads_to_others():
         serving, go_on = application.Application(), threading.Event()
         own = [asyncio.create_task(serving._run(go_on.wait, who=1)) for _ in range(application.THREADS)]
         told = [await serving._run(lambda: "another's", who=2)]
+        go_on.set()
+        await asyncio.gather(*own)
+        return told
+
+    assert asyncio.run(run()) == ["another's"]
+
+
+def test_wrong_tokens_of_one_network_leave_threads_to_others():
+    def make_call(address: str) -> Any:
+        return SimpleNamespace(secret="wsp_unknown", http=RequestFactory().get("/", REMOTE_ADDR=address))
+
+    async def run() -> list[str]:
+        serving, go_on = application.Application(), threading.Event()
+        guessing, *others = (serving._find_owner(make_call(f"203.0.113.{number}")) for number in range(9))
+        own = [asyncio.create_task(serving._run(go_on.wait, who=guessing)) for _ in range(application.THREADS)]
+        told = [await serving._run(lambda: "another's", who=next(who for who in others if who != guessing))]
         go_on.set()
         await asyncio.gather(*own)
         return told

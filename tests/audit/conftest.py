@@ -17,7 +17,7 @@ from portal.services.audit import seals, verify
 from portal.services.mirrors import missing
 from portal.services.people import membership
 from portal.services.reports import usage
-from portal.services.requests import dispatch, results
+from portal.services.requests import dispatch
 from portal.services.retention import prune
 from tests import factories
 
@@ -95,7 +95,7 @@ def respond(
     given = agentstation.Response(status=status, body=body, truncated=False, retry_after=None, error="", message="")
     value = agentstation.Workstation.from_dict(data) if uid else None
     told_failure = failures.CATALOGUE[failure] if failure else None
-    results.record_result(call=call, result=dispatch.Result(value=value, failure=told_failure, response=given))
+    factories.record(call, dispatch.Result(value=value, failure=told_failure, response=given))
     portal_request.refresh_from_db()
     return portal_request
 

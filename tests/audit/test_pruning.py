@@ -23,7 +23,7 @@ from portal.services.reports import configuration, usage
 from portal.services.requests import submissions
 from portal.services.retention import prune
 from portal.services.runtime import leases
-from portal.services.search import exporting, finding
+from portal.services.search import exporting, finding, paging
 from tests import factories, plans
 from tests.admin import rows
 from tests.audit.conftest import (
@@ -364,7 +364,7 @@ def test_pages_go_on_without_what_went(old, alice, anna, root, sign_in):
     assert browser.get(reverse("workstation_detail", args=[mirror.uid])).status_code == 200
     for name in ("request", "event", "attempt", "workstation"):
         assert sign_in(root).get(reverse(f"admin:portal_{name}_changelist")).status_code == 200, name
-    assert finding.find_requests(lookups={}, words=["demo"], part=finding.Slice(limit=9)) == []
+    assert finding.find_requests(lookups={}, words=["demo"], part=paging.Slice(limit=9)) == []
     body = b"".join(browser.post(reverse("request_export_jsonl")).streaming_content)
     assert body.count(b"\n") == 1
     assert f'"number": {kept.pk}'.encode() in body

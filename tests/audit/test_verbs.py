@@ -19,7 +19,7 @@ from portal.services.key import accounts
 from portal.services.mirrors import refreshing
 from portal.services.people import links
 from portal.services.reconciliation import timeouts
-from portal.services.requests import dispatch, results
+from portal.services.requests import dispatch
 from portal.services.runtime import clients, workers
 from tests import factories
 from tests.browser import Browser
@@ -64,7 +64,7 @@ class Stage:
 
 
 def send(stage: Stage) -> models.Request:
-    return factories.send_until_settled(factories.submit(stage.alice))
+    return factories.submit_and_settle(stage.alice)
 
 
 def let_worker_die(stage: Stage) -> None:
@@ -229,7 +229,7 @@ def leave_out(stage: Stage) -> None:
 def refuse_workspace(stage: Stage) -> None:
     factories.submit(stage.alice, workspace_uid="S-W1")
     models.Workspace.objects.filter(pk=factories.get_workspace(make_orphan()).pk).update(owner=stage.root)
-    assert factories.claim_next(worker="w") is None
+    assert factories.claim_next() is None
 
 
 def note_sharing(stage: Stage) -> None:
@@ -243,7 +243,7 @@ def answer_nobody(stage: Stage) -> None:
     factories.submit(stage.alice)
     call = replace(factories.claim(), token="lost")
     reply = clients.make_client().request_workstation(type="python")
-    results.record_result(call=call, result=dispatch.Result(value=reply.value))
+    factories.record(call, dispatch.Result(value=reply.value))
 
 
 def raise_notice(stage: Stage) -> None:
@@ -311,7 +311,7 @@ def test_an_act_is_an_event_and_changes_no_row_beside_it(sandbox, settings, alic
     stage = Stage(alice=alice, olga=olga, root=root, sandbox=sandbox, settings=settings)
     do(stage)
     for verb in verbs.split():
-        event = models.Event.objects.filter(verb=verb).latest("id")
+        event = factories.list_events(verb).latest("id")
         assert event.actor_name == by
         assert "before" not in event.detail or event.detail["before"] != event.detail.get("after")
         assert not by or (event.address == ADDRESS and event.http_request)
@@ -331,8 +331,8 @@ def test_each_verb_was_written(request):
 
 def test_an_event_outlives_the_name_of_who_did_it(sandbox, alice, root):
     factories.submit(alice)
-    models.User.objects.filter(pk=alice.pk).update(username="alicia", is_active=False)
-    assert models.Event.objects.get(verb="submit").actor_name == "alice"
+    factories.update(alice, username="alicia", is_active=False)
+    assert factories.find_event("submit").actor_name == "alice"
 
 
 def test_an_event_without_its_change_is_refused(alice):

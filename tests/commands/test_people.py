@@ -116,7 +116,7 @@ def test_a_token_is_printed_and_an_event_says_who_called(alice, capsys):
     assert (token.person, token.name, token.scopes) == (alice, "ci", "read request")
     assert token.addresses == "127.0.0.1/32 10.0.0.0/8"
     assert token.ends_at
-    event = models.Event.objects.get(verb="make-token")
+    event = factories.find_event("make-token")
     assert (event.actor_name, event.detail["command"]) == ("", "create_token")
     assert event.detail["system_user"]
 

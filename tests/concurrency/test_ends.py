@@ -42,5 +42,5 @@ def test_a_press_and_the_portal_s_release_have_one_outcome(sandbox, alice, is_as
             assert claimed is None, claimed
             assert kept == [True, True]
             assert (workstation.release_requested_at, workstation.release_tries) == (None, 0)
-        models.Workstation.objects.update(ended_at=Now())
+        factories.end_workstations()
     assert not verify.verify_log().findings

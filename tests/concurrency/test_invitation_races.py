@@ -33,7 +33,7 @@ def test_two_with_the_same_link_choose_one_password(root):
         won = [word for word, result in zip(words, results, strict=True) if isinstance(result, models.User)]
         assert [type(result) for result in results].count(links.LinkNotValid) == 2, results
         assert models.User.objects.get(pk=invitation.person.pk).check_password(won[0])
-    assert models.Event.objects.filter(verb="use-link").count() == ROUNDS
+    assert factories.list_events("use-link").count() == ROUNDS
     assert verify.verify_log(rows=True).findings == []
 
 

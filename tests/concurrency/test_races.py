@@ -81,7 +81,7 @@ def test_ten_claimers_never_exceed_the_calls_per_minute(settings, sandbox, alice
     # One of them is a minute old: there is room for exactly one more.
     oldest = models.Attempt.objects.earliest("pk")
     with factories.unprotected():
-        models.Attempt.objects.filter(pk=oldest.pk).update(claimed_at=Now() - timedelta(seconds=61))
+        factories.update(oldest, claimed_at=Now() - timedelta(seconds=61))
     assert len(won(crowd.run_together(*[claim] * 10))) == 1
 
 
@@ -97,7 +97,7 @@ def test_ten_claimers_take_ten_different_requests_in_the_fair_order(sandbox, ali
 
 
 def test_ten_claimers_of_a_key_that_resumes_have_one_in_flight(sandbox, alice, olga):
-    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
+    factories.submit_and_settle(alice, workspace_uid="fail-402")
     circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
     factories.submit_for(*[alice] * 10)
     for _ in range(ROUNDS):
@@ -112,7 +112,7 @@ def test_ten_claimers_end_a_hold_whose_time_has_come_once(sandbox, alice):
     factories.send_once()
     factories.submit_for(*[alice] * 10)
     assert len(won(crowd.run_together(*[claim] * 10))) == 1
-    assert models.Event.objects.filter(verb="resume").count() == 1
+    assert factories.list_events("resume").count() == 1
 
 
 def test_of_ten_401_at_the_same_moment_one_request_fails(sandbox, alice, bob):
@@ -126,7 +126,7 @@ def test_of_ten_401_at_the_same_moment_one_request_fails(sandbox, alice, bob):
 
     assert models.Request.objects.filter(status="FAILED", failure="401").count() == 1
     assert models.Request.objects.filter(status="QUEUED", attempt_count=0).count() == 9
-    assert models.Event.objects.filter(verb="pause").count() == 1
+    assert factories.list_events("pause").count() == 1
 
 
 # --- Cancel, close, submit ---
@@ -185,7 +185,7 @@ def test_a_scan_and_a_response_store_the_same_new_workstation_without_a_deadlock
     space = factories.get_workspace(factories.create_workstation(alice))
     portal_request = factories.submit(alice, workspace_uid=space.uid)
     call = factories.claim()
-    result = dispatch.send_call(call=call, client=clients.make_client())
+    result = factories.send(call)
     named = factories.get_named(result)
     inside, go_on = threading.Event(), threading.Event()
 
@@ -198,9 +198,9 @@ def test_a_scan_and_a_response_store_the_same_new_workstation_without_a_deadlock
 
     def record_as_a_worker() -> None:
         try:
-            results.record_result(call=call, result=result)
+            factories.record(call, result)
         except IntegrityError:
-            results.record_result(call=call, result=result)
+            factories.record(call, result)
 
     scanning = crowd.start(scan)
     assert inside.wait(30)
@@ -225,7 +225,7 @@ def test_ten_identical_submissions_make_one_request_and_one_event(alice):
         numbers = set(won(crowd.run_together(*[submit] * 10)))
         assert len(numbers) == 1
         assert models.Event.objects.filter(verb="submit", request_number=numbers.pop()).count() == 1
-    assert models.Request.objects.count() == models.Event.objects.filter(verb="submit").count() == ROUNDS
+    assert models.Request.objects.count() == factories.list_events("submit").count() == ROUNDS
 
 
 def test_ten_first_uses_make_one_account_and_one_key():
@@ -235,18 +235,18 @@ def test_ten_first_uses_make_one_account_and_one_key():
 
 
 def test_of_two_operators_one_resumes(sandbox, alice, olga):
-    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
+    factories.submit_and_settle(alice, workspace_uid="fail-402")
     account = accounts.get_current_account()
     results = crowd.run_together(*[lambda: circuit_breaker.resume_key(actor=olga, account=account)] * 2)
     assert sorted(type(result).__name__ for result in results) == ["NoneType", "PauseRefused"]
-    assert models.Event.objects.filter(verb="resume").count() == 1
+    assert factories.list_events("resume").count() == 1
 
 
 # --- Duties ---
 
 
 def test_two_probes_of_one_hold_make_one_call(sandbox, alice):
-    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-401"))
+    factories.submit_and_settle(alice, workspace_uid="fail-401")
     calls, lock = [], threading.Lock()
 
     class Counting(agentstation.Client):
@@ -265,7 +265,7 @@ def test_two_probes_of_one_hold_make_one_call(sandbox, alice):
 
         assert len(calls) == 1
         assert sorted(passed) == [False, False, False, False, True]
-    assert models.Event.objects.filter(verb="probe").count() == ROUNDS
+    assert factories.list_events("probe").count() == ROUNDS
 
 
 def test_of_ten_workers_one_gets_a_lease_and_one_follows(sandbox):
@@ -304,7 +304,7 @@ def test_a_duty_whose_lease_is_taken_over_while_it_works_changes_nothing_more(sa
 
     with pytest.raises(leases.LeaseLost):
         duty.result()
-    assert models.Event.objects.filter(verb="deadline-passed").count() == 2
+    assert factories.list_events("deadline-passed").count() == 2
     for portal_request in (first, second):
         portal_request.refresh_from_db()
         assert (portal_request.status, portal_request.attempt_count) == ("UNKNOWN", 1)
@@ -370,8 +370,8 @@ def asked(sandbox, settings, alice) -> models.Credential:
 
 
 def test_many_workers_with_a_new_key_ask_once_and_pause_once(asked):
-    assert models.Event.objects.filter(verb="ask-account").count() == 1
-    assert models.Event.objects.filter(verb="pause").count() == 1
+    assert factories.list_events("ask-account").count() == 1
+    assert factories.list_events("pause").count() == 1
     assert accounts.get_current_account().key.asks_for_account
 
 
@@ -385,7 +385,7 @@ def test_of_many_operators_one_answers_and_nothing_is_sent_for_a_left_account(as
     assert sum(result is None for result in results) == 1
     assert sum(isinstance(result, circuit_breaker.PauseRefused) for result in results) == len(steps) - 1
     in_use = models.Account.objects.get(retired_at=None)
-    assert models.Event.objects.filter(verb="confirm-key").count() == 1
+    assert factories.list_events("confirm-key").count() == 1
     assert accounts.is_key_accepted(account=in_use)
     if call is not None:
         assert isinstance(call, dispatch.Call), f"the claim failed: {call!r}"

@@ -8,6 +8,7 @@ import sqlite3
 import ssl
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from portal.sandbox import names
@@ -17,6 +18,7 @@ from tests.e2e.conftest import ROOT, manage
 from tests.web.clients import HOST, Client
 
 NGINX = "/usr/sbin/nginx"
+PROGRAMS = 120  # at one time, of an address: more than of browsers
 _START_WITHIN = 60.0
 _AROUND = """
 {user}
@@ -62,22 +64,25 @@ def make_environment(*, database_url: str, port: int) -> dict[str, str]:
 
 
 class Proxied:
-    """Both processes. Every word that they write is in a file of the folder whose name has `log` in it."""
+    """All processes. Every word that they write is in a file of the folder whose name has `log` in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, self.http_port, self.tls_port = (ports.find_port() for _ in range(3))
+        self.port, self.api_port, self.http_port, self.tls_port = (ports.find_port() for _ in range(4))
         self._environment = make_environment(database_url=f"sqlite:///{folder}/portal.sqlite3", port=self.port)
+        self._environment["PORTAL_API_PORT"] = str(self.api_port)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
         self.manage("migrate", "--verbosity=0")
         self.manage("collectstatic", "--no-input", "--verbosity=0")
+        self._start("api", [sys.executable, "manage.py", "api"])
         self.start_portal()
         self._write_certificate()
         self._write_configuration()
         self._start("nginx", [NGINX, "-e", f"{self.folder}/nginx-start.log", "-c", f"{self.folder}/nginx.conf"])
-        assert stage.wait_until(lambda: stage.is_answering(self.tls_port), seconds=_START_WITHIN), self.read_logs()
+        for port in (self.api_port, self.tls_port):
+            assert stage.wait_until(partial(stage.is_answering, port), seconds=_START_WITHIN), self.read_logs()
 
     def start_portal(self) -> None:
         self._start("portal", [sys.executable, "-m", "gunicorn", "portal.wsgi"])
@@ -141,6 +146,8 @@ class Proxied:
         text = (ROOT / "docs" / "nginx.conf").read_text()
         for there, here in {
             "server 127.0.0.1:8000": f"server 127.0.0.1:{self.port}",
+            "server 127.0.0.1:8002": f"server 127.0.0.1:{self.api_port}",
+            "limit_conn programs 1000": f"limit_conn programs {PROGRAMS}",
             "listen 80": f"listen 127.0.0.1:{self.http_port}",
             "listen 443": f"listen 127.0.0.1:{self.tls_port}",
             "listen [::]:80": f"listen 127.0.0.2:{self.http_port}",  # not every machine has IPv6

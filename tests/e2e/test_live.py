@@ -68,7 +68,10 @@ def test_a_hold_comes_and_goes_on_every_page(signed_in, portal):
     request(other, portal.address, workspace="fail-402")
     await_status(other, "failed")
     place = page.locator("main h1").bounding_box()
-    page.clock.run_for(16_000)
+    page.evaluate("document.querySelector('#pause').innerHTML = '<i data-left=65></i>'")
+    page.clock.run_for(6_000)
+    expect(page.locator("[data-left]")).to_have_text(re.compile("^In (1 min 0[01]|59) s[.]$"))
+    page.clock.run_for(10_000)
     expect(page.locator("#pause")).to_contain_text("Requests are paused for the whole team")
 
     other.goto(f"{portal.address}/key/")

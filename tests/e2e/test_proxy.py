@@ -9,7 +9,7 @@ import pytest
 
 from tests.chaos import stage
 from tests.e2e.conftest import ARGUMENTS, CHROMIUM
-from tests.e2e.proxied import NGINX, Proxied
+from tests.e2e.proxied import NGINX, PROGRAMS, Proxied
 from tests.web.clients import HOST, PATIENCE, Client
 
 MANY = 120
@@ -56,6 +56,21 @@ def read_status(response: str) -> int:
     return int(response.split(" ")[1])
 
 
+PROTECTIONS = [
+    "content-security-policy: default-src 'none'; frame-ancestors 'none'",
+    "strict-transport-security: max-age=31536000",
+    "x-content-type-options: nosniff",
+]
+
+
+def is_protected(response: str) -> bool:
+    """What nginx says by itself, and each answer to a program, has these once."""
+    lines = response.partition("\r\n\r\n")[0].lower().split("\r\n")
+    return sorted(one for one in lines if one.startswith(("content-security", "strict", "x-content"))) == PROTECTIONS
+
+
+ISSUER_CODE = "/accounts/oidc/acme/login/callback/?code=not-to-be-logged"
+
 # --- The link comes first: there is one only until there is an administrator ---
 
 
@@ -87,9 +102,12 @@ def test_the_token_of_the_link_is_in_no_log(proxied, through_nginx, browser):
     assert read_status(ask(through_nginx(), another_link)) == 404
     for odd in ("/%6aoin/12.not-to-be-logged/", "/join%2F12.not-to-be-logged", "/./join//12.not-to-be-logged/"):
         assert read_status(ask(through_nginx(), odd)) in (301, 404)
+    for program_path in ("/v1/workstations?token=wsp_not-to-be-logged", "/api/requests?token=wsp_not-to-be-logged"):
+        assert read_status(ask(through_nginx(), program_path)) == 401
     proxied.end("portal")
-    for link_path in (path[0], another_link):
-        assert read_status(ask(through_nginx(), link_path)) == 502
+    for link_path in (path[0], another_link, "/notifications/unsubscribe/not-to-be-logged/", ISSUER_CODE):
+        response = ask(through_nginx(), link_path)
+        assert (read_status(response), is_protected(response)) == (502, True)
     proxied.start_portal()
 
     logs = proxied.read_logs()
@@ -157,7 +175,8 @@ def test_files_and_what_is_too_long_are_refused(through_nginx):
     response = through_nginx().send_head("/accounts/login/", *FIELDS, *files, method="POST").send("x" * 5000).read_all()
     assert (read_status(response), "The portal doesn't accept files" in response) == (415, True)
     long = through_nginx().send_head("/accounts/login/", *FIELDS, "Content-Length: 200000000", method="POST")
-    assert read_status(long.read()) == 413
+    refused = long.read()
+    assert (read_status(refused), is_protected(refused)) == (413, True)
     sent = 0
     with contextlib.suppress(OSError):
         while sent < 200_000_000:
@@ -188,6 +207,8 @@ def test_http_leads_to_https_and_not_in_a_circle(proxied, through_nginx):
     assert read_status(form) == 200
     assert re.search(r"\r\nSet-Cookie: __Host-csrftoken=[^\r]*; Secure\r\n", form)
     assert "\r\nStrict-Transport-Security: max-age=31536000" in form
+    for path in ("/v1/workstations", "/api/requests"):
+        assert is_protected(ask(through_nginx(), path))
 
 
 def sign_in(connect: Callable[..., Client], *fields: str, address: str = "127.0.0.1") -> str:
@@ -224,7 +245,19 @@ def test_the_record_has_the_address_and_the_id_that_nginx_knows(proxied, through
 )
 def test_nobody_tries_to_sign_in_without_end(through_nginx, path, address):
     form = {"method": "POST"}
-    responses = [read_status(ask(through_nginx(address=address), path, "Content-Length: 0", **form)) for _ in range(30)]
-    assert responses[:20] == [403] * 20  # without their form's token
-    assert 429 in responses[20:]
+    responses = [ask(through_nginx(address=address), path, "Content-Length: 0", **form) for _ in range(30)]
+    assert {*map(read_status, responses[:20])} == {403}  # without their form's token
+    assert [one for one in responses[20:] if read_status(one) == 429 and is_protected(one)]
     assert read_status(ask(through_nginx(address=address), "/accounts/login/")) == 200
+
+
+def test_programs_of_an_address_wait_by_the_hundred_and_not_without_end(through_nginx):
+    def begin() -> Client:
+        head = ("Content-Type: application/json", "Content-Length: 2", "Connection: close")
+        return through_nginx().send_head("/v1/workstations", *head, method="POST").send("{")
+
+    waiting = [begin() for _ in range(PROGRAMS)]
+    refused = ask(through_nginx(), "/v1/workstations")
+    assert (read_status(refused), is_protected(refused)) == (429, True)
+    assert read_status(ask(through_nginx(), "/accounts/login/")) == 200
+    assert {read_status(client.send("}").read_all()) for client in waiting} == {401}  # they go on: they have no token

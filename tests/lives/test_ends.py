@@ -65,8 +65,8 @@ def test_an_adopted_one_lives_from_its_adoption(time, sandbox, alice, olga):
     found = factories.create_workstation(olga)
     portal_request = factories.submit(alice, lifetime="2h")
     models.Workstation.objects.update(request=None)
-    models.Request.objects.filter(pk=portal_request.pk).update(
-        status="UNKNOWN", was_unknown=True, failure="no-answer", operator_note="Undecided."
+    factories.update(
+        portal_request, status="UNKNOWN", was_unknown=True, failure="no-answer", operator_note="Undecided."
     )
     time.sleep(hours=5)
     operator_actions.adopt_workstation(actor=olga, portal_request=portal_request, workstation=found, reason=REASON)
@@ -93,7 +93,7 @@ def test_it_is_announced_twice_and_then_released(time, sandbox, alice):
 
     assert not factories.reread(workstation).is_live
     assert sandbox.record()["workstations"][0]["status"] == "completed"
-    event = models.Event.objects.get(verb="request-release")
+    event = factories.find_event("request-release")
     assert (event.actor_name, event.reason) == ("", "The end of its lifetime was reached.")
     assert not verify.verify_log(rows=True).findings
 
@@ -235,10 +235,22 @@ def test_its_owner_adds_two_hours_to_it(time, alice):
     assert len(list_warnings(workstation)) == 1
     time.pass_by(minutes=2)
     assert len(list_warnings(workstation)) == 2
-    event = models.Event.objects.get(verb="set-end")
+    event = factories.find_event("set-end")
     assert (event.actor_name, event.request_number) == ("alice", workstation.request_id)
     assert event.detail["before"]["ends_at"] < event.detail["after"]["ends_at"]
     assert not verify.verify_log(rows=True).findings
+
+
+def test_who_was_told_late_for_the_last_time_has_the_whole_time(time, alice):
+    workstation = factories.create_workstation(alice, lifetime="2h")
+    time.pass_by(minutes=100)
+    time.sleep(hours=0.5)
+    time.look()
+    assert (is_released(workstation), read_left(workstation)) == (False, 5)
+    time.pass_by(minutes=4)
+    assert not is_released(workstation)
+    time.pass_by(minutes=2)
+    assert is_released(workstation)
 
 
 def test_who_presses_before_the_release_is_sent_has_kept_it(time, alice):
@@ -249,7 +261,8 @@ def test_who_presses_before_the_release_is_sent_has_kept_it(time, alice):
     assert (is_released(workstation), read_left(workstation)) == (False, 120)
     assert releases.claim_release() is None
 
-    time.pass_by(minutes=122)
+    time.pass_by(minutes=112)
+    time.pass_by(minutes=10)
     assert is_released(workstation)
     factories.claim_release()
     with pytest.raises(ends.NotChanged, match="already being released"):
@@ -291,7 +304,7 @@ def test_no_end_is_later_than_the_longest_life_from_now_on(time, alice, olga):
     ends.change_end(actor=olga, workstation=workstation, lifetime="none", reason=REASON)
     workstation.refresh_from_db()
     assert workstation.ends_at is None
-    assert models.Event.objects.filter(verb="set-end").latest("id").reason == REASON
+    assert factories.list_events("set-end").latest("id").reason == REASON
     ends.change_end(actor=olga, workstation=workstation, lifetime="7d", reason=REASON)
     with pytest.raises(ends.NotChanged, match="No later end"):
         ends.extend_life(actor=alice, workstation=workstation)
@@ -359,7 +372,8 @@ def test_what_the_portal_releases_can_be_kept_on_its_page_until_that_is_sent(tim
     assert "Keep 2 h longer" in shown
     browser.post(f"{page}end/", {"longer": "2h"})
     assert read_left(workstation) == 120
-    time.pass_by(minutes=122)
+    time.pass_by(minutes=112)
+    time.pass_by(minutes=10)
     factories.claim_release()
     shown = read(browser.get(page))
     assert "its end was reached" in shown

@@ -125,13 +125,48 @@ def test_who_uses_it_while_it_is_being_announced_keeps_it(time, alice):
 def test_who_uses_it_at_the_last_moment_keeps_it(time, alice):
     workstation = factories.create_workstation(alice, lifetime="none")
     time.pass_by(minutes=4 * HOUR)
-    time.pass_by(minutes=29)
+    time.pass_by(minutes=24)
+    time.pass_by(minutes=5)
     with in_between("release_requested_at", lambda: connect(workstation)):
         time.pass_by(minutes=2)
     assert not is_released(workstation)
     assert (workstation.ends_at, workstation.end_is_idle) == (None, False)
     event = models.Event.objects.get(verb="set-end")
     assert (event.actor_name, event.reason) == ("", "It no longer counts as unused.")
+
+
+def test_who_kept_it_at_the_last_moment_is_promised_its_next_end_anew(time, alice):
+    workstation = factories.create_workstation(alice, lifetime="none")
+    time.pass_by(minutes=4 * HOUR)
+    for seconds in (25 * 60 + 5, 10):
+        time.sleep(seconds)
+        time.look()
+    with in_between("release_requested_at", lambda: connect(workstation)):
+        time.sleep(5 * 60)
+        time.look()
+    time.look()
+    assert factories.reread(workstation).ends_at is None
+    models.Connection.objects.update(ended_at=clock.read_clock())
+    time.pass_by(minutes=4 * HOUR)
+    assert list_warnings(workstation)[-1] == ("idle", 1)
+    time.sleep(hours=1)
+    time.start_worker()
+    time.look()
+    assert not is_released(workstation)
+    time.pass_by(minutes=6)
+    assert is_released(workstation)
+
+
+@pytest.mark.parametrize("lifetime", ["7d", "none"])
+def test_what_a_response_names_to_another_counts_as_unused_from_then_on(time, sandbox, alice, bob, lifetime):
+    workstation = factories.create_workstation(alice, lifetime=lifetime)
+    time.sleep(hours=5)
+    sandbox.script({"status": 200, "body": {"id": workstation.uid, "type": "python", "status": "active"}})
+    assert factories.submit_and_send(bob).status == "UNKNOWN"
+    time.pass_by(minutes=3.5 * HOUR)
+    assert list_warnings(workstation) == []
+    time.pass_by(minutes=40)
+    assert list_warnings(workstation) == [("idle", 1)]
 
 
 @pytest.mark.parametrize("lifetime", ["6h", "7d", "none"])

@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 
 from portal import models
+from portal.db.connection import execute
 from portal.models.clock import Now
 from portal.services.audit import protection
 from tests import factories, roles
@@ -22,7 +23,7 @@ TABLES = ("event", "lateresponse", "attempt", "request", "tombstone", "user", "s
 @pytest.fixture
 def history(sandbox, alice) -> models.Request:
     """A request that succeeded, with an attempt, a late response, events, a seal, and a tombstone of something else."""
-    portal_request = factories.send_until_settled(factories.submit(alice))
+    portal_request = factories.submit_and_settle(alice)
     attempt = portal_request.attempts.get()
     models.LateResponse.objects.create(attempt=attempt, outcome="SUCCEEDED")
     account = portal_request.account
@@ -157,8 +158,8 @@ def test_what_moves_on_still_may(sandbox, alice):
     portal_request = factories.submit(alice)
     call = factories.claim()
     factories.make_overdue(call)
-    models.Request.objects.filter(pk=portal_request.pk).update(operator_note="Look at it.")
-    models.User.objects.filter(pk=alice.pk).update(is_active=False)
+    factories.update(portal_request, operator_note="Look at it.")
+    factories.update(alice, is_active=False)
 
 
 def test_an_attempt_under_way_keeps_what_names_it(alice):
@@ -174,8 +175,7 @@ def test_an_attempt_under_way_keeps_what_names_it(alice):
 def test_events_that_a_tombstone_names_may_go_and_no_others(history):
     first, second = models.Event.objects.order_by("id").values_list("id", flat=True)[:2]
     models.Tombstone.objects.create(kind="EVENTS", first_id=first, last_id=second, seal_number=0)
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM portal_event WHERE id = %s", [first])
+    execute("DELETE FROM portal_event WHERE id = %s", [first])
     refuse(f"DELETE FROM portal_event WHERE id = {second}")  # of a request that is there
     refuse(f"DELETE FROM portal_change WHERE event_id = {second}")  # whose event is there
     refuse(f"DELETE FROM portal_event WHERE id = {second + 1}")
@@ -185,7 +185,7 @@ def test_events_that_a_tombstone_names_may_go_and_no_others(history):
 
 
 def test_a_request_that_a_tombstone_names_may_go_with_all_that_is_its_own(sandbox, alice, history):
-    other = factories.send_until_settled(factories.submit(alice))
+    other = factories.submit_and_settle(alice)
     first, last = history.pk, other.pk + 1
     models.Tombstone.objects.create(kind="REQUESTS", first_id=first, last_id=last, ids=[first, last])
     models.Workstation.objects.all().delete()

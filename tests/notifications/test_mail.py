@@ -64,7 +64,7 @@ def test_a_mail_says_what_happened_and_leads_to_the_portal(tell, mails, alice, o
 
 
 def test_times_are_in_the_reader_s_zone(tell, mails, sandbox, alice):
-    models.User.objects.filter(pk=alice.pk).update(time_zone="Asia/Tokyo")
+    factories.update(alice, time_zone="Asia/Tokyo")
     stored, detail = factories.create_workstation(alice), {"ends_at": "2026-12-01T20:00:00+00:00", "why": "idle"}
     with transaction.atomic():
         audit.record(Verb.WARN_END, stored, detail=detail, rows=())
@@ -92,7 +92,7 @@ def test_names_and_reasons_put_nothing_into_the_head(tell, mails, sandbox, alice
     stored = factories.create_workstation(alice)
     models.Workstation.objects.update(uid="<script>\r\nBcc: eve@evil.example")
     stored.refresh_from_db()
-    models.User.objects.filter(pk=olga.pk).update(username="o\r\nBcc: eve@evil.example")
+    factories.update(olga, username="o\r\nBcc: eve@evil.example")
     olga.refresh_from_db()
     with transaction.atomic():
         audit.record(Verb.REQUEST_RELEASE, stored, by=olga, reason="<b>Because</b>\r\n\r\nhello", rows=())
@@ -123,7 +123,7 @@ def test_who_no_longer_wants_it_or_is_no_longer_there_gets_none(tell, mails, ali
     if change.get("pk", 0) is None:
         models.Notification.objects.update(kind="former")  # of another version of the portal
     else:
-        models.User.objects.filter(pk=alice.pk).update(**change)
+        factories.update(alice, **change)
     send_mails()
     assert mails.connections == 0
     row = models.Notification.objects.get()
@@ -174,7 +174,7 @@ def test_one_press_in_a_mail_program_stops_the_kind(tell, mails, alice, olga):
     assert stranger.post(path, {"List-Unsubscribe": "One-Click"}).status_code == 200
     alice.refresh_from_db()
     assert alice.mail_choices == {"failed": False}
-    event = models.Event.objects.get(verb="choose-mail")
+    event = factories.find_event("choose-mail")
     assert (event.actor_name, event.detail) == ("alice", {"before": {}, "after": {"failed": False}})
     fail(alice, olga)
     models.Notification.objects.update(created_at=Now() - timedelta(minutes=11))
@@ -188,7 +188,7 @@ def test_a_link_that_was_changed_stops_nothing(tell, mails, alice, bob, olga, cl
     path = find_link(mails.texts[0])
     for other in (path[:-3] + "/", path.replace(f"{alice.pk}.", f"{bob.pk}."), path.replace("failed", "ready")):
         assert client.get(other).status_code == client.post(other).status_code == 404
-    assert not models.Event.objects.filter(verb="choose-mail").exists()
+    assert not factories.list_events("choose-mail").exists()
 
 
 # --- Mail servers that misbehave ---

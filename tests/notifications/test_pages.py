@@ -12,8 +12,8 @@ from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker
 from portal.services.mirrors import releases
 from portal.services.notifications import channels
+from portal.services.search import paging
 from portal.views import notifications
-from portal.views.components import paging
 from tests import factories
 from tests.browser import forget_password
 from tests.notifications.conftest import send_to
@@ -78,7 +78,7 @@ def test_opening_one_marks_it_read_and_leads_there(tell, alice, olga, sign_in):
 def test_a_share_of_what_has_ended_says_so_and_leads_nowhere(sandbox, alice, bob, sign_in):
     row = factories.create_workstation(alice)
     [told] = add(bob)
-    models.Notification.objects.filter(pk=told.pk).update(kind="shared", workstation=row.uid)
+    factories.update(told, kind="shared", workstation=row.uid)
     browser, words = sign_in(bob), "The workstation has ended since."
     assert words not in browser.get(PAGE).text
     assert browser.post(f"{PAGE}{told.pk}/").url == "/"
@@ -123,7 +123,7 @@ def test_what_others_have_written_is_escaped(tell, sandbox, alice, olga, sign_in
     shown = {"type": "<script>alert(1)</script>"}
     releases.request_release(actor=olga, workstation=stored, reason="<b>Because</b>")
     (row,) = tell()
-    models.Notification.objects.filter(pk=row.pk).update(values=row.values | shown)
+    factories.update(row, values=row.values | shown)
     page = sign_in(alice).get(PAGE).text
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)" in page

@@ -52,7 +52,7 @@ def list_told(rows: list[models.Notification]) -> set[tuple[str, str, str, str]]
 def test_ready_is_told_after_more_than_a_minute(tell, sandbox, alice):
     slow, quick = factories.submit(alice), factories.submit(alice)
     with factories.unprotected():
-        models.Request.objects.filter(pk=slow.pk).update(created_at=Now() - timedelta(seconds=70))
+        factories.update(slow, created_at=Now() - timedelta(seconds=70))
     factories.send_once()
     factories.send_once()
     assert list_told(tell()) == {("alice", f"The workstation of R-{slow.pk} is ready", "", f"/requests/{slow.pk}/")}
@@ -196,7 +196,7 @@ def test_all_that_are_unassigned_are_told(tell, stage, monkeypatch):
     lasting_job = factories.acquire_lease(name="lasting")
     for _ in range(4):
         lasting_job.run(lasting.note_lasting)
-    told = models.Event.objects.filter(verb="unassigned").values_list("target", flat=True)
+    told = factories.list_events("unassigned").values_list("target", flat=True)
     assert sorted(told) == [f"workstation W{number}" for number in range(5)]
 
 
@@ -225,7 +225,7 @@ def test_time_under_a_pause_makes_no_slow_queue(tell, alice, olga):
     models.Key.objects.update(paused_seconds=0)
     circuit_breaker.pause_key(actor=olga, account=accounts.get_current_account(), reason="x")
     lasting_job.run(lasting.note_lasting)
-    assert not models.Event.objects.filter(verb="queue-slow").exists()
+    assert not factories.list_events("queue-slow").exists()
 
 
 def test_a_log_that_is_not_intact_is_told_to_who_may_see_it(tell, stage, anna, bob, monkeypatch):
@@ -252,7 +252,7 @@ def test_each_kind_has_been_told_here():
 def test_who_was_locked_out_is_told_nothing(tell, sandbox, alice, olga):
     waiting = factories.submit(alice)
     submissions.close_request(actor=olga, portal_request=waiting, reason="x")
-    models.User.objects.filter(pk=alice.pk).update(is_active=False)
+    factories.update(alice, is_active=False)
     assert tell() == []
 
 
@@ -294,9 +294,7 @@ def test_what_is_committed_late_under_a_lower_number_is_told(tell, seal, alice, 
     assert len(row.events) == 2
     seal()
     [row] = tell()
-    assert sorted(row.events) == list(
-        models.Event.objects.filter(verb="give-up").order_by("id").values_list("id", flat=True)
-    )
+    assert sorted(row.events) == list(factories.list_events("give-up").order_by("id").values_list("id", flat=True))
     assert second.pk
 
 
@@ -342,7 +340,7 @@ def test_a_storm_of_questions_is_one_message_to_each_operator(tell, sandbox, ali
 
 
 def test_the_same_cause_is_told_again_after_ten_minutes(tell, mails, alice, olga):
-    models.User.objects.filter(pk=alice.pk).update(email="alice@team.example")
+    factories.update(alice, email="alice@team.example")
     fail(alice, olga)
     tell()
     move_back(minutes=9, seconds=30)
@@ -361,7 +359,7 @@ def test_the_same_cause_is_told_again_after_ten_minutes(tell, mails, alice, olga
 def test_another_cause_is_another_message(tell, alice, olga):
     fail(alice, olga)
     [row] = fail(alice, olga)
-    models.Request.objects.filter(pk=row.pk).update(failure="422")
+    factories.update(row, failure="422")
     assert len(tell()) == 2
 
 

@@ -8,10 +8,12 @@ POST names, with a fresh one for each `*`; the workstation has it, unless anothe
 """
 
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -29,6 +31,7 @@ DEEDS = frozenset({"delay", "made", "uid", "listed_after", "read_after"})
 KEYS = frozenset({"on", "name", "status", "headers", "body", "times"}) | DEEDS
 # A test that asks for more has made a mistake, and would hold a thread for as long.
 MOST_TIMES = 100_000
+_STARTED = re.compile(rb'(?<="startedAt": ")[^"]+')
 
 
 @dataclass(kw_only=True)
@@ -117,6 +120,22 @@ class Script:
                         self._lines.remove(line)
                     return line.response
         return None
+
+    def age(self, seconds: float) -> None:
+        """As if what the answers name had begun so much earlier."""
+
+        def move(found: re.Match[bytes]) -> bytes:
+            try:
+                moved = datetime.fromisoformat(found[0].decode()) - timedelta(seconds=seconds)
+            except (ValueError, OverflowError):
+                return found[0]
+            return moved.isoformat().encode()
+
+        with self._lock:
+            for line in self._lines:
+                if reply := line.response.reply:
+                    body = _STARTED.sub(move, reply.body)
+                    line.response = replace(line.response, reply=replace(reply, body=body))
 
     def count_left(self) -> Counter[str]:
         with self._lock:

@@ -48,6 +48,7 @@ class Sandbox(server.Sandbox):
 
     def age(self, seconds: float) -> None:
         self.provider.store.age(seconds)
+        self.provider.script.age(seconds)
 
     def reset(self) -> None:
         self.provider.reset()

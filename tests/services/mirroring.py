@@ -26,12 +26,10 @@ def response(**changes: object) -> dict[str, Any]:
 
 
 def store(document: dict[str, object], portal_request: models.Request | None = None) -> models.Workstation:
+    account, workstation = accounts.get_current_account(), agentstation.Workstation.from_dict(document)
     with transaction.atomic():
-        stored = mirror.store_workstation(
-            account=accounts.get_current_account(),
-            workstation=agentstation.Workstation.from_dict(document),
-            request_number=None,
-        )
+        stored = mirror.store_response(account=account, workstation=workstation, portal_request=None)
+        mirror.store_workstation(stored=stored, workstation=workstation)
         if portal_request is not None:
             mirror.assign_workstation(stored=stored, portal_request=portal_request)
         return stored

@@ -6,7 +6,7 @@ from typing import Any
 from portal import models
 from portal.services.key import accounts
 from portal.services.requests import dispatch
-from portal.services.runtime import clients, leases
+from portal.services.runtime import leases
 from tests import factories
 
 ACTIVE, HISTORY = "GET /workstations", "GET /workstations/history"
@@ -90,7 +90,7 @@ def send_late(
     if name:
         sandbox.script({"name": name})
     call = factories.claim()
-    result = dispatch.send_call(call=call, client=clients.make_client())
+    result = factories.send(call)
     factories.make_overdue(call)
     factories.expire_overdue(lease=recovering)
     assert statuses(portal_request) == ["UNKNOWN"]

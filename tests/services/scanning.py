@@ -32,7 +32,7 @@ def own(requester: models.User, *uids: str, minutes: float = 60.0) -> None:
     account = accounts.get_current_account()
     for uid in uids:
         portal_request = factories.submit(requester)
-        models.Request.objects.filter(pk=portal_request.pk).update(status="SUCCEEDED", ended_at=Now(), took=1)
+        factories.update(portal_request, status="SUCCEEDED", ended_at=Now(), took=1)
         models.Workstation.objects.create(
             account=account, uid=uid, request=portal_request, first_seen_at=Now() - timedelta(minutes=minutes)
         )

@@ -60,7 +60,7 @@ def read_key() -> models.Key:
 
 
 def count_events(verb: str) -> int:
-    return models.Event.objects.filter(verb=verb).count()
+    return factories.list_events(verb).count()
 
 
 # --- Which account a process serves ---
@@ -127,7 +127,7 @@ def test_a_new_secret_key_is_no_new_key(waiting, settings):
 def test_another_base_url_cancels_nothing_and_sends_nothing(waiting, real, settings):
     ask(settings, base_url=OTHER_URL)
 
-    assert factories.claim_next(worker="w") is None
+    assert factories.claim_next() is None
     assert factories.expire_overdue(lease=take("recover")) == 0
     factories.reconcile_once(take("reconcile"))
     assert statuses(waiting) == ["QUEUED"]
@@ -196,7 +196,7 @@ def test_the_key_is_paused_while_no_worker_with_an_accepted_one_lives(waiting, s
 
     confirm(olga, asked, is_same_account=True)
     assert read_key().state == "RESUMING"
-    event = models.Event.objects.get(verb="confirm-key")
+    event = factories.find_event("confirm-key")
     accepted = [row.fingerprint for row in models.Credential.objects.accepted().order_by("pk")]
     assert len(accepted) == 2
     assert (event.actor_name, event.detail) == (
@@ -276,10 +276,10 @@ def test_a_key_of_another_account_begins_anew_and_what_waited_is_cancelled(waiti
     assert new != old
     assert old.retired_at is not None
     assert (new.base_url, new.baseline_scan, new.key.state) == (asked.base_url, "WANTED", "ACTIVE")
-    assert factories.claim_next(worker="w") is None
+    assert factories.claim_next() is None
     assert factories.expire_overdue(lease=take("recover")) == 1
     assert statuses(waiting) == ["CANCELLED"]
-    assert old_url in models.Event.objects.get(verb="cancel").reason
+    assert old_url in factories.find_event("cancel").reason
     take("reconcile").run(scans.advance_scan, account=accounts.get_current_account(), client=clients.make_client())
     factories.submit(alice)
     assert factories.send_once().value is not None
@@ -340,16 +340,16 @@ def test_the_sandbox_does_not_leave_a_real_account_without_a_response(waiting, s
 @pytest.mark.parametrize("reason", ["deactivated", "out of the group"])
 def test_what_waits_of_somebody_who_may_not_ask_any_more_is_not_bought(waiting, real, alice, bob, reason):
     if reason == "deactivated":
-        models.User.objects.filter(pk=alice.pk).update(is_active=False)
+        factories.update(alice, is_active=False)
     else:
         alice.groups.clear()
     others = factories.submit(bob)
     assert factories.claim().attempt_id == others.attempts.get().pk
-    assert factories.claim_next(worker="w") is None
+    assert factories.claim_next() is None
 
     assert factories.expire_overdue(lease=take("recover")) == 1
     assert statuses(waiting) == ["CANCELLED"]
-    event = models.Event.objects.get(verb="cancel")
+    event = factories.find_event("cancel")
     assert (event.request_number, event.actor_name) == (waiting.pk, "")
     assert "may no longer request" in event.reason
 
@@ -384,7 +384,7 @@ def test_a_401_of_one_worker_takes_back_its_key_and_pauses_nobody(sandbox, setti
     assert (statuses(portal_request), portal_request.attempt_count) == (["QUEUED"], 0)
     assert read_key().state == "ACTIVE"
     assert [one.pk for one in credentials.list_questions(account=accounts.get_current_account())] == [revoked.pk]
-    assert models.Event.objects.get(verb="withdraw-key").detail["worker"] == "test-worker"
+    assert factories.find_event("withdraw-key").detail["worker"] == "test-worker"
     assert factories.claim_next() is None, "not with this key"
     settings.AGENTSTATION_API_KEY = "sandbox"
     assert factories.send_until_settled(portal_request).status == "SUCCEEDED"
@@ -396,7 +396,7 @@ def test_others_in_flight_with_it_are_sent_again_too(sandbox, alice, revoked):
     for call in calls:
         factories.finish(call)
     assert statuses(*requests) == ["QUEUED", "QUEUED"]
-    assert models.Event.objects.filter(verb="withdraw-key").count() == 1
+    assert factories.list_events("withdraw-key").count() == 1
 
 
 def test_a_401_pauses_where_the_other_worker_lives_no_longer(sandbox, alice, revoked):

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from portal import agentstation, models
 from portal.services.audit import verify
 from portal.services.key import accounts
-from portal.services.requests import batch, dispatch, results
+from portal.services.requests import batch, dispatch
 from portal.services.runtime import clients
 from tests import factories
 
@@ -103,7 +103,7 @@ def test_a_result_of_another_account_s_call_is_left_to_a_transaction_of_its_own(
     present = commit([delivery])
 
     assert (present.recorded, present.apart) == ([], [delivery])
-    results.record_result(call=delivery.call, result=delivery.result)
+    factories.record(delivery.call, delivery.result)
     assert models.Request.objects.get().status == "SUCCEEDED"
 
 

@@ -31,7 +31,7 @@ ROWS = [
 @pytest.mark.parametrize(("uid", "status", "failure", "attempts", "cause"), ROWS)
 def test_outcomes_are_as_the_catalogue_says(sandbox, settings, alice, uid, status, failure, attempts, cause):
     settings.AGENTSTATION_TOTAL_TIMEOUT = 0.5
-    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=uid))
+    portal_request = factories.submit_and_settle(alice, workspace_uid=uid)
 
     assert (portal_request.status, portal_request.failure) == (status, failure)
     stored = list(portal_request.attempts.all())
@@ -46,7 +46,7 @@ def test_outcomes_are_as_the_catalogue_says(sandbox, settings, alice, uid, statu
 
 @pytest.mark.parametrize("uid", ["slow-0", "unknown-status", "new-fields"])
 def test_what_succeeds_oddly_succeeds(sandbox, alice, uid):
-    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=uid))
+    portal_request = factories.submit_and_settle(alice, workspace_uid=uid)
 
     assert portal_request.status == "SUCCEEDED"
     assert factories.get_workspace(portal_request.workstation).uid == uid
@@ -62,7 +62,7 @@ def test_a_response_that_leaves_open_what_was_done_is_unknown(sandbox, alice, st
 def test_what_is_tried_until_it_works_uses_up_no_tries_of_another_failure(sandbox, alice):
     sandbox.script([{"name": "fail-429", "times": 4}, {"name": "fail-503"}])
 
-    portal_request = factories.send_until_settled(factories.submit(alice))
+    portal_request = factories.submit_and_settle(alice)
 
     assert portal_request.status == "SUCCEEDED"
     assert [attempt.failure for attempt in portal_request.attempts.order_by("number")] == ["429"] * 4 + ["503", ""]

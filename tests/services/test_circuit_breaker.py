@@ -12,7 +12,7 @@ from portal import agentstation, models
 from portal.db import clock
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker, credentials
-from portal.services.requests import dispatch, results, submissions
+from portal.services.requests import dispatch, submissions
 from portal.services.runtime import clients, leases
 from tests import factories
 from tests.services.reconciling import statuses
@@ -92,9 +92,9 @@ def test_only_the_request_that_stopped_the_key_fails_and_the_others_wait_uncount
     assert (stopper.status, stopper.failure, stopper.attempt_count) == ("FAILED", str(status), 1)
     assert (other.status, other.failure, other.attempt_count) == ("QUEUED", "", 0)
     assert state() == ("PAUSED", str(status))
-    assert factories.claim_next(worker="w") is None
+    assert factories.claim_next() is None
     assert statuses(waiting) == ["QUEUED"]
-    assert models.Event.objects.filter(verb="pause").count() == 1
+    assert factories.list_events("pause").count() == 1
 
 
 def test_the_log_tells_of_a_pause_and_of_its_end(sandbox, alice, olga, caplog):
@@ -146,7 +146,7 @@ def test_a_response_to_the_former_key_says_nothing_of_the_new_one(sandbox, setti
     settings.AGENTSTATION_API_KEY = "another key"
     asked = factories.ask_whose_key()
     factories.submit(alice)
-    assert factories.claim_next(worker="w") is None
+    assert factories.claim_next() is None
     assert state() == ("PAUSED", "new-key")
     with pytest.raises(circuit_breaker.PauseRefused):
         resume(olga)
@@ -189,7 +189,7 @@ def test_probes_for_a_401_are_made_at_growing_intervals_up_to_ten_minutes(sandbo
     ask(sandbox, alice, {"name": "fail-401"})
     sandbox.script({"on": LIST, "name": "fail-401", "times": 9})
     assert make_probe(lease) is False
-    assert not models.Event.objects.filter(verb="probe").exists(), "it was not due"
+    assert not factories.list_events("probe").exists(), "it was not due"
 
     intervals = [next_probe_in()]
     for _ in range(8):
@@ -198,7 +198,7 @@ def test_probes_for_a_401_are_made_at_growing_intervals_up_to_ten_minutes(sandbo
         intervals.append(next_probe_in())
 
     assert intervals == pytest.approx([10, 20, 40, 80, 160, 320, 600, 600, 600], abs=5)
-    assert [event.detail["passed"] for event in models.Event.objects.filter(verb="probe")] == [False] * 8
+    assert [event.detail["passed"] for event in factories.list_events("probe")] == [False] * 8
     assert state() == ("PAUSED", "401")
 
 
@@ -220,7 +220,7 @@ def test_a_probe_that_passes_resumes_and_a_success_opens(sandbox, alice, lease):
     assert state() == ("RESUMING", "401")
     assert ask(sandbox, alice).status == "SUCCEEDED"
     assert state() == ("ACTIVE", "")
-    event = models.Event.objects.get(verb="resume")
+    event = factories.find_event("resume")
     assert (event.actor_name, event.detail) == (
         "",
         {"cause": "401", "by_probe": True, "before": "PAUSED", "after": "RESUMING"},
@@ -458,12 +458,12 @@ def test_other_failures_in_a_row_pause_a_key_that_resumes_too(sandbox, settings,
 
 def resume_with_one_in_flight(alice: models.User, operator: models.User) -> dispatch.Call:
     """A key that resumes from 402, one attempt in flight, another request waiting behind it."""
-    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
+    factories.submit_and_settle(alice, workspace_uid="fail-402")
     resume(operator)
     factories.submit(alice)
     factories.submit(alice)
     call = factories.claim()
-    assert factories.claim_next(worker="w") is None, "a second attempt goes out while the first is in flight"
+    assert factories.claim_next() is None, "a second attempt goes out while the first is in flight"
     return call
 
 
@@ -480,7 +480,7 @@ ENDS = [
 def test_whatever_that_attempt_ends_in_the_key_can_still_be_opened(sandbox, alice, olga, name):
     call = resume_with_one_in_flight(alice, olga)
     if name == "not-sent":
-        results.record_result(call=call, result=dispatch.Result())
+        factories.record(call, dispatch.Result())
     else:
         finish(sandbox, call, None if name == "made" else {"name": name})
 
@@ -510,22 +510,22 @@ def test_a_killed_worker_s_attempt_lets_the_next_try_after_its_deadline(sandbox,
 
 
 def test_a_request_cancelled_while_the_key_resumes_lets_the_next_try(sandbox, alice, olga):
-    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
+    factories.submit_and_settle(alice, workspace_uid="fail-402")
     resume(olga)
     submissions.cancel_request(actor=alice, portal_request=factories.submit(alice))
-    assert factories.claim_next(worker="w") is None
+    assert factories.claim_next() is None
     assert ask(sandbox, alice).status == "SUCCEEDED"
     assert state() == ("ACTIVE", "")
 
 
 def test_a_late_success_from_before_the_pause_leaves_it_as_it_is(sandbox, alice, olga, lease):
     first, second = call_all(sandbox, alice, 2)
-    late = dispatch.send_call(call=first, client=clients.make_client())
+    late = factories.send(first)
     finish(sandbox, second, {"name": "fail-402"})
     factories.make_overdue(first)
     factories.expire_overdue(lease=lease)
 
-    results.record_result(call=first, result=late)
+    factories.record(first, late)
 
     assert models.Request.objects.get(attempts=first.attempt_id).status == "SUCCEEDED"
     assert state() == ("PAUSED", "402")
@@ -536,7 +536,7 @@ def test_an_attempt_claimed_in_the_very_moment_the_pause_ended_is_the_one_in_fli
     call = resume_with_one_in_flight(alice, olga)
     claimed_at = models.Attempt.objects.get(pk=call.attempt_id).claimed_at
     models.Key.objects.update(pause_ended_at=claimed_at)
-    assert factories.claim_next(worker="w") is None
+    assert factories.claim_next() is None
 
 
 def test_time_under_a_pause_adds_up(sandbox, alice, olga):

@@ -50,7 +50,7 @@ def refuse(sandbox, requester: models.User, **response: object) -> None:
 def await_claim() -> dispatch.Call:
     pause = threading.Event()
     for _ in range(1000):
-        if (call := factories.claim_next(worker="w")) is not None:
+        if (call := factories.claim_next()) is not None:
             return call
         pause.wait(0.01)
     raise AssertionError("the pause does not end")
@@ -67,15 +67,15 @@ def test_a_dead_key_is_paused_again_by_the_first_refusal(sandbox, database_clock
     factories.send_once()
 
     assert read_state() == ("PAUSED", name.removeprefix("fail-"))
-    assert factories.claim_next(worker="w") is None
+    assert factories.claim_next() is None
     assert len(sandbox.record()["posts"]) == 2
 
 
 def test_a_timed_pause_does_not_end_early(sandbox, database_clock, alice):
     refuse(sandbox, alice, status=429, headers={"Retry-After": "3600"})
-    assert factories.claim_next(worker="w") is None
+    assert factories.claim_next() is None
     database_clock.step(seconds=YEAR)
-    assert factories.claim_next(worker="w") is None
+    assert factories.claim_next() is None
     assert read_state() == ("PAUSED", "429")
 
 
@@ -83,7 +83,7 @@ def test_a_timed_pause_does_not_end_early(sandbox, database_clock, alice):
 def test_a_timed_pause_does_not_last_an_hour_longer(sandbox, database_clock, alice, is_seen_before):
     refuse(sandbox, alice, status=429, headers={"Retry-After": "1"})
     if is_seen_before:
-        assert factories.claim_next(worker="w") is None
+        assert factories.claim_next() is None
     database_clock.step(seconds=-HOUR)
     await_claim()
     assert read_state() == ("RESUMING", "429")
@@ -92,7 +92,7 @@ def test_a_timed_pause_does_not_last_an_hour_longer(sandbox, database_clock, ali
 def test_a_pause_that_ended_while_no_worker_ran_is_over_at_once(sandbox, alice):
     refuse(sandbox, alice, status=429, headers={"Retry-After": "3600"})
     models.Key.objects.update(paused_until=Now() - timedelta(seconds=1))
-    assert factories.claim_next(worker="w") is not None
+    assert factories.claim_next() is not None
 
 
 def test_nobody_is_given_up_by_a_clock_that_is_ahead_for_a_while(database_clock, alice, lease, watched):
@@ -101,7 +101,7 @@ def test_nobody_is_given_up_by_a_clock_that_is_ahead_for_a_while(database_clock,
         database_clock.step(seconds=seconds)
         lease.run(timeouts.expire_overdue, watched=watched)
         assert statuses(waiting) == ["QUEUED"]
-    assert models.Event.objects.filter(verb="clock-step").count() == 2
+    assert factories.list_events("clock-step").count() == 2
 
 
 @pytest.mark.parametrize("seconds", [YEAR, -YEAR])
@@ -196,7 +196,7 @@ def observe(watched: steady_clock.SteadyClock, *, times: int = 1, token: int = 1
 
 
 def list_steps() -> list[float]:
-    return [event.detail["seconds"] for event in models.Event.objects.filter(verb="clock-step").order_by("id")]
+    return [event.detail["seconds"] for event in factories.list_events("clock-step").order_by("id")]
 
 
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR, 3.0, -3.0, YEAR])

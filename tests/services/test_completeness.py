@@ -154,6 +154,43 @@ def test_an_id_that_comes_again_is_another_workstation_and_nobody_s_wish_ends_it
     assert not factories.reread(newcomer).is_live
 
 
+@pytest.mark.parametrize(("minutes", "workspace"), [(5, "S1"), (-5, "S1"), (0.1, "S2")])
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_an_id_that_comes_again_ends_who_had_it_and_overwrites_no_row(
+    lists, alice, lease, is_listed, minutes, workspace
+):
+    own(alice, "a", "b")
+    mine, now = models.Workstation.objects.get(uid="a"), datetime.now(UTC)
+    mine.change(created_at=now, workspace=models.Workspace.objects.create(account=mine.account, uid="S1"))
+    started_at = now + timedelta(minutes=minutes)
+    other = entry("a", workspace=workspace, startedAt=started_at.isoformat())
+    lists.active, lists.single = [entry("b")], {"a": (200, other)}
+    if is_listed:
+        lists.active.append(other)
+    assert scan(lease).is_complete
+
+    former = factories.reread(mine)
+    assert (former.is_live, former.request, factories.get_workspace(former).uid) == (False, mine.request, "S1")
+    assert former.created_at == now
+    newcomer = models.Workstation.objects.filter(is_nameless=True)
+    assert [row.request_id for row in newcomer] == ([None] if is_listed else [])
+
+
+@pytest.mark.parametrize("history", [True, False])
+def test_one_lives_on_whose_start_is_corrected_or_whose_id_had_another_before(lists, alice, lease, history):
+    own(alice, "a")
+    mine, now = models.Workstation.objects.get(), datetime.now(UTC)
+    mine.change(created_at=now)
+    corrected, earlier = ((now + timedelta(seconds=seconds)).isoformat() for seconds in (20, -3600))
+    lists.active = [entry("a", startedAt=corrected)]
+    lists.history = [entry("a", status="completed", startedAt=earlier)] if history else []
+    assert scan(lease).is_complete
+    lists.active = []
+    lists.single = {"a": (200, entry("a", startedAt=corrected))}
+    assert not scan(lease).is_complete
+    assert factories.reread(mine).is_live
+
+
 @pytest.mark.parametrize(("since_end", "is_another"), [(30, True), (-90, False)])
 def test_without_a_start_an_id_that_comes_again_is_judged_by_the_end(lists, alice, lease, since_end, is_another):
     former = release_long_ago(alice, "a")

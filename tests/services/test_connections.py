@@ -27,7 +27,7 @@ SECRET = "ws://127.0.0.1:9/v1/pty/secret-token-of-this-test"
 
 @pytest.fixture
 def workstation(sandbox, alice) -> models.Workstation:
-    return factories.send_until_settled(factories.submit(alice, type="max")).workstation
+    return factories.submit_and_settle(alice, type="max").workstation
 
 
 def script(sandbox, **answer: object) -> None:
@@ -53,7 +53,7 @@ def test_an_opened_connection_is_an_event_and_its_address_is_nowhere(sandbox, al
     script(sandbox, status=200, body={"url": SECRET})
     opened = open_one(alice, workstation)
     assert opened.address == SECRET
-    event = models.Event.objects.get(verb="open-connection")
+    event = factories.find_event("open-connection")
     assert (event.actor_name, event.detail["kind"]) == ("alice", "terminal")
     for model in apps.get_models():
         for row in model._default_manager.values_list():
@@ -175,7 +175,7 @@ def test_nothing_is_asked_of_a_workstation_that_ends_or_with_a_key_that_is_refus
 
 def test_what_a_type_lacks_is_not_offered(alice, workstation):
     row, _ = models.WorkstationType.objects.get_or_create(account=workstation.account, name=workstation.type)
-    models.WorkstationType.objects.filter(pk=row.pk).update(software=["SSH", "python"])
+    factories.update(row, software=["SSH", "python"])
     offered = {offer.kind for offer in access.list_offers(workstation=workstation)}
     assert offered == {Kind.TERMINAL, Kind.LOG}
     with pytest.raises(opening.NotOpened, match="Not available"):
@@ -226,7 +226,7 @@ def test_nobody_gets_the_address_who_may_no_longer_have_it(sandbox, alice, bob, 
     changes: dict[str, Callable[[], object]] = {
         "taken back": lambda: shares.end_share(share=made, by=alice),
         "look only": lambda: share(alice, workstation, level=models.Share.Level.LOOK),
-        "deactivated": lambda: models.User.objects.filter(pk=bob.pk).update(is_active=False),
+        "deactivated": lambda: factories.update(bob, is_active=False),
         "out of all groups": lambda: bob.groups.clear(),
         "released": lambda: releases.request_release(actor=alice, workstation=workstation),
     }
@@ -269,7 +269,7 @@ def open_row(person: models.User, workstation: models.Workstation, **values: Any
 
 
 def read_end() -> tuple[str, str, int]:
-    event = models.Event.objects.get(verb="end-connection")
+    event = factories.find_event("end-connection")
     return event.actor_name, event.detail["kind"], event.detail["seconds"]
 
 
@@ -300,13 +300,13 @@ def test_a_silent_page_ended_at_its_last_sign_of_life(alice, workstation, lease)
 
 def test_the_end_of_a_workstation_ends_all_that_is_open(alice, workstation, lease):
     held, shown = open_row(alice, workstation), open_row(alice, workstation, kind=Kind.CDP)
-    models.Workstation.objects.update(ended_at=Now())
+    factories.end_workstations()
     held.refresh_from_db()
     assert not ending.note_alive(connection=models.Connection.objects.get(pk=held.pk))
     assert lease.run(ending.end_silent) == 1
     shown.refresh_from_db()
     assert shown.ended_at is not None
-    assert models.Event.objects.filter(verb="end-connection").count() == 2
+    assert factories.list_events("end-connection").count() == 2
 
 
 def test_a_clock_that_stepped_back_makes_nothing_end_before_it_began(alice, workstation):
@@ -411,7 +411,7 @@ def test_nobody_in_no_group_is_let_in(alice, workstation):
 
 def test_a_share_of_somebody_deactivated_lets_nobody_in(alice, bob, workstation):
     share(alice, workstation)
-    models.User.objects.filter(pk=alice.pk).update(is_active=False)
+    factories.update(alice, is_active=False)
     assert find_kinds(bob, models.Workstation.objects.get()) == set()
 
 

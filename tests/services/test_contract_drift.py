@@ -84,7 +84,7 @@ def test_a_notice_is_raised_once_and_names_the_requests(sandbox, alice):
     notice = models.Notice.objects.get()
     assert (notice.kind, notice.numbers) == ("workstation has the type quantum", numbers)
     assert '"type": "quantum"' in notice.example
-    event = models.Event.objects.get(verb="notice")
+    event = factories.find_event("notice")
     assert (event.target, event.request_number) == ("notice workstation has the type quantum", numbers[0])
 
 
@@ -208,7 +208,7 @@ def test_who_makes_up_fields_does_not_fill_the_record(sandbox, alice, monkeypatc
     kinds = list(models.Notice.objects.order_by("id").values_list("kind", flat=True))
     assert len(kinds) == 31
     assert kinds[-1] == "more differences than are kept"
-    assert models.Event.objects.filter(verb="notice").count() == 31
+    assert factories.list_events("notice").count() == 31
     respond(sandbox, alice, id="again", **{"field-0": 1})
     assert models.Notice.objects.count() == 31
     assert len(models.Notice.objects.get(kind="workstation has a field field-0").numbers) == 2

@@ -18,6 +18,7 @@ from django.db import IntegrityError, connection, transaction
 
 from portal import models
 from portal.db import places
+from portal.db.connection import execute
 from portal.services.audit import verify
 from portal.services.connections import shares
 from portal.services.key import accounts, circuit_breaker, database_moved, key_lock
@@ -50,11 +51,11 @@ def waiting(sandbox, alice) -> models.Request:
 
 
 def claim() -> dispatch.Call | None:
-    return factories.claim_next(worker="w")
+    return factories.claim_next()
 
 
 def list_changes() -> list[str]:
-    return [event.detail["what"] for event in models.Event.objects.filter(verb="database-changed").order_by("id")]
+    return [event.detail["what"] for event in factories.list_events("database-changed").order_by("id")]
 
 
 def assert_is_paused(*, for_: str) -> None:
@@ -191,8 +192,7 @@ def test_a_backup_put_back_in_place_sends_nothing(sandbox, alice, tmp_path, star
     file, backup = connection.settings_dict["NAME"], tmp_path / "backup.sqlite3"
     factories.submit_and_send(alice)
     factories.submit(alice)
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM INTO %s", [str(backup)])
+    execute("VACUUM INTO %s", [str(backup)])
     factories.send_once()
     connection.close()
     for ending in ("-wal", "-shm"):
@@ -334,8 +334,7 @@ def test_what_a_role_may_not_read_is_left_out(sandbox):
 @on_postgresql
 def test_commits_wait_for_the_disk_whatever_the_database_s_default(db):
     name = connection.settings_dict["NAME"]
-    with connection.cursor() as cursor:
-        cursor.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
     try:
         connection.close()
         pool.close()
@@ -343,8 +342,7 @@ def test_commits_wait_for_the_disk_whatever_the_database_s_default(db):
             cursor.execute("SHOW synchronous_commit")
             assert cursor.fetchone() == ("on",)
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute(f"ALTER DATABASE {name} RESET synchronous_commit")
+        execute(f"ALTER DATABASE {name} RESET synchronous_commit")
 
 
 # --- What SQLite needs ---
@@ -353,8 +351,7 @@ def test_commits_wait_for_the_disk_whatever_the_database_s_default(db):
 @on_sqlite
 def test_without_wal_there_is_a_warning():
     assert places.find_warnings() == []
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA journal_mode = DELETE")
+    execute("PRAGMA journal_mode = DELETE")
     assert "journal_mode is delete" in places.find_warnings()[0]
 
 
@@ -397,7 +394,7 @@ def test_a_database_that_was_moved_goes_on_with_numbers_that_nobody_has(sandbox,
     assert factories.submit(alice).pk > doubted.pk + 1_000
     assert confirm(olga, was_put_back=False) == 0
     assert factories.send_until_settled(doubted).status == "SUCCEEDED"
-    event = models.Event.objects.get(verb="confirm-database")
+    event = factories.find_event("confirm-database")
     assert (event.actor_name, event.detail) == ("olga", {"before": "place", "after": "moved"})
     with pytest.raises(circuit_breaker.PauseRefused):
         confirm(olga, was_put_back=True)
@@ -447,14 +444,14 @@ def test_one_person_s_request_never_gets_another_s_workstation(sandbox, alice, n
     call = replace(call, token="lost", attempt_id=number or call.attempt_id)
     result = dispatch.Result(value=clients.make_client().request_workstation(type="python").value)
     for _ in range(2):
-        results.record_result(call=call, result=result)
+        factories.record(call, result)
 
     assert models.Request.objects.get().status == "SENDING"
     lost = models.LostResponse.objects.get()
     assert (lost.attempt_number, lost.token, lost.outcome) == (call.attempt_id, "lost", "SUCCEEDED")
     orphan = models.Workstation.objects.get()
     assert (orphan.uid, orphan.request, orphan.made_for) == (factories.get_named(result).uid, None, None)
-    assert models.Event.objects.filter(verb="lost-response").count() == 1
+    assert factories.list_events("lost-response").count() == 1
     assert_is_paused(for_="lost-attempt")
 
 
@@ -463,7 +460,7 @@ def test_an_owned_mirror_is_not_touched_by_a_lost_response(sandbox, alice, bob):
     factories.submit(alice)
     call = replace(factories.claim(), token="lost")
     told = clients.make_client().retrieve_workstation(uid=owned.uid)
-    results.record_result(call=call, result=dispatch.Result(value=replace(told, type="max")))
+    factories.record(call, dispatch.Result(value=replace(told, type="max")))
     owned.refresh_from_db()
     assert owned.request is not None
     assert (owned.type, owned.request.requester) == ("python", bob)

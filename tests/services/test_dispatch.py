@@ -8,7 +8,6 @@ from django.db import connection, transaction
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services.requests import dispatch, results
 from portal.services.runtime import clients, leases
 from tests import factories
 from tests.services.reconciling import statuses
@@ -42,7 +41,7 @@ def test_a_call_within_a_transaction_is_refused(sandbox, alice):
     factories.submit(alice)
     call = factories.claim()
     with transaction.atomic(), pytest.raises(RuntimeError):
-        dispatch.send_call(call=call, client=clients.make_client())
+        factories.send(call)
     assert sandbox.record()["posts"] == []
 
 
@@ -58,8 +57,8 @@ def test_the_attempt_is_written_before_anything_is_sent(sandbox, alice):
 
 
 def test_the_body_sent_is_exactly_the_contract_s(sandbox, alice):
-    factories.send_until_settled(factories.submit(alice, type="max", note="stays here"))
-    factories.send_until_settled(factories.submit(alice, type="voip", workspace_uid="slow-0"))
+    factories.submit_and_settle(alice, type="max", note="stays here")
+    factories.submit_and_settle(alice, type="voip", workspace_uid="slow-0")
 
     posts = sandbox.record()["posts"]
     assert [post["body"].replace(" ", "") for post in posts] == [
@@ -90,17 +89,17 @@ def test_an_attempt_past_its_deadline_becomes_unknown_and_is_never_sent_again(sa
     assert [factories.expire_overdue(lease=lease) for _ in range(2)] == [1, 0]
 
     assert (statuses(portal_request), portal_request.failure) == (["UNKNOWN"], "no-answer")
-    assert factories.claim_next(worker="w") is None
-    assert models.Event.objects.filter(verb="deadline-passed").count() == 1
+    assert factories.claim_next() is None
+    assert factories.list_events("deadline-passed").count() == 1
 
 
 def test_time_under_a_pause_is_no_waiting(sandbox, settings, alice, bob, lease):
     settings.PORTAL_LONGEST_WAIT, settings.PORTAL_RECONCILE_GRACE = 3600, 0.0
-    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
+    factories.submit_and_settle(alice, workspace_uid="fail-402")
     waiting = factories.submit(bob)
     two_hours_ago = Now() - timedelta(hours=2)
     models.Key.objects.update(paused_at=two_hours_ago)
-    models.Request.objects.filter(pk=waiting.pk).update(queued_at=two_hours_ago)
+    factories.update(waiting, queued_at=two_hours_ago)
 
     assert factories.expire_overdue(lease=lease) == 0
 
@@ -133,8 +132,8 @@ def test_recording_twice_changes_nothing(sandbox, alice):
     portal_request = factories.submit(alice)
     call = factories.claim()
     result = factories.finish(call)
-    results.record_result(call=call, result=result)
+    factories.record(call, result)
 
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert models.LateResponse.objects.count() == 0
-    assert models.Event.objects.filter(verb="response").count() == 1
+    assert factories.list_events("response").count() == 1

@@ -32,7 +32,7 @@ def run_job() -> None:
 
 
 def list_events() -> list[tuple[str, str, int, dict[str, int]]]:
-    rows = models.Event.objects.filter(verb="sign-in-failed").order_by("pk")
+    rows = factories.list_events("sign-in-failed").order_by("pk")
     return [(row.target, row.address, row.detail["count"], row.detail["addresses"]) for row in rows]
 
 
@@ -77,7 +77,7 @@ def test_names_that_nobody_has_are_counted_by_address_and_not_kept():
 def test_codes_are_counted_apart_because_who_gets_there_has_the_password(alice):
     fail()
     fail(factor="code")
-    events = models.Event.objects.filter(verb="sign-in-failed")
+    events = factories.list_events("sign-in-failed")
     assert sorted(event.detail["factor"] for event in events) == ["code", "password"]
 
 

@@ -12,9 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal import agentstation, failures, models
+from portal.db.connection import execute
 from portal.services.mirrors import mirror
 from portal.services.requests import lifecycle
-from portal.services.search import finding
+from portal.services.search import finding, paging
 from tests import factories, plans
 from tests.admin import rows
 
@@ -75,7 +76,7 @@ def list_single(made: list[models.Request]) -> list[tuple[dict[str, Any], Callab
 
 def find_all(values: dict[str, Any], **part: Any) -> list[int]:
     lookups = {name: value for name, value in values.items() if name != "words"}
-    return finding.find_requests(lookups=lookups, words=values.get("words", ()), part=finding.Slice(**part))
+    return finding.find_requests(lookups=lookups, words=values.get("words", ()), part=paging.Slice(**part))
 
 
 def test_every_filter_alone_and_in_pairs_finds_what_it_says(many):
@@ -170,14 +171,10 @@ def test_what_is_said_twice_is_kept_once_and_capitals_are_folded(alice):
 
 def test_a_workspace_that_is_learned_of_later_finds_the_request(alice):
     portal_request = rows.create_request(alice)
-    rows.create_workstation(portal_request, uid="station-1")
+    stored = rows.create_workstation(portal_request, uid="station-1")
     seen = {"id": "station-1", "type": "python", "status": "active", "workspace": {"id": "space-9"}}
     with transaction.atomic():
-        mirror.store_workstation(
-            account=portal_request.account,
-            workstation=agentstation.Workstation.from_dict(seen),
-            request_number=portal_request.pk,
-        )
+        mirror.store_workstation(stored=stored, workstation=agentstation.Workstation.from_dict(seen))
     assert find_all({"words": ["space-9"]}) == [portal_request.pk]
 
 
@@ -226,8 +223,7 @@ def filters(alice, bob, monkeypatch) -> dict[str, Any]:
 
     made = models.Request.objects.bulk_create([make(number) for number in range(ROWS)])
     models.SearchEntry.objects.bulk_create(models.SearchEntry(request=one, words=one.note) for one in made)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    execute("ANALYZE")
     return {
         "requester__in": [alice.pk],
         "created_at__gte": start + timedelta(minutes=1190),
@@ -247,9 +243,9 @@ def test_no_question_walks_past_what_does_not_fit(filters):
     plans.forbid_walks()
     for asked in list_questions(filters):
         for part in (
-            finding.Slice(limit=51),
-            finding.Slice(limit=51, newest_first=False),
-            finding.Slice(limit=51, below=filters["pk"] + 30),
+            paging.Slice(limit=51),
+            paging.Slice(limit=51, newest_first=False),
+            paging.Slice(limit=51, below=filters["pk"] + 30),
         ):
             with CaptureQueriesContext(connection) as queries:
                 lookups = {name: value for name, value in asked.items() if name != "words"}

@@ -32,13 +32,13 @@ def write(unit: str, size: int) -> str:
 
 @pytest.mark.parametrize("unit", ["[", NESTED], ids=lambda unit: repr(unit)[:20])
 def test_a_mebibyte_of_anything_goes_through_all_that_reads_it(sandbox, sign_in, alice, anna, unit):
-    sound = factories.send_until_settled(factories.submit(alice, type="max"))
+    sound = factories.submit_and_settle(alice, type="max")
     refusal: dict[str, Any] = {"status": 400, "body": {"error": "No", "message": write(unit, LARGEST)}}
     file = {"id": "file", "name": write(unit, LARGEST // 4), "url": f"https://{write(unit, LARGEST // 4)}"}
     workspace = {"id": "space", "status": write(unit, LARGEST // 4), "files": {"object": "list", "data": [file]}}
     made = {"id": "station", "type": "max", "status": write(unit, LARGEST // 4), "workspace": workspace}
     sandbox.script([refusal, {"status": 200, "body": made}, refusal | {"on": "POST /workstations/{id}/vncwss"}])
-    refused, odd = [factories.send_until_settled(factories.submit(alice, type="max")) for _ in range(2)]
+    refused, odd = [factories.submit_and_settle(alice, type="max") for _ in range(2)]
     assert (refused.status, odd.status) == ("FAILED", "SUCCEEDED")
     with pytest.raises(opening.NotOpened) as caught:
         opening.open_connection(person=alice, workstation=sound.workstation, kind=models.Connection.Kind.DESKTOP)

@@ -1,9 +1,12 @@
 """People whom an administrator adds: each chooses a password by a link that works once."""
 
 from datetime import timedelta
+from typing import ClassVar
 
 import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.db.models import F
 
 from portal import models
@@ -89,7 +92,7 @@ def test_a_link_is_valid_for_three_days_and_an_hour_where_there_is_a_password(ca
 
 def test_the_links_of_the_first_administrator_and_of_people_are_no_others(cast, root, alice):
     token = make_link(root, alice)
-    models.User.objects.filter(pk=root.pk).update(is_active=False)
+    factories.update(root, is_active=False)
     with pytest.raises(links.LinkNotValid):
         links.check_setup_link(token=token)
     first = factories.create_setup_link()
@@ -177,6 +180,25 @@ def test_only_the_newest_link_is_valid_and_for_an_hour_and_its_token_kept_as_a_h
     models.SignInLink.objects.update(valid_until=F("valid_until") - links.SETUP_LIFETIME)
     with pytest.raises(links.LinkNotValid):
         links.check_setup_link(token=second)
+
+
+class Watching(MD5PasswordHasher):
+    """Passwords take long to be hashed, so nothing may be locked meanwhile."""
+
+    held: ClassVar[list[int]] = []
+
+    def encode(self, password: str, salt: str) -> str:
+        self.held.append(len(connection.savepoint_ids))
+        return super().encode(password, salt)
+
+
+def test_passwords_are_hashed_before_anything_is_locked(root, alice, settings):
+    token = make_link(root, alice)
+    settings.PASSWORD_HASHERS = [f"{__name__}.Watching"]
+    invitations.use_link(token=token, password=NEW)
+    models.User.objects.update(is_superuser=False)
+    links.create_administrator(token=factories.create_setup_link(), username="ada", password=NEW)
+    assert Watching.held == [0, 0]
 
 
 def test_a_link_makes_one_administrator(django_user_model):

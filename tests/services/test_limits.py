@@ -32,7 +32,7 @@ def _limits(settings) -> None:
 
 @pytest.fixture
 def workstation(sandbox, alice) -> models.Workstation:
-    return factories.send_until_settled(factories.submit(alice, type="max")).workstation
+    return factories.submit_and_settle(alice, type="max").workstation
 
 
 def let_window_pass() -> None:
@@ -45,7 +45,7 @@ def leave_one(person: models.User, kind: limits.Kind) -> None:
 
 
 def list_refusals() -> list[tuple[str, str, int, int]]:
-    rows = models.Event.objects.filter(verb="refused").order_by("id")
+    rows = factories.list_events("refused").order_by("id")
     return [(row.actor_name, row.target, row.detail["status"], row.detail["left_out"]) for row in rows]
 
 
@@ -94,7 +94,7 @@ def test_a_person_makes_thirty_changes_a_minute(sign_in, alice, bob):
     shown = response.content.decode()
     assert "You can make 30 changes a minute. Try again in " in shown
     assert "alice" in shown, "a page like the others"
-    assert models.Event.objects.filter(verb="set-time-zone").count() == 3
+    assert factories.list_events("set-time-zone").count() == 3
     assert list_refusals() == [("alice", "more than 30 acts a minute", 429, 0)]
     assert browser.post("/requests/export.csv").status_code == 429
     assert ask(browser).status_code == 302, "submissions have a limit of their own"

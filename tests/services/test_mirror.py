@@ -64,7 +64,7 @@ def test_what_a_database_refuses_is_escaped_and_the_rest_kept_as_it_came():
 
 def test_a_workstation_without_a_storable_name_is_an_unreadable_answer(sandbox, alice):
     sandbox.script([{"status": 200, "body": response(id="x" * 201)}])
-    portal_request = factories.send_until_settled(factories.submit(alice))
+    portal_request = factories.submit_and_settle(alice)
     assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "unreadable")
 
 
@@ -72,7 +72,7 @@ def test_a_workstation_without_a_storable_name_is_an_unreadable_answer(sandbox, 
 def test_a_200_that_cannot_be_read_is_unknown_and_kept(sandbox, alice, body):
     sandbox.script([{"status": 200, "body": body}])
 
-    portal_request = factories.send_until_settled(factories.submit(alice))
+    portal_request = factories.submit_and_settle(alice)
 
     assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "unreadable")
     assert factories.read_response(portal_request.attempts.get()) == body.encode()
@@ -81,7 +81,7 @@ def test_a_200_that_cannot_be_read_is_unknown_and_kept(sandbox, alice, body):
 def test_error_texts_that_a_database_refuses_are_escaped(sandbox, alice):
     sandbox.script([{"status": 400, "body": '{"error": "bad\\u0000", "message": "\\ud800 <script>"}'}])
 
-    attempt = factories.send_until_settled(factories.submit(alice)).attempts.get()
+    attempt = factories.submit_and_settle(alice).attempts.get()
 
     assert (attempt.error, attempt.message) == ("bad\\x00", "\\ud800 <script>")
 
@@ -146,5 +146,5 @@ def test_a_list_s_entry_is_not_taken_as_stored_with_its_files():
     stored = models.Workstation.objects.get()
     assert not mirror.is_known(stored=stored, workstation=told)
     with transaction.atomic():
-        stored = mirror.store_workstation(account=account, workstation=told, request_number=None)
+        mirror.store_workstation(stored=stored, workstation=told)
     assert mirror.is_known(stored=stored, workstation=told)

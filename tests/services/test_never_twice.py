@@ -413,7 +413,9 @@ def test_a_lag_that_a_later_round_of_a_scan_shows_is_measured(sandbox, alice, le
         scan(lease, after=100)
     new = factories.create_workstation(alice, type="max")
     sandbox.set_faults({"omit": []})
-    shown = [entry(one.uid, type=one.type, workspace=factories.get_workspace(one).uid) for one in (new, old)]
+    shown = [
+        entry(one.uid, type=one.type, workspace=factories.get_workspace(one).uid, startedAt=None) for one in (new, old)
+    ]
     script_list(sandbox, shown[0], cursor="next")
     sandbox.script({"on": ACTIVE, "status": 429, "body": {"error": "Too Many", "message": "x"}})
     script_list(sandbox, shown[1])

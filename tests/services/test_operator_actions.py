@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def get_event(verb: str) -> models.Event:
-    return models.Event.objects.get(verb=verb)
+    return factories.find_event(verb)
 
 
 def adopt(olga: models.User, portal_request: models.Request, workstation: models.Workstation) -> None:
@@ -46,7 +46,7 @@ def test_an_operator_gives_an_orphan_to_a_request_that_queues_which_is_then_not_
     adopt(olga, portal_request, orphan)
     portal_request.refresh_from_db()
     assert (portal_request.status, factories.reread(orphan).made_for) == ("SUCCEEDED", None)
-    assert factories.claim_next(worker="w") is None
+    assert factories.claim_next() is None
 
 
 @pytest.mark.parametrize("status", ["QUEUED", "SENDING", "SUCCEEDED", "FAILED", "CANCELLED"])
@@ -123,7 +123,7 @@ def test_what_has_an_owner_or_was_there_before_us_is_no_orphan_to_give_back_or_t
     foreign = make_orphan(is_foreign=True)
     elsewhere = make_orphan("W2")
     former = models.Account.objects.create(base_url="https://former.example/v1")
-    models.Workstation.objects.filter(pk=elsewhere.pk).update(account=former)
+    factories.update(elsewhere, account=former)
     for workstation in (owned, foreign, elsewhere):
         with pytest.raises(submissions.NotPossible):
             operator_actions.release_orphan(actor=olga, workstation=workstation, reason="No.")
@@ -131,4 +131,4 @@ def test_what_has_an_owner_or_was_there_before_us_is_no_orphan_to_give_back_or_t
         assert workstation.release_requested_at is None
     with pytest.raises(submissions.NotPossible):
         operator_actions.disown_workstation(actor=olga, workstation=owned, reason="It is another team's.")
-    assert not models.Event.objects.filter(verb="request-release").exists()
+    assert not factories.list_events("request-release").exists()

@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from portal import models
 from portal.models.clock import Now
 from portal.services.audit import verify
-from portal.services.requests import notes, ownership, results, submissions
+from portal.services.requests import notes, ownership, submissions
 from tests import factories
 from tests.admin import rows
 from tests.services.reconciling import ask, entry, scan, script_list, send_late, statuses
@@ -25,11 +25,11 @@ def test_of_two_people_who_name_the_same_new_workspace_the_first_gets_in(sandbox
     first, second = factories.submit(alice, workspace_uid="new-space"), factories.submit(bob, workspace_uid="new-space")
     sandbox.script({"status": 200, "body": make_entry("W1", "new-space")})
     call = factories.claim()
-    assert factories.claim_next(worker="w") is None, "whose the workspace is, is not known yet"
+    assert factories.claim_next() is None, "whose the workspace is, is not known yet"
     factories.finish(call)
-    models.Request.objects.filter(pk=second.pk).update(next_attempt_at=Now())
+    factories.update(second, next_attempt_at=Now())
 
-    assert factories.claim_next(worker="w") is None
+    assert factories.claim_next() is None
 
     assert statuses(first, second) == ["SUCCEEDED", "FAILED"]
     assert second.failure == "422"
@@ -59,7 +59,7 @@ def test_where_the_first_is_refused_the_second_is_sent(sandbox, alice, bob):
         factories.submit_and_send(bob, workspace_uid="new-space"),
     )
     sandbox.script({"status": 200, "body": make_entry("W1", "new-space")})
-    models.Request.objects.filter(pk=second.pk).update(next_attempt_at=None)
+    factories.update(second, next_attempt_at=None)
     factories.send_once()
     assert statuses(first, second) == ["FAILED", "SUCCEEDED"]
     assert models.Workspace.objects.get(uid="new-space").owner == bob
@@ -95,7 +95,7 @@ def test_a_response_may_not_name_what_was_listed(sandbox, scan_in_every_round, a
     sandbox.script({"status": 200, "body": make_entry("X1", "S-x")})
     if is_late:
         portal_request, call, result = send_late(sandbox, alice, recovering)
-        results.record_result(call=call, result=result)
+        factories.record(call, result)
     else:
         portal_request = ask(sandbox, alice)
     scan(lease)
@@ -122,7 +122,7 @@ def test_a_workspace_that_two_people_are_given_unasked_is_nobodys_until_an_opera
     answer_in(sandbox, bob, "W9", "all")
     space.refresh_from_db()
     assert space.owner == alice
-    assert models.Event.objects.get(verb="give-workspace").reason == "It is hers."
+    assert factories.find_event("give-workspace").reason == "It is hers."
     assert [str(one) for one in verify.verify_log(rows=True).findings if "all" in str(one)] == []
 
 

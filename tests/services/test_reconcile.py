@@ -1,6 +1,7 @@
 """Unknown requests are reconciled by scans of the provider's lists: found, sent again, or put before a person."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -380,7 +381,9 @@ def test_a_call_under_way_is_not_robbed_and_what_it_makes_is_no_orphan(sandbox, 
     assert unknown.operator_note in ("", notes.NO_WITNESS)
     assert not models.Workstation.objects.orphans().exists()
 
-    results.record_result(call=call, result=result)
+    # That time has passed for the response, too.
+    aged = clients.make_client().retrieve_workstation(uid=factories.get_named(result).uid)
+    results.record_result(call=call, result=replace(result, value=aged))
     scan(lease)
     scan(lease, after=GRACE)
     assert statuses(unknown, in_flight) == ["QUEUED", "SUCCEEDED"]
@@ -505,6 +508,16 @@ def test_a_stranger_makes_operators_confirm_from_then_on(sandbox, alice, lease):
 
     assert statuses(portal_request) == ["UNKNOWN"]
     assert portal_request.operator_note == notes.CONFIRM
+
+
+@pytest.mark.parametrize("is_explained", [True, False])
+def test_a_stranger_that_only_the_history_has_shown_counts_too(sandbox, alice, lease, is_explained):
+    factories.mark_baseline_scan()
+    if is_explained:
+        ask(sandbox, alice, "reset")
+    script_list(sandbox, entry("W1", workspace="S1", status="completed"), on=HISTORY)
+    scan(lease)
+    assert (accounts.get_current_account().shared_at is None) is is_explained
 
 
 def test_what_unknown_attempts_may_have_made_is_no_stranger(sandbox, alice, lease):

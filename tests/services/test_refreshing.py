@@ -34,6 +34,11 @@ def list_verbs() -> list[str]:
     return list(models.Event.objects.filter(verb__in=watched).order_by("id").values_list("verb", flat=True))
 
 
+def started(stored: models.Workstation) -> str:
+    assert stored.created_at
+    return stored.created_at.isoformat()
+
+
 def read(stored: models.Workstation) -> agentstation.Workstation:
     return clients.make_client().retrieve_workstation(uid=stored.uid)
 
@@ -54,7 +59,7 @@ def unlisted(sandbox):
 
 def test_refreshing_brings_files_logs_and_the_end(sandbox, unlisted, alice, lease):
     workstation = factories.create_workstation(alice)
-    shown = response(id=workstation.uid)
+    shown = response(id=workstation.uid, startedAt=started(workstation))
     sandbox.script([{"on": READ, "status": 200, "body": body} for body in (shown, shown | {"status": "completed"})])
     refresh(lease)
     assert models.File.objects.filter(uid="f1").exists()
@@ -220,7 +225,7 @@ def test_one_whose_read_is_refused_is_missing_until_a_good_one(sandbox, unlisted
 
 def test_a_missing_one_ends_when_a_read_shows_the_end(sandbox, unlisted, alice, lease):
     workstation = factories.create_workstation(alice)
-    shown = response(id=workstation.uid, status="errored")
+    shown = response(id=workstation.uid, status="errored", startedAt=started(workstation))
     sandbox.script([{"on": READ, "status": 422}, {"on": READ, "status": 200, "body": shown}])
     refresh(lease)
     refresh(lease)
@@ -252,7 +257,8 @@ def test_one_that_is_being_released_is_read_only_while_missing(sandbox, unlisted
     assert refresh(lease) == 0
     sandbox.script({"on": "DELETE", "status": 422})
     factories.send_releases()
-    sandbox.script({"on": READ, "status": 200, "body": response(id=workstation.uid, status="completed")})
+    ended = response(id=workstation.uid, status="completed", startedAt=started(workstation))
+    sandbox.script({"on": READ, "status": 200, "body": ended})
     assert refresh(lease) == 1
     assert list_verbs() == ["missing", "released"]
 
@@ -307,6 +313,20 @@ def test_what_changed_meanwhile_is_not_overwritten(sandbox, alice, lease):
     assert of(missing_since__isnull=False).get() == lost, "it was missed after the reading began"
     assert of(pk=moved.pk).get().workspace == factories.get_workspace(moved), "it is in the one that is shown with it"
     assert list_verbs() == []
+
+
+@pytest.mark.parametrize("on", [LIST, READ])
+def test_another_that_has_its_id_by_now_ends_it_and_leaves_its_row_alone(sandbox, alice, lease, on):
+    workstation = factories.create_workstation(alice)
+    other = response(id=workstation.uid)
+    body = {"data": [other]} if on == LIST else other
+    sandbox.script([{"on": LIST, "status": 200, "body": {"data": []}}] * (on == READ))
+    sandbox.script({"on": on, "status": 200, "body": body})
+    refresh(lease)
+    former = factories.reread(workstation)
+    assert (former.is_live, former.raw, former.workspace_id) == (False, workstation.raw, workstation.workspace_id)
+    assert list_verbs() == ["ended"]
+    assert not models.File.objects.filter(uid="f1").exists()
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite locks no rows")

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 
 from portal import agentstation, failures, models
 from portal.db import clock
@@ -228,6 +229,24 @@ def test_nothing_is_sent_too_late(sandbox, alice):
     releases.record_release(release=late, result=result)
     assert read_wait(workstation) <= 0
     assert sandbox.record()["workstations"][0]["status"] == "active"
+
+
+def withdraw(workstation: models.Workstation) -> None:
+    with transaction.atomic():
+        releases.withdraw_release(stored=workstation, reason="Its ID may be another's.")
+
+
+@pytest.mark.parametrize("happen", [withdraw, lambda _: pause_key("database-moved")])
+def test_what_changes_after_the_claim_stops_a_release_before_its_first_byte(sandbox, alice, happen):
+    workstation = ask(alice)
+    release = factories.claim_release()
+    happen(workstation)
+    result = releases.send_release(release=release, client=clients.make_client())
+    releases.record_release(release=release, result=result)
+    assert result == releases.Result()
+    assert sandbox.record()["workstations"][0]["status"] == "active"
+    assert factories.reread(workstation).is_live
+    assert releases.claim_release() is None
 
 
 # --- The pace ---

@@ -27,7 +27,7 @@ def test_what_was_sent_after_the_backup_is_linked_and_not_bought_again(sandbox, 
     portal_request = factories.submit(alice)
     uid = buy_elsewhere(alice)
     call_command("restore", verbosity=0)
-    assert factories.claim_next(worker="w") is None
+    assert factories.claim_next() is None
 
     scan(lease)
 
@@ -45,8 +45,8 @@ def test_what_the_lists_do_not_show_is_sent_again_only_when_a_person_says_so(san
     factories.create_workstation(bob, type="max")
     scan(lease, times=3)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.RESTORED)
-    assert models.Event.objects.filter(verb="needs-review").count() == 1
-    assert factories.claim_next(worker="w") is None
+    assert factories.list_events("needs-review").count() == 1
+    assert factories.claim_next() is None
 
     operator_actions.declare_not_created(actor=alice, portal_request=portal_request)
 
@@ -72,15 +72,15 @@ def test_who_no_longer_wants_it_is_asked_nothing(sandbox, alice, lease):
 
 
 def test_what_has_ended_stays_as_it_is_and_all_is_in_the_record(sandbox, alice, olga):
-    ended = factories.send_until_settled(factories.submit(alice))
+    ended = factories.submit_and_settle(alice)
     waiting = factories.submit(alice)
     assert restore.restore_requests() == 1
     assert restore.restore_requests() == 0
     ended.refresh_from_db()
     waiting.refresh_from_db()
     assert (ended.status, waiting.status, waiting.attempt_count) == ("SUCCEEDED", "UNKNOWN", 0)
-    assert models.Event.objects.get(verb="restored").request_number == waiting.pk
-    assert [event.detail for event in models.Event.objects.filter(verb="restore").order_by("id")] == [
+    assert factories.find_event("restored").request_number == waiting.pk
+    assert [event.detail for event in factories.list_events("restore").order_by("id")] == [
         {"requests": 1},
         {"requests": 0},
     ]
@@ -110,7 +110,7 @@ def test_no_number_is_told_twice(sandbox, alice):
 
 
 def test_the_interval_that_was_lost_is_kept(sandbox, alice):
-    factories.send_until_settled(factories.submit(alice))
+    factories.submit_and_settle(alice)
     newest = models.Attempt.objects.get()
     restore.restore_requests()
     restored = models.Restore.objects.get()
@@ -125,7 +125,7 @@ def list_stranger(sandbox, uid: str, **started: timedelta) -> None:
 
 
 def test_what_a_restore_lost_is_no_sign_that_others_use_the_key(sandbox, alice, lease):
-    factories.send_until_settled(factories.submit(alice))
+    factories.submit_and_settle(alice)
     for _ in range(2):
         buy_elsewhere(alice)
     restore.restore_requests()
@@ -147,7 +147,7 @@ def test_an_operator_takes_back_that_others_use_the_key_until_something_new_show
     sharing.clear_sharing(actor=olga, account=account)
     with pytest.raises(circuit_breaker.PauseRefused):
         sharing.clear_sharing(actor=olga, account=account)
-    event = models.Event.objects.get(verb="clear-sharing")
+    event = factories.find_event("clear-sharing")
     assert (event.actor_name, event.target) == ("olga", f"account {account}")
     list_stranger(sandbox, "X1")
     scan(lease)

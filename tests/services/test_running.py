@@ -45,7 +45,7 @@ def is_refused(person: models.User) -> bool:
 
 def run_one(person: models.User, **values: object) -> models.Workstation:
     portal_request = factories.submit(person)
-    models.Request.objects.filter(pk=portal_request.pk).update(status="SUCCEEDED", **STATES["SUCCEEDED"])
+    factories.update(portal_request, status="SUCCEEDED", **STATES["SUCCEEDED"])
     return models.Workstation.objects.create(
         account=portal_request.account, request=portal_request, uid=f"of-{portal_request}", **values
     )
@@ -60,7 +60,7 @@ def describe_left(person: models.User) -> str:
 @pytest.mark.parametrize("status", STATES)
 def test_what_waits_for_a_workstation_counts(alice, limits, status):
     portal_request = factories.submit(alice)
-    models.Request.objects.filter(pk=portal_request.pk).update(status=status, **STATES[status])
+    factories.update(portal_request, status=status, **STATES[status])
     set_limits(**limits)
     assert is_refused(alice) is (status in ("QUEUED", "SENDING", "UNKNOWN"))
 
@@ -70,7 +70,7 @@ def test_a_workstation_counts_until_it_has_ended(alice, limits):
     workstation = run_one(alice)
     set_limits(**limits)
     assert is_refused(alice)
-    models.Workstation.objects.filter(pk=workstation.pk).update(missing_since=Now(), missing_tick=1)
+    factories.update(workstation, missing_since=Now(), missing_tick=1)
     assert is_refused(alice), "it may still run"
     models.Workstation.objects.update(missing_since=None, missing_tick=None, ended_at=Now())
     assert not is_refused(alice)
@@ -134,7 +134,7 @@ def test_the_same_form_again_is_the_same_request_at_the_limit_too(alice):
         factories.submit(alice, submission=submission, type="max")
     with pytest.raises(running.Reached):
         factories.submit(alice)
-    refusals = models.Event.objects.filter(verb="refused")
+    refusals = factories.list_events("refused")
     assert [event.target for event in refusals] == ["more than 1 workstations at once"]
     assert models.Request.objects.get() == first
 
@@ -158,7 +158,7 @@ def test_the_environment_says_what_a_new_portal_begins_with(settings, alice, roo
 
     policy.change_policy(actor=root, running_per_person=2, running=7)
     policy.change_policy(actor=root, running_per_person=2, running=7)
-    event = models.Event.objects.get(verb="change-policy")
+    event = factories.find_event("change-policy")
     assert event.detail["before"] == {"running_per_person": 1, "running": 7}
     assert event.detail["after"] == {"running_per_person": 2, "running": 7}
     assert event.sentence == "root changed the policy of the portal"
@@ -187,6 +187,6 @@ def test_the_audit_log_has_what_was_changed(alice, olga, root):
     set_own(olga, alice, 3)
     assert verify.verify_log(rows=True).findings == []
     models.Policy.objects.update(running=0)
-    models.User.objects.filter(pk=alice.pk).update(running_limit=None)
+    factories.update(alice, running_limit=None)
     found = [(finding.what, finding.words.split(":")[0]) for finding in verify.verify_log(rows=True).findings]
     assert found == [(f"person {alice.pk}", "has running_limit null"), ("policy 1", "has running 0")]

@@ -280,7 +280,7 @@ def test_it_is_read_until_it_shows_the_newest_end_of_ours(lists, alice, lease):
     own(alice, "W250")
     lists.active = [entry("W250")]
     scan(lease)
-    models.Workstation.objects.update(ended_at=Now())
+    factories.end_workstations()
     lists.active = []
     lists.history = [entry(f"W{number}", status="completed", startedAt=days_ago(9)) for number in range(500)]
     assert scan(lease).history_count == 300
@@ -462,7 +462,7 @@ def test_a_scan_whose_lease_was_taken_over_leaves_nothing(sandbox, lease, respon
 
 def test_old_scans_are_deleted_but_those_that_decided_something(lists, lease):
     kept, gone = scan(lease), scan(lease)
-    models.Scan.objects.filter(pk=kept.pk).update(is_evidence=True)
+    factories.update(kept, is_evidence=True)
     make_older(days=8)
     newest = scan(lease)
     assert set(models.Scan.objects.values_list("pk", flat=True)) == {kept.pk, newest.pk}

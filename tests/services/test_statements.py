@@ -14,7 +14,7 @@ from portal.models.clock import Now
 from portal.services.key import credentials, steady_clock
 from portal.services.mirrors import refreshing, releases
 from portal.services.reconciliation import reconcile, timeouts
-from portal.services.requests import batch, dispatch, results
+from portal.services.requests import batch, dispatch
 from portal.services.runtime import clients, workers
 from portal.worker import dispatcher
 from tests import factories
@@ -112,7 +112,7 @@ def test_a_result_is_recorded_in_few_statements(alice, client):
     result = dispatch.send_call(call=call, client=client)
 
     with CaptureQueriesContext(connection) as queries:
-        results.record_result(call=call, result=result)
+        factories.record(call, result)
 
     assert alice.requests.filter(status="SUCCEEDED").count() == 2
     assert count(queries) <= 11 + workers.can_notify()

@@ -72,17 +72,17 @@ def test_cancelling_takes_a_waiting_request_out_of_the_queue(alice):
 
     assert statuses(portal_request) == ["CANCELLED"]
     assert portal_request.ended_at is not None
-    assert models.Event.objects.get(verb="cancel").actor_name == "alice"
+    assert factories.find_event("cancel").actor_name == "alice"
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_operator_closes_an_unknown_request_with_a_reason(sandbox, alice, olga):
-    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+    portal_request = factories.submit_and_settle(alice, workspace_uid="reset")
 
     submissions.close_request(actor=olga, portal_request=portal_request, reason="Nothing in the provider's list.")
 
     portal_request.refresh_from_db()
-    event = models.Event.objects.get(verb="close")
+    event = factories.find_event("close")
     assert (portal_request.status, portal_request.failure) == ("FAILED", "no-answer")
     assert (event.actor_name, event.reason) == ("olga", "Nothing in the provider's list.")
     with pytest.raises(submissions.NotPossible):

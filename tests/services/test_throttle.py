@@ -147,7 +147,7 @@ def test_the_present_password_is_not_to_be_guessed_on_the_page_that_changes_it(a
 def test_each_wait_is_an_event_and_operators_see_that_somebody_guesses(client, alice, anna, sign_in):
     for _ in range(7):
         try_name(client, "alice")
-    event = models.Event.objects.get(verb="sign-in-blocked")
+    event = factories.find_event("sign-in-blocked")
     assert (event.target, event.address, event.detail["failures"]) == ("user alice", "203.0.113.9", 5)
     assert "1 name, address or browser" in sign_in(anna).get("/admin/").content.decode()
     assert any("guess passwords" in warning for warning in readiness.find_warnings())

@@ -115,4 +115,4 @@ def test_what_is_no_network_is_refused(text):
 def test_only_somebody_ends_it(alice):
     row = make_token(alice).row
     with pytest.raises(IntegrityError), transaction.atomic():
-        models.Token.objects.filter(pk=row.pk).update(ended_at=Now())
+        factories.update(row, ended_at=Now())

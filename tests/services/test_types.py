@@ -40,7 +40,7 @@ def list_offered() -> list[str]:
 
 
 def list_changes() -> list[tuple[list[str], list[str]]]:
-    details = models.Event.objects.filter(verb="change-types").order_by("id").values_list("detail", flat=True)
+    details = factories.list_events("change-types").order_by("id").values_list("detail", flat=True)
     return [(detail["before"]["types"], detail["after"]["types"]) for detail in details]
 
 
@@ -163,7 +163,7 @@ def test_another_account_s_list_is_neither_read_nor_offered(sandbox, read, setti
 
 
 def test_a_key_that_nobody_confirmed_reads_no_list(sandbox, read, settings, alice):
-    factories.send_until_settled(factories.submit(alice))
+    factories.submit_and_settle(alice)
     sandbox.change_types("default")
     settings.AGENTSTATION_API_KEY = "another-key"
     assert read() == NINE

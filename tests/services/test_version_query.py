@@ -75,7 +75,7 @@ def test_of_two_accounts_in_use_it_tells_the_key_of_the_one_that_this_process_se
     assert accounts.get_current_account() == waiting.account
     assert read(waiting).key == waiting.account.key
     models.Account.objects.filter(pk=waiting.account_id).update(base_url="https://third.example/v1")
-    models.Account.objects.filter(pk=other.pk).update(base_url=waiting.account.base_url)
+    factories.update(other, base_url=waiting.account.base_url)
     models.Credential.objects.all().delete()
     assert accounts.get_current_account() == other
     assert read(waiting).key == other.key

@@ -89,7 +89,7 @@ def test_what_it_had_under_way_is_unknown_and_takes_no_place(sandbox, alice, bob
     end_dead()
 
     assert statuses(lost) == ["UNKNOWN"]
-    assert models.Event.objects.get(verb="worker-died").request_number == lost.pk
+    assert factories.find_event("worker-died").request_number == lost.pk
     assert factories.send_until_settled(waiting).status == "SUCCEEDED"
     assert leases.acquire_lease(name="reconcile", holder="next", seconds=60) is not None
     assert workers.list_living() == []
@@ -135,7 +135,7 @@ def test_a_call_is_ended_once(sandbox, alice, other):
         workers.note_worker(name=dead)
         end_dead()
     assert statuses(portal_request) == ["UNKNOWN"]
-    assert models.Event.objects.filter(verb="worker-died").count() == 1
+    assert factories.list_events("worker-died").count() == 1
 
 
 def test_a_worker_that_was_not_seen_for_a_week_is_forgotten():

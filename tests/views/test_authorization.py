@@ -185,7 +185,7 @@ def test_every_address_has_a_row_and_every_row_an_address():
 def values(sandbox, alice, bob, anna, olga, root) -> Mapping[str, object]:
     """Somebody in each role, and what the addresses' arguments are called: all of it alice's."""
     factories.create_user("guest")
-    succeeded = factories.send_until_settled(factories.submit(alice))
+    succeeded = factories.submit_and_settle(alice)
     models.Worker.objects.create(name="one", seen_at=timezone.now() + timedelta(days=1))
     return {
         "code": "402",

@@ -17,7 +17,7 @@ _HOSTS = [f"{way}://{host}:*" for host in ("127.0.0.1", "localhost") for way in 
 
 @pytest.fixture
 def uid(sandbox, alice) -> str:
-    return factories.send_until_settled(factories.submit(alice, type="max")).workstation.uid
+    return factories.submit_and_settle(alice, type="max").workstation.uid
 
 
 NO_END = {"words": "No end is set.", "has_end": False, "warning": 0}
@@ -188,15 +188,15 @@ def test_of_a_release_a_guest_reads_by_whom_and_where_the_files_are(sign_in, ali
     sign_in(alice).post(f"/workstations/{uid}/release/")
     words = re.compile(r"alice released this workstation at \d\d:\d\d UTC, .+\. Its files stay in alice's workspace\.")
     assert words.fullmatch(browser.post(alive).json()["ended"]["text"]), "while it is being released"
-    assert models.Event.objects.get(verb=Verb.END_CONNECTION).actor_id is None, "the portal found out"
-    assert not models.Event.objects.filter(verb=Verb.REFUSED).exists()
+    assert factories.find_event(Verb.END_CONNECTION).actor_id is None, "the portal found out"
+    assert not factories.list_events(Verb.REFUSED).exists()
     assert open_one(browser, uid).json()["is_gone"]
-    models.Workstation.objects.update(ended_at=Now())
+    factories.end_workstations()
     assert all(words.search(text) for text in read_ends(guest, uid))
 
 
 def test_of_an_end_that_nobody_asked_for_a_guest_reads_whose_have_the_files(guest, uid):
-    models.Workstation.objects.update(ended_at=Now())
+    factories.end_workstations()
     assert all("ended by itself. Its files stay in alice's workspace." in text for text in read_ends(guest, uid))
 
 

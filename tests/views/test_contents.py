@@ -66,7 +66,7 @@ def test_evidence_holds_no_address(sandbox, alice, olga, sign_in, encoding):
     level = "boot" if encoding == "utf-8" else "b\udce4"
     body = json.dumps(tell("hers")).replace("boot", level).encode("utf-8", "surrogateescape")
     sandbox.script({"status": 200, "body": body})
-    portal_request = factories.send_until_settled(factories.submit(alice))
+    portal_request = factories.submit_and_settle(alice)
     assert b"s3cret" in factories.read_response(portal_request.attempts.get())
     bundle = read(sign_in(olga), f"/requests/{portal_request.pk}/evidence.json")
     shown = json.loads(bundle)["attempts"][0]["response"]
@@ -80,7 +80,7 @@ def test_what_is_named_as_a_secret_is_shown_to_nobody(sandbox, alice, anna, olga
     document = tell("hers") | {"vncPassword": "p4ss", "login": {"x-amz-signature": "s1gn", "user": "desk"}}
     document["workspace"]["cookies"] = ["c00kie"]
     sandbox.script({"status": 200, "body": document})
-    portal_request = factories.send_until_settled(factories.submit(alice))
+    portal_request = factories.submit_and_settle(alice)
     attempt, workstation = portal_request.attempts.get(), portal_request.workstation
     space = factories.get_workspace(workstation)
     paths = [

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from portal import models
 from portal.models.clock import Now
 from portal.services.key import accounts
-from portal.views import history
+from portal.services.search import paging
 from tests import factories
 from tests.admin import rows
 
@@ -102,5 +102,5 @@ def test_pages_cost_the_same_queries_at_any_number_of_rows(sign_in, alice, olga)
     add_rows(2)
     count_queries()
     few = count_queries()
-    add_rows(history.PAGE_SIZE)
+    add_rows(paging.PAGE_SIZE)
     assert count_queries() == few

@@ -105,6 +105,6 @@ def test_only_its_owner_changes_it_and_an_operator_with_a_reason(sandbox, sign_i
     operator.post(address, {"lifetime": "none", "reason": REASON})
     shown = operator.get(f"/workstations/{workstation.uid}/").text
     assert '<option value="none">No end: until it is released</option>' in shown
-    event = models.Event.objects.filter(verb="set-end").earliest("id")
+    event = factories.list_events("set-end").earliest("id")
     assert (event.actor_name, event.reason) == ("olga", REASON)
     assert "Keep 2 h longer" not in read(operator.get(f"/workstations/{workstation.uid}/"))

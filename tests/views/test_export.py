@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from portal import models
 from portal.services.search import exporting
 from portal.views import history
+from tests import factories
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db
@@ -140,7 +141,7 @@ def test_it_is_recorded_before_the_first_byte(sign_in, alice, anna):
     rows.create_request(alice)
     path = "/requests/export.jsonl?status=SUCCEEDED&person=alice&before=5"
     response = sign_in(anna).post(path, REMOTE_ADDR="192.0.2.7")
-    event = models.Event.objects.get(verb="export")
+    event = factories.find_event("export")
     assert (event.actor_name, event.target, event.address) == ("anna", "requests", "192.0.2.7")
     assert event.detail == {"format": "jsonl", "filters": {"person": "alice", "status": "SUCCEEDED"}}
     response.close()
@@ -188,7 +189,7 @@ def test_a_reader_who_may_no_more_does_not_get_the_rest(sign_in, alice, anna, mo
     pieces = iter(sign_in(anna).post("/requests/export.jsonl").streaming_content)
     assert next(pieces)
     if change == "locked out":
-        models.User.objects.filter(pk=anna.pk).update(is_active=False)
+        factories.update(anna, is_active=False)
     else:
         anna.groups.clear()
     with pytest.raises(ConnectionResetError):
@@ -201,7 +202,7 @@ def test_a_filter_that_cannot_be_read_leads_to_the_page_that_says_so(sign_in, al
         ((address, status),) = response.redirect_chain
         assert (address.partition("?")[0], status) == ("/requests/", 302)
         assert response.context["page"].form.errors
-    assert not models.Event.objects.filter(verb="export").exists()
+    assert not factories.list_events("export").exists()
 
 
 # --- Each holds a thread for as long as its reader takes: a quarter of the threads at most ---
@@ -233,7 +234,7 @@ def test_one_too_many_is_told_to_try_again_and_not_recorded(running, take):
         response = take(path)
         assert (response.status_code, response["Retry-After"]) == (503, "10")
         assert "<h1>Another export is running</h1>" in response.text
-    assert models.Event.objects.filter(verb="export").count() == PLACES
+    assert factories.list_events("export").count() == PLACES
     assert b"".join(running[0].streaming_content).count(b"\r\n") == 2
     again = take()
     assert (again.status_code, take().status_code) == (200, 503), "one that was read makes room"

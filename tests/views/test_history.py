@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from portal import models
 from portal.services.people import people
-from portal.views import history
+from portal.services.search import paging
 from tests import factories
 from tests.admin import rows
 from tests.browser import read
@@ -134,7 +134,7 @@ def test_whether_it_was_ever_unknown_and_how_long_it_took(browse, alice):
 
 @pytest.mark.parametrize("sort", ["", "oldest"])
 def test_pages_lead_on_and_back_in_both_orders(sign_in, alice, sort):
-    numbers = [rows.create_request(alice, type="max", status="CANCELLED").pk for _ in range(history.PAGE_SIZE * 2 + 3)]
+    numbers = [rows.create_request(alice, type="max", status="CANCELLED").pk for _ in range(paging.PAGE_SIZE * 2 + 3)]
     ordered = numbers if sort else numbers[::-1]
     browser = sign_in(alice)
     onwards, backwards = ("newer", "older") if sort else ("older", "newer")
@@ -154,7 +154,7 @@ def test_pages_lead_on_and_back_in_both_orders(sign_in, alice, sort):
 
 
 def test_the_address_keeps_what_was_chosen(sign_in, alice):
-    for number in range(history.PAGE_SIZE + 1):
+    for number in range(paging.PAGE_SIZE + 1):
         rows.create_request(alice, note=f"demo {number}", status="CANCELLED")
     page = sign_in(alice).get("/requests/?q=demo+%26&status=CANCELLED&q=demo").context["page"]
 

@@ -130,7 +130,7 @@ def test_a_release_that_was_taken_back_is_none(sign_in, alice):
     assert not read_section(browser, "released")
     releases.request_release(actor=alice, workstation=one.workstation)
     assert not read_section(browser, "released")
-    models.Workstation.objects.update(ended_at=Now())
+    factories.end_workstations()
     assert "the portal" not in read(browser.get(f"/requests/{one.pk}/"))
 
 
@@ -203,5 +203,5 @@ def test_it_says_when_all_is_known_that_is_checked_and_what_runs_for_long(sign_i
     assert known_by > attempt.deadline_at
     assert f"Checking: 1 (by {known_by:%H:%M} UTC)" in read_figures()
     assert "Running: 1 (over 8 h: 1)" in read_figures()
-    models.Request.objects.filter(pk=portal_request.pk).update(operator_note="?")
+    factories.update(portal_request, operator_note="?")
     assert "(by" not in read_figures()

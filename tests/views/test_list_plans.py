@@ -65,6 +65,9 @@ def record(alice, bob, monkeypatch) -> dict[str, object]:
         "status": "FAILED" if number % 2 else "CANCELLED", "failure": "422" if number % 2 else "",
         "created_at": at(number), "ended_at": at(number), "took": 0,
     })  # fmt: skip
+    make(models.SearchEntry, lambda number, is_rare: {
+        "request": requests[number], "words": "unusual" if is_rare else "the rest",
+    })  # fmt: skip
     spaces = make(models.Workspace, lambda number, is_rare: {
         "account": account, "owner": alice if number in LIVE else bob, "uid": f"space-{number}",
         "status": "archived" if is_rare else "active", "first_seen_at": at(number),
@@ -117,6 +120,9 @@ QUESTIONS = [
     *("log/?first_seen_at__lt={early}", "file/?q=rare.txt", "file/?q=file-7", "file/?first_seen_at__lt={early}"),
     *("request/?created_at__lt={early}", "request/?status__exact=FAILED&created_at__lt={early}"),
     "request/?requester={alice}&created_at__gte={soon}",
+    *("request/", "request/?o=0", "request/?p=2", "attempt/?q=R-5", "attempt/?key=3f9a77c0d1e2"),
+    *("event/?person=alice&q=adopt", "event/?person=a&verb=submit", "event/?q=R-5"),
+    *("workstation/?q=station-1", "request/?q=unusual", "attempt/?q=unusual", "workstation/?q=unusual"),
 ]
 
 
@@ -181,7 +187,7 @@ def test_no_list_of_an_operator_walks(record, olga, sign_in):
 
 def test_a_claim_and_a_look_at_what_is_live_walk_past_nothing_that_has_ended(record, alice, settings):
     settings.AGENTSTATION_BASE_URL = (account := rows.create_account()).base_url
-    models.Account.objects.filter(pk=account.pk).update(baseline_scan="DONE")
+    factories.update(account, baseline_scan="DONE")
     fingerprint = accounts.fingerprint_key(account=account)
     models.Credential.objects.create(account=account, fingerprint=fingerprint, accepted_at=Now())
     wanted = rows.create_request(alice, status="QUEUED")

@@ -88,7 +88,7 @@ def test_a_workstation_s_poll_brings_news_until_it_has_ended(sign_in, alice, wor
     models.Workstation.objects.update(raw='{"status": "odd"}', status="odd")
     news = browser.get(poll, headers=POLL)
     assert "<title>odd: Python, workstation machine – Workstations</title>" in read_line(news)
-    models.Workstation.objects.update(ended_at=Now())
+    factories.end_workstations()
     ended = browser.get(read_poll(news), headers=POLL)
     assert read_poll(ended) == ""
     assert "icons/off" in ended.text
@@ -257,7 +257,7 @@ def test_signed_out_a_poll_is_told_where_to_sign_in_and_come_back(client, workst
 def test_a_poll_without_news_costs_few_queries(sign_in, alice, workstation, django_assert_num_queries, path, queries):
     portal_request = factories.submit(alice)
     if "sending" in path:
-        models.Request.objects.filter(pk=portal_request.pk).update(status="SENDING")
+        factories.update(portal_request, status="SENDING")
     browser = sign_in(alice)
     page = browser.get(path.replace("sending", "{number}").format(number=portal_request.pk))
     poll = read_poll(page, place="pause" if path == "/failures/" else "live")

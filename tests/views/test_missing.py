@@ -59,7 +59,7 @@ def test_an_operator_says_it_with_a_reason(sign_in, workstation, olga, is_orphan
     assert "Say why" in sign_in(olga).post(ENDED, follow=True).text
     sign_in(olga).post(ENDED, {"reason": "The console says so."})
     workstation.refresh_from_db()
-    event = models.Event.objects.get(verb="ended")
+    event = factories.find_event("ended")
     assert (event.actor_name, event.reason) == ("olga", "The console says so.")
     assert (event.request_number, workstation.is_live) == (workstation.request_id, False)
 

@@ -1,5 +1,6 @@
 """Sentences that are true at the moment at which they are read."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,6 @@ from portal import models
 from portal.models.clock import Now
 from portal.services.audit import nightly
 from portal.services.key import accounts
-from portal.services.reports import usage
 from tests import factories
 from tests.admin import rows
 from tests.browser import read
@@ -38,13 +38,17 @@ def test_a_request_whose_workstation_has_ended_is_not_called_ready(sign_in, alic
 
 
 def test_one_count_of_what_runs_is_on_all_pages(sign_in, alice, bob, olga):
-    have(alice), have(bob), have(bob, ended_at=Now())
+    have(alice, uid="machine"), have(bob), have(bob, ended_at=Now())
     factories.submit(alice)
     rows.create_workstation(None, account=accounts.get_current_account(), listed_tick=10**6)
     browser = sign_in(olga)
     assert browser.get("/usage/").context["live"] == 3
     assert {one.label: one.value for one in browser.get("/").context["overview"]["now"]}["Running"] == 3
     assert "3 workstations run now." in read(browser.get("/limits/"))
+    status = read(browser.get("/key/"))
+    assert "no request here is linked to them" in status
+    mine = read(sign_in(alice).get("/workstations/machine/"))
+    assert (status.count("billed"), mine.count("billed")) == (1, 1), "nothing is, by the sandbox"
 
 
 def test_what_is_full_offers_what_can_be_released_above_the_form(sign_in, alice, bob):
@@ -57,7 +61,7 @@ def test_what_is_full_offers_what_can_be_released_above_the_form(sign_in, alice,
     release = f"/workstations/{mine.uid}/release/"
     shown = [f'action="{path}"' in above for path in (release, f"/requests/{waiting.pk}/cancel/", others.uid)]
     assert shown == [True, True, False]
-    browser.post(release)
+    assert "Release requested. The files stay in the workspace." in read(browser.post(release, follow=True))
     mine.refresh_from_db()
     assert mine.release_requested_at
     assert release not in browser.get("/requests/new/").text
@@ -73,12 +77,22 @@ def test_a_check_says_when_it_was_of_how_many_and_how_many_are_newer(sign_in, an
     assert "Intact at" in page
 
 
-def test_what_is_usual_is_not_the_slowest_of_five(alice):
-    for took in (1, 1, 1, 1, 64):
+def test_what_is_usual_is_not_the_slowest_of_five_and_said_in_minutes(sign_in, alice, olga):
+    for took in (65, 65, 65, 65, 640):
         begun = timezone.now() - timedelta(seconds=took)
         rows.create_request(alice, status="SUCCEEDED", created_at=begun, ended_at=begun + timedelta(seconds=took))
-    account = models.Request.objects.earliest("pk").account
-    assert usage.read_typical_duration(account=account) == 1
+    day = sign_in(olga).get("/").context["overview"]["day"]
+    assert "1 min 05 s" in {one.value for one in day}
+
+
+def test_who_is_to_confirm_reads_why_and_who_waits_for_a_pause_how_long(sign_in, alice):
+    browser = sign_in(alice)
+    assert "Somebody else could use this browser while you are away" in read(browser.get("/accounts/confirm/"))
+    accounts.get_current_account()
+    models.Key.objects.update(state="PAUSED", cause="429", paused_at=Now(), paused_until=Now() + timedelta(seconds=90))
+    left = re.search(r'data-left="([0-9]+)"', browser.get("/").text)
+    assert left
+    assert 60 < int(left[1]) <= 90
 
 
 def test_a_time_that_has_moved_says_so(sign_in, alice):

@@ -80,7 +80,7 @@ def test_among_many_those_of_former_shares_come_first(workstation, alice, bob, s
 
 
 def test_a_name_that_one_person_has_is_enough_to_share(workstation, alice, bob, sign_in):
-    models.User.objects.filter(pk=bob.pk).update(first_name="Bill the Lizard")
+    factories.update(bob, first_name="Bill the Lizard")
     browser, path = sign_in(alice), f"/workstations/{workstation.uid}/shares/"
     shown = read(browser.post(path, {"person": "bill the lizard", "level": "look"}, follow=True))
     assert "Shared with Bill the Lizard (bob)." in shown

@@ -11,7 +11,7 @@ from django.db import connection
 from django.urls import URLPattern, get_resolver
 from django.urls.resolvers import RegexPattern
 
-from portal import models
+from tests import factories
 from tests.admin import rows
 
 pytestmark = [
@@ -132,4 +132,4 @@ def test_each_query_by_itself(browser, record):
 
 def test_nothing_is_exported_by_a_search_that_cannot_be_read(browser, record):
     assert browser.post("/admin/portal/event/export.csv?q=%00").status_code == 400
-    assert not models.Event.objects.filter(verb="export").exists()
+    assert not factories.list_events("export").exists()

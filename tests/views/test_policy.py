@@ -6,6 +6,7 @@ from portal import models
 from portal.accounts import factors
 from portal.services.notifications import messages
 from portal.services.people import policy
+from tests import factories
 from tests.browser import Browser, read
 
 pytestmark = pytest.mark.django_db
@@ -32,9 +33,9 @@ def test_without_a_mail_server_the_page_says_that_nothing_is_mailed(sign_in, roo
 def test_what_is_saved_unchanged_is_no_change_and_lifetimes_are_tidied(sign_in, root):
     browser = sign_in(root)
     save(browser)
-    assert not models.Event.objects.filter(verb="change-policy").exists()
+    assert not factories.list_events("change-policy").exists()
     assert save(browser, lifetimes=" 2h,  4h 2h", lifetime="4h").lifetimes == "2h 4h"
-    event = models.Event.objects.get(verb="change-policy")
+    event = factories.find_event("change-policy")
     assert (event.actor_name, event.detail["after"]["lifetimes"]) == ("root", "2h 4h")
 
 

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 
 def list_refusals() -> list[tuple[str, str, int]]:
-    rows = models.Event.objects.filter(verb="refused").order_by("id")
+    rows = factories.list_events("refused").order_by("id")
     return [(event.actor_name, event.target, event.detail["status"]) for event in rows]
 
 
@@ -53,4 +53,4 @@ def test_after_ten_in_a_minute_the_others_are_counted(alice, sign_in, settings):
     models.Limit.objects.update(at=F("at") - limits.WINDOW)
     for _ in range(11):
         browser.post("/key/resume/")
-    assert models.Event.objects.filter(verb="refused").latest("id").detail == {"status": 403, "left_out": 2}
+    assert factories.list_events("refused").latest("id").detail == {"status": 403, "left_out": 2}

@@ -11,8 +11,6 @@ from portal import models
 from portal.models.clock import Now
 from portal.services.mirrors import releases
 from portal.services.reports import timeline
-from portal.services.requests import dispatch, results
-from portal.services.runtime import clients
 from tests import browser, factories
 from tests.admin import rows
 
@@ -101,13 +99,13 @@ def test_a_pause_lasted_until_its_end_though_the_next_claim_came_late(sandbox, d
     calls = {"3": factories.claim(), "30": factories.claim()}
     for seconds, call in calls.items():  # the later end replaces the earlier
         sandbox.script({"status": 429, "headers": {"Retry-After": seconds}})
-        results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
+        factories.record(call, factories.send(call))
     assert read_length() == "not resumed yet"
     database_clock.step(seconds=290)
     assert read_length() == "30 s, resumed by itself"
     factories.claim()
     assert read_length() == "30 s, resumed by itself"
-    assert models.Event.objects.filter(verb="resume").count() == 1
+    assert factories.list_events("resume").count() == 1
 
 
 def test_between_two_attempts_it_says_what_came_and_when_it_goes_on(sandbox, online, read, settings, alice):
@@ -126,7 +124,7 @@ def test_in_the_queue_it_tells_its_place(sandbox, online, read, alice, bob):
 
 
 def test_where_a_person_has_to_decide_its_state_is_needs_review_everywhere(sandbox, read, sign_in, alice, olga):
-    unknown = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+    unknown = factories.submit_and_settle(alice, workspace_uid="reset")
     assert "<bdi>Checking</bdi>" in read(unknown)
     factories.ask_people(unknown)
     for person in (alice, olga):
@@ -164,7 +162,7 @@ def test_a_station_says_when_it_began_and_how_long_it_took(sign_in, alice):
 
 
 def test_what_the_lists_lag_puts_off_when_the_outcome_can_be_known(sandbox, alice):
-    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+    portal_request = factories.submit_and_settle(alice, workspace_uid="reset")
     first = timeline.read_request_history(portal_request=portal_request).known_by
     models.Account.objects.update(longest_lag=100, longest_lag_at=Now())
     later = timeline.read_request_history(portal_request=portal_request).known_by
@@ -201,7 +199,7 @@ def test_what_became_of_the_workstation_is_said(sandbox, sign_in, alice):
     assert "given back" not in page
 
     releases.request_release(actor=alice, workstation=workstation)
-    models.Workstation.objects.update(ended_at=Now())
+    factories.end_workstations()
     page = sign_in(alice).get(path).text
     assert "Workstation released" in page
     assert "See its files and logs" in page
@@ -214,7 +212,7 @@ def test_an_operator_cancels_what_somebody_else_waits_for_and_says_why(sign_in, 
     assert offered == [True, False, False]
     assert sign_in(olga).post(close, {"reason": ""}).context["reason_form"].errors
     sign_in(olga).post(close, {"reason": "It stops the queue."})
-    event = models.Event.objects.get(verb="cancel")
+    event = factories.find_event("cancel")
     assert (event.actor_name, event.reason, event.request_number) == ("olga", "It stops the queue.", number)
     shown = sign_in(alice).get(page).text
     assert not [words for words in ("Cancelled by an operator", "It stops the queue.") if words not in shown]
@@ -222,7 +220,7 @@ def test_an_operator_cancels_what_somebody_else_waits_for_and_says_why(sign_in, 
 
 @pytest.mark.parametrize("uid", ["fail-500", "reset"])
 def test_what_an_operator_marked_as_failed_is_no_longer_said_to_be_checked(sandbox, sign_in, alice, olga, uid):
-    number = factories.send_until_settled(factories.submit(alice, workspace_uid=uid)).pk
+    number = factories.submit_and_settle(alice, workspace_uid=uid).pk
     page = f"/requests/{number}/"
     assert "Checking whether it was created" in sign_in(alice).get(page).text
 
@@ -236,7 +234,7 @@ def test_what_an_operator_marked_as_failed_is_no_longer_said_to_be_checked(sandb
 
 
 def test_what_was_cancelled_while_unknown_is_not_said_to_be_nothing(sandbox, sign_in, alice):
-    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+    portal_request = factories.submit_and_settle(alice, workspace_uid="reset")
     factories.ask_people(portal_request)
     sign_in(alice).post(f"/requests/{portal_request.pk}/cancel/")
     shown = sign_in(alice).get(f"/requests/{portal_request.pk}/").text

@@ -94,7 +94,7 @@ def test_its_requester_cancels_only_what_waits_and_the_live_part_says_what_a_mac
 
 @pytest.mark.django_db(transaction=True)
 def test_an_operator_closes_only_with_a_reason(sandbox, sign_in, alice, olga):
-    number = factories.send_until_settled(factories.submit(alice, workspace_uid="reset")).pk
+    number = factories.submit_and_settle(alice, workspace_uid="reset").pk
     close = f"/requests/{number}/close/"
     for reason in ("", " ", "x" * 501, "a\x00"):
         response = sign_in(olga).post(close, {"reason": reason})
@@ -113,7 +113,7 @@ def test_an_operator_closes_only_with_a_reason(sandbox, sign_in, alice, olga):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("uid", ["fail-400", "fail-402", "fail-503", "reset", "garbage"])
 def test_a_failure_explains_itself(sandbox, sign_in, alice, uid):
-    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=uid))
+    portal_request = factories.submit_and_settle(alice, workspace_uid=uid)
     failure = portal_request.failure_row
     assert failure is not None
     page = sign_in(alice).get(f"/requests/{portal_request.pk}/").text.replace("&#x27;", "'")
@@ -167,7 +167,7 @@ def test_a_request_of_another_account_says_why_it_waits(settings, sign_in, alice
 )
 def test_what_a_gateway_may_have_refused_was_probably_not_created(sandbox, sign_in, alice, answer, words):
     sandbox.script(answer)
-    portal_request = factories.send_until_settled(factories.submit(alice))
+    portal_request = factories.submit_and_settle(alice)
     page = sign_in(alice).get(f"/requests/{portal_request.pk}/").text
     panel = page.partition('aria-labelledby="why"')[2].partition("</section>")[0]
     assert words in panel

@@ -25,7 +25,7 @@ AGAIN = {"decision": "not-created", "confirmed": "on"}
 
 @pytest.fixture
 def unknown(sandbox, alice) -> models.Request:
-    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+    portal_request = factories.submit_and_settle(alice, workspace_uid="reset")
     factories.ask_people(portal_request)
     return portal_request
 
@@ -86,7 +86,7 @@ def test_one_whose_id_cannot_be_kept_is_listed_and_marked_as_ended(sign_in, orph
     assert models.Workstation.objects.get().release_requested_at is None
     said = read(browser.post("/workstations/sha256:0123/ended/", {"reason": "Released there."}, follow=True))
     assert "this workstation has ended" in said
-    assert models.Event.objects.get(verb="ended").reason == "Released there."
+    assert factories.find_event("ended").reason == "Released there."
     assert models.Workstation.objects.get().ended_at is not None
 
 
@@ -103,7 +103,7 @@ def test_that_every_workstation_has_its_request_is_said_only_when_the_lists_were
     read_at = {"begun_at": Now(), "ended_at": Now(), "begun_tick": key.tick}
     scan = models.Scan.objects.create(account=key.account, is_complete=True, **read_at)
     assert "None. What a request under way may have created isn't listed here." in find_words()
-    models.Scan.objects.filter(pk=scan.pk).update(begun_tick=0)
+    factories.update(scan, begun_tick=0)
     assert re.search(r"lists were last read completely at .*\. 1 request is being checked\.", find_words())
 
 
@@ -121,7 +121,7 @@ def test_that_every_workstation_has_its_request_is_said_only_when_the_lists_were
 def test_an_operator_decides_with_a_reason(sign_in, unknown, orphan, alice, olga, values, status, verb):
     assert "is resolved" in read(decide(sign_in(olga), unknown, reason="I looked.", **values))
     unknown.refresh_from_db()
-    event = models.Event.objects.get(verb=verb)
+    event = factories.find_event(verb)
     assert (unknown.status, event.actor_name, event.reason) == (status, "olga", "I looked.")
     assert "I looked." in read(sign_in(alice).get(f"/requests/{unknown.pk}/"))
     again = read(decide(sign_in(olga), unknown, reason="Again.", decision="give-up"))
@@ -154,7 +154,7 @@ def test_a_decision_that_lacks_something_is_asked_for_again(sign_in, unknown, or
 
 
 def test_an_error_keeps_what_was_typed_and_opens_only_its_own_panel(sign_in, sandbox, unknown, orphan, alice, olga):
-    other = factories.send_until_settled(factories.submit(alice, type="golang", workspace_uid="reset"))
+    other = factories.submit_and_settle(alice, type="golang", workspace_uid="reset")
     page = read(decide(sign_in(olga), unknown, decision="not-created", reason="Their <support> says so."))
     assert page.count('value="Their &lt;support&gt; says so."') == 1
     assert "checked" in find_option(page, "not-created")
@@ -162,11 +162,11 @@ def test_an_error_keeps_what_was_typed_and_opens_only_its_own_panel(sign_in, san
     mine = page.partition(f'action="/unknown/{unknown.pk}/"')[2].partition("</form>")[0]
     assert "Their &lt;support&gt; says so." in mine
     assert f'action="/unknown/{other.pk}/"' in page
-    models.Workstation.objects.filter(pk=orphan.pk).update(request=other)
+    factories.update(orphan, request=other)
     taken = read(decide(sign_in(olga), unknown, decision="adopt", workstation="orphan-1", reason="It is this one."))
     assert "has changed in the meantime" in taken.partition('class="summary"')[2].partition("</div>")[0]
     assert 'value="It is this one."' in taken
-    models.Workstation.objects.filter(pk=orphan.pk).update(request=None)
+    factories.update(orphan, request=None)
     chosen = read(decide(sign_in(olga), unknown, decision="adopt", workstation="orphan-1", reason=""))
     assert re.search(r'<option value="orphan-1"\s+selected', chosen)
 
@@ -178,7 +178,7 @@ def test_what_has_moved_on_is_said_in_a_message(sign_in, unknown, olga):
         response = decide(browser, unknown, **values)
         assert response.redirect_chain == [("/unknown/", 302)]
         assert f"{unknown.label}: " in read(response)
-    assert models.Event.objects.filter(verb="close").count() == 1
+    assert factories.list_events("close").count() == 1
 
 
 # --- What can be chosen ---
@@ -280,7 +280,7 @@ def test_of_many_workstations_the_id_is_typed(sign_in, unknown, orphan, olga):
 
 
 def test_what_waits_for_a_person_comes_first_and_what_is_checked_below(sign_in, sandbox, unknown, alice, olga):
-    checked = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+    checked = factories.submit_and_settle(alice, workspace_uid="reset")
     page = read(sign_in(olga).get("/unknown/"))
     assert page.index("Requests that need review") < page.index("Unassigned workstations") < page.index("Being checked")
     needing, checking = find_section(page, "Requests that need review"), find_section(page, "Being checked")
@@ -301,8 +301,8 @@ def test_until_when_it_is_checked_is_told(sign_in, sandbox, unknown, olga):
 
 
 def test_the_evidence_stands_beside_it(sign_in, sandbox, alice, olga):
-    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="fail-500"))
-    models.Request.objects.filter(pk=portal_request.pk).update(operator_note=notes.NO_WITNESS)
+    portal_request = factories.submit_and_settle(alice, workspace_uid="fail-500")
+    factories.update(portal_request, operator_note=notes.NO_WITNESS)
     at = rows.NOW.replace(hour=22, minute=20, second=7)
     write_event(at=at, verb=Verb.NEEDS_REVIEW, request_number=portal_request.pk, reason=notes.NO_WITNESS)
     account, counts = accounts.get_current_account(), {"active_count": 4, "history_count": 31}
@@ -355,7 +355,7 @@ def test_an_orphan_is_released_with_a_reason(sign_in, orphan, olga, path):
     assert "Releasing" in page
     again = browser.post(path, {**release, "reason": "Again."}, follow=True)
     assert "orphan-1: This workstation has ended, has an owner" in read(again)
-    assert models.Event.objects.get(verb="request-release").reason == "Nobody's."
+    assert factories.find_event("request-release").reason == "Nobody's."
 
 
 @pytest.mark.parametrize("path", ["/unknown/orphans/orphan-1/", "/unknown/orphans/orphan-1/disown/"])
@@ -373,7 +373,7 @@ def test_the_page_of_what_lives_in_an_account_that_the_key_has_left_says_so(sign
     assert re.search("Not the team's: of another account, last seen <time[^>]*>[^<]+ UTC</time>", unknown)
     assert re.search("Of another account, last seen <time[^>]*>[^<]+ UTC</time>", hers)
     assert [word in hers for word in ("Active", "/terminal/", "/release/")] == [False, False, False]
-    models.Workstation.objects.update(ended_at=Now())
+    factories.end_workstations()
     assert "nother account" not in read(sign_in(olga).get("/workstations/orphan-1/"))
 
 
@@ -420,7 +420,7 @@ def add_rows(alice: models.User, number: int) -> None:
     for note in ("", notes.NEWCOMER):
         row = factories.submit(alice)
         states = {"status": "UNKNOWN", "failure": "no-answer", "was_unknown": True, "operator_note": note}
-        models.Request.objects.filter(pk=row.pk).update(**states)
+        factories.update(row, **states)
         rows.create_attempt(row, outcome="UNKNOWN", failure="no-answer")
     space = models.Workspace.objects.create(account=account, uid=f"S-{number}")
     values = {"account": account, "type": "python", "workspace": space, "listed_tick": 10**6}
@@ -453,7 +453,7 @@ def test_a_requester_who_is_asked_has_it_sent_again(sign_in, unknown, alice):
     assert (advice in page, "Not created: send again" in page) == (False, True)
     assert "is in the queue again" in sign_in(alice).post(link, follow=True).text
     assert "moved on" in sign_in(alice).post(link, follow=True).text
-    assert models.Event.objects.get(verb="not-created").actor_name == "alice"
+    assert factories.find_event("not-created").actor_name == "alice"
 
 
 def test_the_question_says_whose_turn_it_is_and_offers_one_way_to_try_again(sign_in, unknown, alice, olga):
@@ -502,7 +502,7 @@ def test_what_runs_for_somebody_who_may_not_request_any_more_is_shown(sign_in, s
     browser = sign_in(olga)
     assert workstation.uid not in browser.get("/unknown/").text
     if reason == "deactivated":
-        models.User.objects.filter(pk=alice.pk).update(is_active=False)
+        factories.update(alice, is_active=False)
     else:
         alice.groups.clear()
 

@@ -29,9 +29,9 @@ def test_the_form_says_what_is_left_only_where_there_is_a_limit(sign_in, alice, 
 
 def test_a_refusal_says_what_counts_and_what_to_do(sign_in, alice, bob, olga):
     waiting, ready, over, others = factories.submit_for(alice, alice, alice, bob)
-    models.Request.objects.filter(pk=ready.pk).update(status="SUCCEEDED", ended_at=Now(), took=1)
+    factories.update(ready, status="SUCCEEDED", ended_at=Now(), took=1)
     rows.create_workstation(ready, account=ready.account)
-    models.Request.objects.filter(pk=over.pk).update(status="CANCELLED", ended_at=Now(), took=1)
+    factories.update(over, status="CANCELLED", ended_at=Now(), took=1)
     set_limits(person=2)
 
     response = sign_in(alice).post(NEW, factories.fill_form(note="Please keep me."))
@@ -45,7 +45,7 @@ def test_a_refusal_says_what_counts_and_what_to_do(sign_in, alice, bob, olga):
     links = [f'href="/requests/{one.pk}/"' in response.text for one in (waiting, ready, over, others)]
     assert links == [True, True, False, False]
     assert models.Request.objects.count() == 4
-    event = models.Event.objects.get(verb="refused")
+    event = factories.find_event("refused")
     assert (event.actor_name, event.target) == ("alice", "more than 2 workstations at once")
 
     set_limits(person=3, team=3)
@@ -69,7 +69,7 @@ def test_an_administrator_sets_the_portal_s_limits(settings, sign_in, alice, roo
 
     assert browser.post("/settings/", values | {"running_per_person": 1}).status_code == 302
     assert [is_refused(alice) for _ in range(2)] == [False, True]
-    assert models.Event.objects.get(verb="change-policy").actor_name == "root"
+    assert factories.find_event("change-policy").actor_name == "root"
 
 
 def test_an_operator_gives_a_person_another_limit(sign_in, alice, bob, anna, olga):
@@ -97,7 +97,7 @@ def test_an_operator_gives_a_person_another_limit(sign_in, alice, bob, anna, olg
     assert browser.post("/limits/", values).status_code == 302
     bob.refresh_from_db()
     assert (bob.running_limit, is_refused(bob)) == (3, False)
-    event = models.Event.objects.get(verb="set-limit")
+    event = factories.find_event("set-limit")
     assert (event.actor_name, event.target, event.reason) == ("olga", "user bob", REASON)
     browser.post("/limits/", {"person": alice.pk, "limit": 0, "reason": REASON})
     shown = browser.get("/limits/")

@@ -100,7 +100,7 @@ def test_one_sees_where_one_is_signed_in_and_signs_out_elsewhere(alice, bob):
     elsewhere = sessionstore.hash_key(there.cookies["sessionid"].value)
     here.post("/accounts/sessions/end/", {"session": [foreign, elsewhere]})
     assert [browser.get("/").status_code for browser in (here, there, others)] == [200, 302, 200]
-    assert models.Event.objects.get(verb="end-sessions").detail == {"browsers": [f"203.0.113.9 {AGENT}"]}
+    assert factories.find_event("end-sessions").detail == {"browsers": [f"203.0.113.9 {AGENT}"]}
     then, later = begin(), begin()
     assert "Sign out everywhere else" in here.get("/accounts/").text
     asked = here.post("/accounts/sessions/end/", {"session": "others"})
@@ -223,7 +223,7 @@ def test_signing_in_and_out_is_recorded(client, alice):
 
 
 def test_who_is_turned_away_is_recorded_and_a_name_that_nobody_has_is_not_kept(client, alice):
-    models.User.objects.filter(pk=alice.pk).update(is_active=False)
+    factories.update(alice, is_active=False)
     for username, password in (("alice", "wrong"), ("alice", factories.PASSWORD), (factories.PASSWORD, "alice")):
         assert sign_in(client, username, password).status_code == 200
     assert sign_in(client, "", "").status_code == 200

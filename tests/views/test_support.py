@@ -20,7 +20,7 @@ def download(browser, number: int):
 
 def test_a_failed_request_has_its_details_to_copy(sandbox, sign_in, alice):
     sandbox.script([{"status": 422, "body": {"error": "Unprocessable", "message": "no such <asset>"}}])
-    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="nowhere"))
+    portal_request = factories.submit_and_settle(alice, workspace_uid="nowhere")
     page = sign_in(alice).get(f"/requests/{portal_request.pk}/")
     text = unescape(page.context["support"])
 
@@ -38,7 +38,7 @@ def test_a_failed_request_has_its_details_to_copy(sandbox, sign_in, alice):
 
 
 def test_an_unknown_request_too_with_its_late_response(sandbox, sign_in, alice):
-    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+    portal_request = factories.submit_and_settle(alice, workspace_uid="reset")
     models.LateResponse.objects.create(
         attempt=portal_request.attempts.get(), outcome="FAILED", failure="503", http_status=503, message="too late"
     )
@@ -50,9 +50,9 @@ def test_an_unknown_request_too_with_its_late_response(sandbox, sign_in, alice):
 
 
 def test_taking_evidence_is_recorded(sandbox, sign_in, alice, olga):
-    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
+    portal_request = factories.submit_and_settle(alice, workspace_uid="fail-402")
     assert download(sign_in(olga), 999_999).status_code == 404
-    assert not models.Event.objects.filter(verb="evidence").exists()
+    assert not factories.list_events("evidence").exists()
 
     response = download(sign_in(olga), portal_request.pk)
     assert response.status_code == 200
@@ -60,14 +60,14 @@ def test_taking_evidence_is_recorded(sandbox, sign_in, alice, olga):
     assert response["Content-Disposition"] == f'attachment; filename="{portal_request.label}-evidence.json"'
     assert response["X-Content-Type-Options"] == "nosniff"
     assert "sandbox" in response["Content-Security-Policy"]
-    event = models.Event.objects.get(verb="evidence")
+    event = factories.find_event("evidence")
     assert (event.actor_name, event.request_number) == ("olga", portal_request.pk)
     assert "evidence.json" in sign_in(olga).get(f"/requests/{portal_request.pk}/").text
 
 
 def test_the_evidence_has_everything(sandbox, sign_in, alice, olga):
     sandbox.script([{"status": 503, "body": {"error": "e", "message": "m"}}])
-    portal_request = factories.send_until_settled(factories.submit(alice, note="for the demo", workspace_uid="space"))
+    portal_request = factories.submit_and_settle(alice, note="for the demo", workspace_uid="space")
     account = portal_request.account
     look = models.Scan.objects.create(account=account, begun_at=portal_request.created_at)
     write_event(verb="reconcile", target="t", request_number=portal_request.pk, detail={"scan": look.pk})
@@ -75,7 +75,7 @@ def test_the_evidence_has_everything(sandbox, sign_in, alice, olga):
     models.Workstation.objects.create(account=account, uid="orphan", made_for=portal_request)
     first = portal_request.attempts.earliest("number")
     with factories.unprotected():
-        models.Attempt.objects.filter(pk=first.pk).update(response=b"\xff\x00")
+        factories.update(first, response=b"\xff\x00")
     models.LateResponse.objects.create(attempt=first, outcome="FAILED", failure="503", response="später\x00".encode())
 
     bundle = json.loads(download(sign_in(olga), portal_request.pk).content)
@@ -101,7 +101,7 @@ def test_the_evidence_tells_nothing_of_the_key(sandbox, settings, sign_in, alice
     sandbox.script(
         [{"status": 400, "body": {"error": "bad key", "message": f"Bearer {settings.AGENTSTATION_API_KEY}"}}]
     )
-    portal_request = factories.send_until_settled(factories.submit(alice))
+    portal_request = factories.submit_and_settle(alice)
     content = download(sign_in(olga), portal_request.pk).text
     assert "bad key" in content
     assert settings.AGENTSTATION_API_KEY not in content

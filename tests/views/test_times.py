@@ -131,7 +131,7 @@ def test_a_person_chooses_a_zone_and_sees_times_in_it(sign_in, alice, bob):
 def test_the_record_tells_what_it_was_before(alice):
     for zone in ("Europe/Rome", "Europe/Rome", ""):
         people.set_time_zone(person=alice, time_zone=zone)
-    events = models.Event.objects.filter(verb="set-time-zone").order_by("id")
+    events = factories.list_events("set-time-zone").order_by("id")
     assert [(event.actor_name, event.target) for event in events] == [("alice", "user alice")] * 2
     assert [event.detail for event in events] == [
         {"before": "", "after": "Europe/Rome"},
@@ -145,8 +145,8 @@ def test_a_zone_that_is_not_in_the_list_is_refused_and_one_not_known_any_more_br
         response = browser.post("/accounts/", {"time_zone": zone})
         assert (response.status_code, "This is not in the list." in response.text) == (200, True)
     assert models.User.objects.get(pk=alice.pk).time_zone == ""
-    assert not models.Event.objects.filter(verb="set-time-zone").exists()
-    models.User.objects.filter(pk=alice.pk).update(time_zone="Mars/Olympus")
+    assert not factories.list_events("set-time-zone").exists()
+    factories.update(alice, time_zone="Mars/Olympus")
     for path in ("/", "/accounts/"):
         assert "Times are in" in browser.get(path).text
 

@@ -120,7 +120,7 @@ def test_times_that_are_not_exact_are_said_to_be_so(sign_in, alice):
     assert "None in this period." in browser.get("/usage/?days=365").text
     portal_request = factories.create_past_request(alice, days_ago(0))
     assert "rounded down" not in browser.get("/usage/").text
-    models.Request.objects.filter(pk=portal_request.pk).update(ended_at=portal_request.created_at + timedelta(hours=2))
+    factories.update(portal_request, ended_at=portal_request.created_at + timedelta(hours=2))
     assert "rounded down" in browser.get("/usage/").text
 
 

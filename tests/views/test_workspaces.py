@@ -42,7 +42,7 @@ def test_an_owner_names_a_workspace_and_finds_it_by_that(sign_in, alice, space):
         assert name(browser, space, "Quarterly report").status_code == 302
     for path in ("/workspaces/", f"/workspaces/{space.uid}/", "/", "/requests/new/"):
         assert "Quarterly report" in browser.get(path).text, path
-    event = models.Event.objects.get(verb=Verb.NAME_WORKSPACE)
+    event = factories.find_event(Verb.NAME_WORKSPACE)
     assert event.actor_name == "alice"
     assert "Quarterly report" not in f"{event.detail}{list(event.changes.values())}"
 

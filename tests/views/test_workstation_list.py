@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from portal import models
 from portal.models.event import Verb
-from portal.services.search import finding
-from portal.views.components import paging
+from portal.services.search import finding, paging
+from tests import factories
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db
@@ -79,7 +79,7 @@ def test_an_operator_says_why_where_one_is_somebody_elses(sign_in, alice, olga):
     release(browser, hers, confirmed="yes", reason="The project is over.")
 
     assert is_releasing(hers) == [True]
-    assert models.Event.objects.get(verb=Verb.REQUEST_RELEASE).reason == "The project is over."
+    assert factories.find_event(Verb.REQUEST_RELEASE).reason == "The project is over."
 
 
 def test_what_may_not_be_released_is_left_alone(sign_in, alice, bob, anna):
@@ -123,12 +123,12 @@ def create_run(
 
 
 def read_all(browser, query: str) -> list[models.Workstation]:
-    found, link = [], f"?{query}"
-    while link:
-        context = browser.get(f"{LIST}{link}").context
+    found, before = [], ""
+    while before is not None:
+        context = browser.get(f"{LIST}?{query}&before={before}").context
         assert context["form"].shown == "all"
         found += context["page"].rows
-        link = context["page"].older
+        before = context["page"].older
     return found
 
 
@@ -156,7 +156,7 @@ def test_an_auditor_finds_what_ran_in_a_period(sign_in, alice, bob, anna, monkey
 
 def test_a_period_is_of_the_reader_s_clock_and_nobody_s_who_sees_their_own_alone(sign_in, alice, anna):
     run = create_run(alice, 0, 0.5)
-    models.User.objects.filter(pk=anna.pk).update(time_zone="Asia/Kolkata")
+    factories.update(anna, time_zone="Asia/Kolkata")
     browser = sign_in(anna)
     assert list_shown(browser, "?since=2025-11-25T17:59&until=2025-11-25T18:01") == {run.pk}
     assert list_shown(browser, f"?{PERIOD}") == set()
@@ -178,7 +178,7 @@ def test_it_is_taken_away_as_a_file(sign_in, alice, bob, anna):
     released = {"release_requested_at": NOON, "release_requested_by": bob}
     run = create_run(alice, -2.8, 2.5, note="=1+1", workspace=space, **released)
     create_run(bob, 3, 1)  # later
-    models.User.objects.filter(pk=anna.pk).update(time_zone="Asia/Kolkata")
+    factories.update(anna, time_zone="Asia/Kolkata")
     browser, query = sign_in(anna), "since=2025-11-25T14:00&until=2025-11-25T16:00"
     action = f'action="/workstations/export.csv?{query.replace(":", "%3A").replace("&", "&amp;")}"'
     assert action in browser.get(f"{LIST}?{query}").text
@@ -200,7 +200,7 @@ def test_it_is_taken_away_as_a_file(sign_in, alice, bob, anna):
         "started_local": "2025-11-25 14:42:00",
         "ended_local": "2025-11-25 17:12:00",
     }
-    event = models.Event.objects.get(verb=Verb.EXPORT)
+    event = factories.find_event(Verb.EXPORT)
     assert (event.actor_name, event.target) == ("anna", "workstations")
     assert event.detail["filters"]["since"] == "2025-11-25T14:00"
     assert browser.post("/workstations/export.csv?since=soon").url == "/workstations/?since=soon"

@@ -13,7 +13,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services.requests import batch, dispatch, results, submissions
+from portal.services.requests import batch, results, submissions
 from portal.services.runtime import clients
 from portal.worker import dispatcher
 from tests import factories
@@ -91,7 +91,7 @@ def test_a_response_that_breaks_its_recording_is_kept_as_unreadable_and_stops_no
 def test_a_late_response_that_breaks_its_recording_is_kept_too(sandbox, alice):
     broken = factories.submit(alice)
     call = factories.claim()
-    result = dispatch.send_call(call=call, client=clients.make_client())
+    result = factories.send(call)
     models.Attempt.objects.update(outcome="UNKNOWN", failure="no-answer", ended_at=Now())
     models.Request.objects.update(status="UNKNOWN", failure="no-answer", was_unknown=True)
 

@@ -1,12 +1,13 @@
 """The commands against the sandbox, by real HTTP."""
 
 import json
+import shlex
 import subprocess
 import sys
 
 import pytest
 
-from tests.wsp.running import ROOT, Window
+from tests.wsp.running import PATIENCE, ROOT, Window, make_command
 from tests.wsp.serving import Answer, refuse
 
 
@@ -48,6 +49,21 @@ def test_workstations_are_listed_and_released(run, signed_in, provider):
     assert json.loads(run("release", uids[1], "--json").out) == {"type": "max", "released": True}
     assert provider.uids() == uids[2:]
     assert sorted(line.split("\t")[0] for line in run("list", "--history").out.splitlines()) == sorted(uids[:2])
+
+
+@pytest.mark.parametrize("words", [["types"], ["list", "--limit", "1"], ["open", "x", "--for", "cdp"]])
+def test_json_may_be_asked_for_before_the_command_too(run, portal_of, words):
+    portal_of(Answer(document={"data": [{"id": "x"}], "url": "ws://x"}))
+    ended = run("--json", *words)
+    assert json.loads(ended.out)
+    assert ended == run(*words, "--json")
+
+
+def test_a_pipe_gets_a_line_with_tabs_for_each_and_no_headings(signed_in, portal_of):
+    portal_of(Answer(document={"data": [{"id": "a", "type": "one\ntwo", "status": "active"}, {"id": "b"}]}))
+    command = ["sh", "-c", f"{shlex.join(make_command('list'))} | cut -f 1-3"]
+    ended = subprocess.run(command, env=signed_in, capture_output=True, text=True, timeout=PATIENCE)
+    assert (ended.stdout, ended.stderr) == ("a\tone two\tactive\nb\t\t\n", "")
 
 
 def test_a_long_list_is_read_page_by_page(run, signed_in, provider):

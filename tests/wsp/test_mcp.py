@@ -60,13 +60,10 @@ def read(result: CallToolResult) -> Any:
 
 
 def read_error(result: CallToolResult) -> str:
-    """Without what the SDK writes before it."""
     [content] = result.content
     assert result.is_error
     assert content.type == "text"
-    head, _, text = content.text.partition(": ")
-    assert head.startswith("Error executing tool ")
-    return text
+    return content.text
 
 
 def check_tools(listed: list[Tool]) -> None:
@@ -155,6 +152,24 @@ def test_who_is_not_signed_in_is_told_how_to(talk):
     assert told == "You are not signed in.\nRun `wsp login`, or set WSP_URL and WSP_TOKEN."
 
 
+@pytest.mark.parametrize(
+    ("tool", "given", "said"),
+    [
+        ("release", {}, "The argument workstation_id is missing."),
+        ("list_workstations", {"limit": 0}, "The argument limit should be greater than or equal to 1."),
+        ("read_state", {"workstation_id": 7}, "The argument workstation_id should be a valid string."),
+        ("request_workstation", {"type": "python", "lifetime": 2}, "The argument lifetime should be a valid string."),
+        (
+            "open_address",
+            {"workstation_id": "x", "kind": "ssh"},
+            "The argument kind should be 'browser', 'desktop', 'native_desktop', 'terminal' or 'log'.",
+        ),
+    ],
+)
+def test_a_wrong_argument_is_named_in_a_sentence(talk, tool, given, said):
+    assert read_error(talk(lambda client: client.call_tool(tool, given))) == said
+
+
 # --- Over HTTP ---
 
 
@@ -232,4 +247,4 @@ def check_that_a_token_is_needed(url: str) -> None:
 def test_a_server_without_a_portal_does_not_start(folder, errors):
     with serve(folder, errors):
         pass
-    assert errors.read_text().startswith("wsp: You are not signed in.")
+    assert errors.read_text() == "wsp: You are not signed in.\nRun `wsp login`, or set WSP_URL and WSP_TOKEN.\n"

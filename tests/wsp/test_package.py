@@ -3,13 +3,15 @@
 import ast
 import importlib
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import typer.main
 
-from tests.wsp.running import ROOT
+from tests.wsp.running import PATIENCE, ROOT, make_environment
 from wsp import cli, failures
 
 PACKAGE = ROOT / "wsp" / "wsp"
@@ -52,6 +54,20 @@ def test_it_can_be_installed():
     module, _, name = PROJECT["project"]["scripts"]["wsp"].partition(":")
     assert callable(getattr(importlib.import_module(module), name))
     assert '__version__ = "' in (ROOT / "wsp" / PROJECT["tool"]["hatch"]["version"]["path"]).read_text()
+
+
+@pytest.mark.parametrize("module", ["typer", "httpx2", "wsp.terminal"])
+def test_ctrl_c_while_it_is_imported_leaves_no_traceback(folder, module):
+    begin, _, name = PROJECT["project"]["scripts"]["wsp"].partition(":")
+    script = f"""
+import signal, sys
+sys.addaudithook(lambda *event: event[1][:1] == ({module!r},) and signal.raise_signal(signal.SIGINT))
+from {begin} import {name}
+{name}()
+"""
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(command, env=make_environment(folder), capture_output=True, text=True, timeout=PATIENCE)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
 def test_all_commands_are_on_its_page_and_no_others():

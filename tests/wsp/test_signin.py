@@ -99,11 +99,11 @@ def test_a_redirect_is_not_followed(run, portal_of):
 
 
 def test_a_scope_that_is_missing_is_named(run, portal_of):
-    portal_of(refuse(401, "Unauthorized - This token does not have the scope read."))
+    words = "Forbidden - the token needs the scope read, and its person the right to it."
+    portal_of(refuse(403, words, WWW_Authenticate='Bearer error="insufficient_scope", scope="read"'))
     ended = run("list")
-    assert ended.code == 3
-    assert "This token does not have the scope read." in ended.err
-    assert 'Make a new token in the portal ("Settings", "Make a token")' in ended.err
+    step = 'Make a new token in the portal ("Settings", "Make a token") with the scope read, and sign in with it.'
+    assert (ended.code, ended.err) == (3, f"wsp: {words}\n{step}\n")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import shlex
 import sys
 import uuid
 import webbrowser
+from contextlib import suppress
 from typing import Annotated, Literal
 
 import typer
@@ -36,14 +37,12 @@ def open_portal() -> client.Portal:
     return client.Portal(signin.read())
 
 
-def complete(context: typer.Context, incomplete: str) -> list[str]:
+def complete(context: typer.Context) -> list[str]:
     """The types for `request`; for all others IDs."""
-    try:
-        with open_portal() as portal:
-            found = portal.list_types() if context.command.name == "request" else portal.list_workstations(most=100)
-    except Failure:
-        return []
-    return [name for name in (str(one.get("id")) for one in found) if name.startswith(incomplete)]
+    with suppress(Failure), open_portal() as portal:
+        found = portal.list_types() if context.command.name == "request" else portal.list_workstations(most=100)
+        return [str(one.get("id")) for one in found]
+    return []
 
 
 def read_seconds(text: object) -> float:
@@ -57,9 +56,7 @@ def read_seconds(text: object) -> float:
 Uid = Annotated[str, typer.Argument(metavar="ID", help="Of a workstation.", autocompletion=complete)]
 Way = Literal["page", "vncwss", "vnc", "cdp"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Timeout = Annotated[
-    float, typer.Option(parser=read_seconds, metavar="TIME", show_default=False, help="How long to wait: 90s, 10m.")
-]
+Timeout = Annotated[float, typer.Option(parser=read_seconds, metavar="TIME", show_default=False, help="Such as 10m.")]
 
 
 def show_version(is_wanted: bool) -> None:
@@ -70,9 +67,11 @@ def show_version(is_wanted: bool) -> None:
 
 @app.callback()
 def begin(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print it.")] = False,
+    as_json: Json = False,
 ) -> None:
-    pass
+    context.default_map = {str(context.invoked_subcommand): {"as_json": as_json}}
 
 
 @app.command()
@@ -108,9 +107,6 @@ def logout() -> None:
     show.say("Signed out." if signin.forget() else "You were not signed in.")
 
 
-# --- Workstations ---
-
-
 @app.command()
 def types(as_json: Json = False) -> None:
     """List the types of workstations."""
@@ -137,9 +133,7 @@ def list_workstations(
 @app.command()
 def request(
     type: Annotated[str, typer.Argument(metavar="TYPE", help="`wsp types` lists them.", autocompletion=complete)],
-    lifetime: Annotated[
-        str | None, typer.Option("--for", metavar="TIME", help="How long it lives, such as 2h.")
-    ] = None,
+    lifetime: Annotated[str | None, typer.Option("--for", metavar="TIME", help="How long it lives: 2h.")] = None,
     workspace: Annotated[str | None, typer.Option(metavar="ID", help="A workspace of yours to work in again.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Ask again until it runs or has failed.")] = False,
     timeout: Timeout = 600.0,
@@ -162,8 +156,8 @@ def request(
     except (client.StillWaiting, KeyboardInterrupt) as stopped:
         given = {"--for": lifetime, "--workspace": workspace, "--key": wish.key}
         options = [word for name, value in given.items() if value for word in (name, value)]
-        command = shlex.join(["wsp", "request", type, *options, "--wait"])
-        show.say(f"The request stays in the portal. To wait on for it: {command}")
+        command = ["wsp", "request", type, *options, "--wait"]
+        show.say(f"The request stays in the portal. To wait on for it: {shlex.join(command)}")
         raise typer.Exit(4) if isinstance(stopped, KeyboardInterrupt) else stopped from None
     note(where)
     show.say(f"It runs. To work in it: wsp terminal {made.get('id')}")
@@ -188,9 +182,6 @@ def release(uid: Uid, timeout: Timeout = 120.0, as_json: Json = False) -> None:
     with open_portal() as portal, show.errors.status(f"Releasing {uid}"):
         answer = portal.release(uid, seconds=timeout)
     show.show(answer, f"Released {uid}.", as_json=as_json)
-
-
-# --- Connections ---
 
 
 @app.command(name="open")
@@ -232,9 +223,6 @@ def logs(
             show.show_table(client.list_logs(portal.read_workstation(uid)), heads, as_json=as_json)
         for entry in portal.follow_log(uid) if follow else ():
             print(json.dumps(entry) if as_json else show.describe_entry(entry), flush=True)
-
-
-# --- Assistants ---
 
 
 @app.command()

@@ -83,20 +83,15 @@ class Portal(AbstractContextManager["Portal"]):
                     is_denied = str(error) == "access_denied"
                     raise NotSignedIn("It was denied." if is_denied else "The code has ended.") from None
 
-    # --- Reading ---
-
     def list_types(self) -> list[Document]:
-        data = self._call("GET", f"{_WORKSTATIONS}/types").get("data")
-        if isinstance(data, dict):  # AgentStation's own example has a list within the list
-            data = data.get("data")
-        return _read_list(data)
+        return _read_list(self._call("GET", f"{_WORKSTATIONS}/types"))
 
     def list_workstations(self, *, history: bool = False, most: int = 20) -> list[Document]:
         found, cursor = list[Document](), None
         while len(found) < most:
             query = {"limit": str(min(_PAGE, most - len(found)))} | ({"cursor": cursor} if cursor else {})
             page = self._call("GET", _WORKSTATIONS + ("/history" if history else ""), params=query)
-            found += _read_list(page.get("data"))
+            found += _read_list(page)
             if not (cursor := page.get("next_cursor")):
                 break
         return found[:most]
@@ -109,15 +104,10 @@ class Portal(AbstractContextManager["Portal"]):
         read_document(answer)  # whether there is one
         return urljoin(self.url, answer.headers.get("X-Portal-Page", f"/workstations/{uid}/"))
 
-    # --- Changing ---
-
     def request_workstation(
-        self, wish: Wish, *, seconds: float, again: bool = True, note: Callable[[Where], None] | None = None
+        self, wish: Wish, *, seconds: float, again: bool = True, note: Callable[[Where], None] = lambda _: None
     ) -> tuple[Document, Where]:
-        """Send it, and the same again until it is settled or the time is over. Raises StillWaiting, or another Failure.
-
-        `again`: or only once. `note` is called before each wait.
-        """
+        """Send it, if `again` until it is settled or time is over, with a `note` before each wait. Raises Failure."""
         until, where, was_sent = time.monotonic() + seconds, Where(), False
         while True:
             pause: float = AGAIN_AFTER
@@ -125,11 +115,9 @@ class Portal(AbstractContextManager["Portal"]):
                 limit = min(_LONGEST_READ, max(1.0, until - time.monotonic()))
                 headers = {"Idempotency-Key": wish.key}
                 answer = self._send("POST", _WORKSTATIONS, seconds=limit, headers=headers, json=wish.describe())
-            except Unreachable:
-                if not was_sent:
-                    raise
-            except NotSettled:
-                pass  # the key finds it again
+            except (Unreachable, NotSettled) as error:
+                if isinstance(error, Unreachable) and not was_sent:
+                    raise  # else the key finds it again
             else:
                 where = self._find_where(answer) or where
                 if _is_settled(answer):
@@ -138,8 +126,7 @@ class Portal(AbstractContextManager["Portal"]):
             was_sent = True
             if not again or time.monotonic() + pause > until:
                 raise StillWaiting(where)
-            if note:
-                note(where)
+            note(where)
             time.sleep(pause)
 
     def release(self, uid: str, *, seconds: float = 120.0) -> Document:
@@ -165,8 +152,6 @@ class Portal(AbstractContextManager["Portal"]):
         """An address into the workstation. Whoever has it is in: it is never logged."""
         return str(self._call("POST", f"{_name(uid)}/{way}").get("url", ""))
 
-    # --- Within a workstation ---
-
     def follow_log(self, uid: str, *, seconds: float | None = None) -> Iterator[Document | str]:
         """Entries as they come, until the workstation ends or the time is over."""
         until = time.monotonic() + seconds if seconds is not None else None
@@ -183,8 +168,6 @@ class Portal(AbstractContextManager["Portal"]):
             return
         except (httpx2.HTTPError, httpx2.InvalidURL):
             raise Unreachable("The log stream broke off, or cannot be reached.", "Try again.") from None
-
-    # --- Calls ---
 
     def _call(self, method: str, path: str, **options: Any) -> Document:
         return read_document(self._send(method, path, **options))
@@ -205,8 +188,7 @@ class Portal(AbstractContextManager["Portal"]):
 
 def list_logs(workstation: Document) -> list[Document]:
     """The log files of its workspace."""
-    found = (workstation.get("workspace") or {}).get("logs") or {}
-    return _read_list(found.get("data"))
+    return _read_list((workstation.get("workspace") or {}).get("logs"))
 
 
 def _name(uid: str, *, under: str = _WORKSTATIONS) -> str:
@@ -216,6 +198,8 @@ def _name(uid: str, *, under: str = _WORKSTATIONS) -> str:
 
 
 def _read_list(data: object) -> list[Document]:
+    while isinstance(data, dict):  # AgentStation's own example has a list within the list
+        data = data.get("data")
     return [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
 
 
@@ -229,8 +213,7 @@ def _read_entry(event: httpx2.ServerSentEvent) -> Document | str:
 
 def _is_settled(answer: httpx2.Response) -> bool:
     """A server error without a request's number is a proxy's, or comes from a portal that cannot look."""
-    is_portal_s = "X-Portal-Request" in answer.headers
-    return answer.status_code < 500 or (is_portal_s and "Retry-After" not in answer.headers)
+    return answer.status_code < 500 or ("X-Portal-Request" in answer.headers and "Retry-After" not in answer.headers)
 
 
 def _read_pause(answer: httpx2.Response) -> float:

@@ -1,15 +1,17 @@
 """Why something was not done, in words for people, and the exit code that tells scripts."""
 
+import re
 from typing import Any
 
 import httpx2
 
 _STEPS = {
-    401: 'Make a new token in the portal ("Settings", "Make a token") with the scopes you need, and sign in with it.',
+    401: "The team's API key has to be replaced: tell an operator of the portal.",
     402: "Ask the owner of the team's AgentStation account to add credit or update the payment method.",
     422: "Check the ID: upper and lower case matter, and it must be of a workstation of yours that still runs.",
 }
-_KEY_REJECTED = "The team's API key has to be replaced: tell an operator of the portal."
+_RENEW = 'Make a new token in the portal ("Settings", "Make a token") with {}, and sign in with it.'
+_SCOPE = re.compile('error="insufficient_scope", *scope="(.+?)"')  # in WWW-Authenticate, by RFC 6750
 _NOT_FOUND = "cannot find requested asset"  # the provider's words, where it has no better ones
 
 
@@ -75,13 +77,13 @@ def _describe_refusal(answer: httpx2.Response, document: dict[str, Any]) -> Fail
     status, message = answer.status_code, next((str(one) for one in words if one), "It was refused.")
     after, number = answer.headers.get("Retry-After"), answer.headers.get("X-Portal-Request")
     wait = f"Try again in {after} s." if after else ""
-    if status == 401 and number is None:
-        return NotSignedIn(message, _STEPS[401], status=status)
+    scope = _SCOPE.search(answer.headers.get("WWW-Authenticate", ""))
+    if scope or (status == 401 and number is None):
+        needed = f"the scope {scope[1]}" if scope else "the scopes you need"
+        return NotSignedIn(message, _RENEW.format(needed), status=status)
     if status in (503, 504) and after:
         return NotSettled(message, wait, status=status)
-    steps = _KEY_REJECTED if status == 401 else _STEPS.get(status, wait)
-    if status == 422 and _NOT_FOUND not in message:
-        steps = ""
+    step = "" if status == 422 and _NOT_FOUND not in message else _STEPS.get(status, wait)
     page = answer.headers.get("X-Portal-Page")
     more = f"{number}: {answer.request.url.join(page)}" if page else ""
-    return (NotSettled if status == 504 else Refused)(message, steps, more, status=status)
+    return (NotSettled if status == 504 else Refused)(message, step, more, status=status)

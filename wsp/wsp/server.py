@@ -3,8 +3,7 @@
 import functools
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import islice
 from typing import Annotated, Any, Literal
 
@@ -14,7 +13,7 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import ToolAnnotations
-from pydantic import AnyHttpUrl, Field
+from pydantic import AnyHttpUrl, Field, ValidationError
 
 from wsp import __version__, client, signin
 from wsp.failures import Failure, WrongUse
@@ -28,7 +27,7 @@ Uid = Annotated[str, Field(description="ID of a workstation, as list_workstation
 Lifetime = Annotated[str, Field(description="Such as 2h or 30m, from now.")]
 Key = Annotated[str | None, Field(description="Of an earlier answer, to wait on. Left out for a new request.")]
 Wait = Annotated[float, Field(ge=1, le=300, description="How many seconds to wait at most.")]
-type Find = Callable[[Context], signin.SignIn]
+type Open = Callable[[Context], client.Portal]
 
 _WAYS = {"browser": "browser/cdp", "desktop": "vncwss", "native_desktop": "vnc"}
 _WAYS |= {"terminal": "sandbox/pty", "log": "log/stream"}
@@ -39,7 +38,7 @@ _ENDS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_
 
 def serve_stdio() -> None:
     """With this person's token."""
-    make_server(lambda _: signin.read()).run("stdio")
+    make_server(lambda _: client.Portal(signin.read())).run("stdio")
 
 
 def serve_http(place: str) -> None:
@@ -49,7 +48,7 @@ def serve_http(place: str) -> None:
         raise WrongUse("--http must be like 127.0.0.1:8003.")
     url = signin.read_url()
     auth = AuthSettings(issuer_url=AnyHttpUrl(url), resource_server_url=None)
-    server = make_server(functools.partial(_find_caller, url), token_verifier=_AnyToken(), auth=auth)
+    server = make_server(functools.partial(_open_for_caller, url), token_verifier=_AnyToken(), auth=auth)
     # Without sessions: none is another caller's. A page that tricks a browser into coming here has no token.
     security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     server.run(
@@ -64,15 +63,34 @@ class _AnyToken:
         return AccessToken(token=token, client_id=hashlib.sha256(token.encode()).hexdigest(), scopes=[])
 
 
-def _find_caller(url: str, context: Context) -> signin.SignIn:
-    """Of the message's own header."""
+def _open_for_caller(url: str, context: Context) -> client.Portal:
+    """With the token of the message's own header."""
     kind, _, token = (context.headers or {}).get("authorization", "").partition(" ")
-    return signin.make(url=url, token=token if kind.lower() == "bearer" else "")
+    return client.Portal(signin.make(url=url, token=token if kind.lower() == "bearer" else ""))
 
 
-def make_server(find: Find, **options: Any) -> MCPServer:
-    server = MCPServer("wsp", version=__version__, instructions=_INSTRUCTIONS, log_level="WARNING", **options)
-    tools = Tools(find)
+class _Server(MCPServer):
+    """Which tells the assistant of failures what a person would be told."""
+
+    async def call_tool(self, name: str, arguments: dict[str, Any], context: Context | None = None) -> Any:
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if not isinstance(cause := error.__cause__, Failure | ValidationError):
+                raise
+            raise ToolError(str(cause) if isinstance(cause, Failure) else _describe_wrong(cause)) from None
+
+
+def _describe_wrong(arguments: ValidationError) -> str:
+    """The first that is."""
+    wrong = arguments.errors()[0]
+    what = "is missing" if wrong["type"] == "missing" else wrong["msg"].removeprefix("Input ")
+    return f"The argument {wrong['loc'][0]} {what}."
+
+
+def make_server(open_portal: Open, **options: Any) -> MCPServer:
+    server = _Server("wsp", version=__version__, instructions=_INSTRUCTIONS, log_level="WARNING", **options)
+    tools = Tools(open_portal)
     for tool, annotations in (
         *((tools.list_types, _READS), (tools.list_workstations, _READS), (tools.read_state, _READS)),
         *((tools.read_logs, _READS), (tools.request_workstation, _ADDS), (tools.open_address, _ADDS)),
@@ -83,17 +101,8 @@ def make_server(find: Find, **options: Any) -> MCPServer:
 
 
 class Tools:
-    def __init__(self, find: Find) -> None:
-        self._find = find
-
-    @contextmanager
-    def _open(self, context: Context) -> Iterator[client.Portal]:
-        """The caller's portal. The assistant is told of failures what a person would be."""
-        try:
-            with client.Portal(self._find(context)) as portal:
-                yield portal
-        except Failure as failure:
-            raise ToolError(str(failure)) from None
+    def __init__(self, open_portal: Open) -> None:
+        self._open = open_portal
 
     def list_types(self, context: Context) -> list[dict[str, Any]]:
         """List the types of workstations that can be requested, with what is in each."""

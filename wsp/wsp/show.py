@@ -19,7 +19,7 @@ def show(document: object, text: object, *, as_json: bool) -> None:
 
 def show_table(found: Sequence[Mapping[str, Any]], heads: Mapping[str, str], *, as_json: bool) -> None:
     """`heads` names the field of each column, also one within another: workspace.id."""
-    rows = [[clean(_pick(one, path)) for path in heads.values()] for one in found]
+    rows = [[clean(_pick(one, path)).replace("\n", " ") for path in heads.values()] for one in found]
     if as_json or not sys.stdout.isatty():
         print(json.dumps(found, indent=2) if as_json else "".join("\t".join(row) + "\n" for row in rows), end="")
         return

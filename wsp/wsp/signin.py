@@ -47,19 +47,18 @@ def clean_url(text: str) -> str:
 
 def read_url() -> str:
     """Raises NotSignedIn."""
-    kept = _read_file()
-    if not (url := os.environ.get("WSP_URL") or (kept.url if kept else "")):
+    if not (url := os.environ.get("WSP_URL") or _read_file().url):
         raise NotSignedIn("You are not signed in.", _HOW)
     return clean_url(url)
 
 
 def read() -> SignIn:
     """Raises NotSignedIn."""
-    kept, url, token = _read_file(), read_url(), os.environ.get("WSP_TOKEN", "")
+    kept, url = _read_file(), read_url()
     # The kept one is for the portal that it was given for, and no other.
-    if not token and (kept is None or kept.url != url):
+    if not (token := os.environ.get("WSP_TOKEN") or (kept.token if kept.url == url else "")):
         raise NotSignedIn(f"You are not signed in to {url}.", _HOW)
-    return make(url=url, token=token or (kept.token if kept else ""))
+    return make(url=url, token=token)
 
 
 def keep(sign_in: SignIn) -> Path:
@@ -81,10 +80,10 @@ def _find_place() -> Path:
     return Path(typer.get_app_dir("wsp")) / "sign-in.json"
 
 
-def _read_file() -> SignIn | None:
+def _read_file() -> SignIn:
     try:
         return SignIn(**json.loads(_find_place().read_text()))
     except FileNotFoundError:
-        return None
+        return SignIn("", "")
     except (OSError, ValueError, TypeError):
         raise NotSignedIn(f"{_find_place()} cannot be read.", _HOW) from None

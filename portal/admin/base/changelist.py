@@ -1,6 +1,5 @@
 """Lists that stay fast however much there is, and that do only what they offer."""
 
-from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
@@ -9,7 +8,6 @@ from django.contrib.admin.views import main
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
 from portal import forms
 from portal.admin.base import filters, sentences
@@ -53,12 +51,6 @@ class UncountedChangeList(ChangeList):
         self.paginator = Paginator(range(self.result_count), self.list_per_page)
 
 
-def list_days() -> list[tuple[str, dict[str, str]]]:
-    """As the form's fields have them."""
-    found = forms.list_periods(timezone.localdate())
-    return [(words, {"since": since.isoformat(), "until": until.isoformat()}) for words, since, until in found]
-
-
 class EventChangeList(UncountedChangeList):
     """A list of events with the form above it. What cannot be read is said beside its field, and nothing is listed."""
 
@@ -85,19 +77,16 @@ class EventChangeList(UncountedChangeList):
             "verb__in": sentences.list_verbs(asked["verb"]),
         }
         rows = rows.filter(**{lookup: value for lookup, value in fits.items() if value not in (None, [])})
-        since, until = asked["since"], asked["until"] and asked["until"] + timedelta(days=1)
-        return filters.filter_period(rows, column="at", since=_start_of(since), until=_start_of(until))
+        since, until = self.form.read_moments()
+        return filters.filter_period(rows, column="at", since=since, until=until)
 
     @property
     def days(self) -> list[tuple[str, str]]:
-        return [(words, self.get_query_string(days)) for words, days in list_days()]
+        """Of the person's zone."""
+        periods = forms.list_periods()
+        return [(words, self.get_query_string({"since": since, "until": until})) for words, since, until in periods]
 
     @property
     def others(self) -> list[tuple[str, str]]:
         """What the address asks for beside the form and the search: the form takes it along."""
         return [(name, value) for name, value in self.params.items() if name not in (*self.form.fields, "q")]
-
-
-def _start_of(day: date | None) -> datetime | None:
-    """Midnight in the person's zone."""
-    return timezone.make_aware(datetime.combine(day, time.min)) if day else None

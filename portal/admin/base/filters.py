@@ -103,7 +103,7 @@ def filter_period(rows: Rows, *, column: str, since: datetime | None, until: dat
     rows = rows.filter(**{f"{column}__gte": since}) if since else rows
     rows = rows.filter(**{f"{column}__lt": until}) if until else rows
     above, below = finding.find_bounds(model=rows.model, column=column, since=since, until=until)
-    return finding.bound_ids(rows=rows, key="pk", above=above, below=below)
+    return finding.bound_ids(rows=rows, above=above, below=below)
 
 
 class TimeFilter(admin.DateFieldListFilter):

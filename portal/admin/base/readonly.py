@@ -1,6 +1,5 @@
 """What the portal wrote can be read here, or taken as a file, and nothing else, by superusers too."""
 
-from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -14,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from portal import models
 from portal.admin.base import changelist, columns, history
-from portal.services.search import exporting, finding
+from portal.services.search import exporting
 from portal.web.streams import limit_streams
 
 _NAMES = {"csv": _("Download as CSV"), "jsonl": _("Download as JSON Lines")}
@@ -126,18 +125,14 @@ class ExportAdmin(ReadOnlyAdmin):
         """The file, written while it is sent; taking it is recorded."""
         if not self.has_view_permission(request):
             raise PermissionDenied
+        ids = self.get_changelist_instance(request).queryset.values_list("pk", flat=True)
         pieces = exporting.export_rows(
             actor=request.user,  # type: ignore[arg-type]  # admin_view lets nobody in who is not signed in
             kind=self.export_kind,
             form=form,
             asked={name: str(value) for name, value in request.GET.items()},
-            find=partial(_list_ids, self.get_changelist_instance(request).queryset),
+            find=lambda part: part.cut(ids),
             newest_first=request.GET.get(ORDER_VAR) != "0",
         )
         headers = {"Content-Disposition": f'attachment; filename="{self.export_kind}.{form}"'}
         return StreamingHttpResponse(pieces, content_type=exporting.CONTENT_TYPES[form], headers=headers)
-
-
-def _list_ids(rows: QuerySet[Any], part: finding.Slice) -> list[int]:
-    rows = rows.filter(pk__gt=part.above, pk__lt=part.below).order_by(part.order)
-    return list(rows.values_list("pk", flat=True)[: part.limit])

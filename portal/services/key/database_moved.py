@@ -124,20 +124,37 @@ def _get_tick(*, key: models.Key) -> int:
 
 
 def _find_change(*, row: models.Database, place: places.Place, key: models.Key) -> str:
-    """What shows that this is a copy, that something was lost, or a promotion that lost nothing; else empty."""
+    if _recall():
+        return find_change(row=row, place=place, tick=key.tick, memory=MEMORY, seen=_get_tick(key=key))
+    # Whoever claimed has written the file, unless the claim is part of this very transaction.
+    lacks_file = places.has_file() and bool(key.tick) and row.identity not in MEMORY.given
+    return find_change(row=row, place=place, tick=key.tick, lacks_file=lacks_file)
+
+
+def find_change(
+    *,
+    row: models.Database,
+    place: places.Place,
+    tick: int,
+    memory: databases.Memory | None = None,
+    seen: int = 0,
+    lacks_file: bool = False,
+) -> str:
+    """What shows that this is a copy, that something was lost, or a promotion that lost nothing; else empty.
+
+    `memory`: what a process remembers, if anything, with the tick that it has `seen` of the key.
+    """
     if row.place != place.name:
         return "place"
-    if not _recall():
-        # Whoever claimed has written the file, unless the claim is part of this very transaction.
-        if places.has_file() and key.tick and row.identity not in MEMORY.given:
+    if memory is None:
+        if lacks_file:
             return "no-file"
         return "timeline" if row.timeline != place.timeline else ""  # nobody here knows what was there before
-    if MEMORY.identity != row.identity:
+    if memory.identity != row.identity:
         return "identity"
-    seen = _get_tick(key=key)
     # Another worker, which had seen less, may have found that the promotion lost nothing.
-    has_lost = MEMORY.timeline != row.timeline and seen > row.timeline_tick
-    if seen > key.tick or has_lost:
+    has_lost = memory.timeline != row.timeline and seen > row.timeline_tick
+    if seen > tick or has_lost:
         return "tick"
     return "promotion" if place.timeline != row.timeline else ""
 

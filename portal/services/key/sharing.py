@@ -13,14 +13,16 @@ from portal.services import audit
 from portal.services.key import circuit_breaker, key_lock
 
 _WIDE = timedelta(hours=1)  # by which the provider's clock may be ahead of ours, and begin what was asked for late
+_LATELY = timedelta(days=1)  # in which the end was noted of one that only the history has shown
 
 
 def note_sharing(*, account: models.Account, lag: timedelta) -> None:
     """Note that somebody else uses the account's key, where a workstation is listed that nothing here explains."""
     if account.shared_at is not None:
         return
-    orphans = models.Workstation.objects.orphans().filter(account=account, listed_tick__gt=account.unshared_tick)
-    found = [row for row in orphans.filter(made_for=None).select_related("account") if not _is_lost(row, lag=lag)]
+    unclaimed = models.Workstation.objects.unclaimed().filter(account=account, listed_tick__gt=account.unshared_tick)
+    rows = unclaimed.filter(Q(ended_at=None) | Q(ended_at__gt=Now() - _LATELY), made_for=None)
+    found = [row for row in rows.select_related("account") if not _is_lost(row, lag=lag)]
     stranger = _find_stranger(found, wide=_choose_wide(account, lag=lag))
     if stranger is None:
         return

@@ -4,7 +4,6 @@ What an announcement gives is a promise: nothing ends before its time has passed
 CLOCK_BOOTTIME. So what fell due while nothing ran is announced first, and ends then.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,20 +25,32 @@ _ANNOUNCED = 2  # warnings, with the last
 
 
 @dataclass(frozen=True, kw_only=True)
-class _End:
-    """When a workstation ends, and how long before it is announced last: short lives have a part of the time."""
+class End:
+    """When a workstation ends, and what of that was announced: what follows is decided by nothing else."""
 
-    row: models.Workstation
     at: datetime
     life: timedelta
+    warnings: int
+    seen: timedelta  # what was seen to pass since the last announcement
 
     @property
     def last(self) -> timedelta:
+        """How long before it the end is announced last: short lives have a part of the time."""
         return min(_LAST, self.life / 10)
 
-    @property
-    def seen(self) -> timedelta:
-        return timedelta(seconds=self.row.end_seen or 0.0)
+    def count_warnings(self, *, now: datetime) -> int:
+        """How often it is to have been announced by now."""
+        left = self.at - now
+        return _ANNOUNCED if left <= self.last else int(left <= min(idle.FIRST, self.life / 2))
+
+    def postpone(self, *, now: datetime) -> datetime | None:
+        """The end that it gets where it is announced too late; None where it stays."""
+        latest = self.last / 2 if self.warnings else self.last
+        return now + self.last if self.at - now < latest else None
+
+    def is_over(self, *, now: datetime) -> bool:
+        """Whether it is carried out: all that was announced last has been seen to pass."""
+        return self.warnings == _ANNOUNCED and self.seen >= self.last and self.at <= now
 
 
 def carry_out_ends(*, watched: steady_clock.SteadyClock) -> int:
@@ -54,22 +65,22 @@ def carry_out_ends(*, watched: steady_clock.SteadyClock) -> int:
         _add_step(account, watched=watched)
         watched.forget_step()
     idle.announce_idle(account=account)
-    near = list(_list_near(account))
+    near = _list_ends(account).filter(ends_at__lte=Now() + idle.FIRST)
     _note_passed(near, seconds=watched.passed)
-    steady = timedelta(seconds=watched.steady_seconds)
-    due = [end.row for end in near if end.row.end_warnings and end.last <= max(steady, end.seen) and end.at <= now]
-    return sum(_announce(end, now=now) for end in near) + sum(map(_release, due))
+    ends_by_row = {row: _describe(row) for row in near}
+    due = [row for row, end in ends_by_row.items() if end.is_over(now=now)]
+    return sum(_announce(row, end=end, now=now) for row, end in ends_by_row.items()) + sum(map(_release, due))
 
 
-def _list_near(account: models.Account) -> Iterator[_End]:
-    for row in _list_ends(account).filter(ends_at__lte=Now() + idle.FIRST):
-        if row.ends_at is not None:
-            yield _End(row=row, at=row.ends_at, life=row.ends_at - (row.end_set_at or row.first_seen_at))
+def _describe(row: models.Workstation) -> End:
+    at = row.ends_at or row.first_seen_at
+    life, seen = at - (row.end_set_at or row.first_seen_at), timedelta(seconds=row.end_seen or 0.0)
+    return End(at=at, life=life, warnings=row.end_warnings, seen=seen)
 
 
-def _note_passed(near: list[_End], *, seconds: float) -> None:
+def _note_passed(near: QuerySet[models.Workstation], *, seconds: float) -> None:
     """Count in the row what passes after its last announcement: another worker goes on from there."""
-    announced = [end.row for end in near if end.row.end_warnings == _ANNOUNCED]
+    announced = [row for row in near if row.end_warnings == _ANNOUNCED]
     for row in announced:
         row.end_seen = 0.0 if row.end_seen is None else row.end_seen + seconds
     if announced:
@@ -94,16 +105,13 @@ def _add_step(account: models.Account, *, watched: steady_clock.SteadyClock) -> 
     before.update(**{name: F(name) + step for name in ("ends_at", "end_set_at", "planned_end_at")})
 
 
-def _announce(end: _End, *, now: datetime) -> bool:
+def _announce(row: models.Workstation, *, end: End, now: datetime) -> bool:
     """Whether this end was to be announced, for the first time or the last. A late announcement moves the end."""
-    row, left = end.row, end.at - now
-    warnings = _ANNOUNCED if left <= end.last else int(left <= min(idle.FIRST, end.life / 2))
-    if warnings <= row.end_warnings:
+    if (warnings := end.count_warnings(now=now)) <= row.end_warnings:
         return False
-    values: dict[str, object] = {"end_warnings": warnings, "end_seen": None}
-    soonest = clock.read_clock() + end.last
-    if not row.end_warnings and end.at < soonest:
-        values |= {"ends_at": soonest, "end_set_at": soonest - end.life}  # its life is no longer than it was
+    values: dict[str, object] = {"end_warnings": warnings, "end_seen": 0.0}
+    if later := end.postpone(now=clock.read_clock()):
+        values |= {"ends_at": later, "end_set_at": later - end.life}  # its life is no longer than it was
     with leases.transaction():
         if not _list_unchanged(row).update(**values):
             return False

@@ -57,7 +57,7 @@ def _announce(row: models.Workstation) -> None:
     unused = list_unused(rows=unchanged)
     begun_at = Coalesce("end_set_at", "first_seen_at")  # nobody chose one where there were no ends yet
     values = {"ends_at": Now() + FIRST, "end_set_at": begun_at, "planned_end_at": row.ends_at}
-    if row.update_where(unused, **values, end_is_idle=True, end_warnings=1):
+    if row.update_where(unused, **values, end_is_idle=True, end_warnings=1, end_seen=None):
         row.refresh_from_db(fields=["ends_at"])
         ends.record_warning(workstation=row)
 

@@ -15,25 +15,16 @@ from portal.services.search import finding
 _CONTESTED = "responses to several people have the same workspace, which none of them named"
 
 
-def store_workstation(
-    *,
-    account: models.Account,
-    workstation: agentstation.Workstation,
-    request_number: int | None,
-    known: models.Workstation | None = None,
-) -> models.Workstation:
-    """Insert or update a workstation with its workspace, files and logs, in the caller's transaction.
+def store_workstation(*, stored: models.Workstation, workstation: agentstation.Workstation) -> None:
+    """Update a locked workstation with its workspace, files and logs, in the caller's transaction.
 
-    What differs from the contract becomes a notice; `request_number` names the request that it belongs to. `known`:
-    its row, where the caller has locked it.
+    What differs from the contract becomes a notice.
     """
-    contract_drift.note_deviations(deviations=workstation.deviations, request_number=request_number)
-    workspace = _store_workspace(account=account, workspace=workstation.workspace)
-    known = known or _lock_known(account=account, uid=workstation.uid)
-    stored = _store(account=account, workstation=workstation, workspace=workspace, known=known)
+    contract_drift.note_deviations(deviations=workstation.deviations, request_number=stored.request_id)
+    workspace = _store_workspace(account=stored.account, workspace=workstation.workspace)
+    _store(account=stored.account, workstation=workstation, workspace=workspace, known=stored)
     if stored.request_id is not None:
         finding.save_text(number=stored.request_id, rows=[stored])
-    return stored
 
 
 def store_response(
@@ -90,11 +81,18 @@ def is_known(*, stored: models.Workstation, workstation: agentstation.Workstatio
     return stored.raw == sanitize.write_json(raw=workstation.raw)
 
 
-def has_same_start(*, stored: models.Workstation, entry: agentstation.Workstation) -> bool:
-    """Whether an entry with its ID is surely the same workstation: both starts are known, and within a second."""
+def is_same(*, stored: models.Workstation, entry: agentstation.Workstation) -> bool | None:
+    """Whether an entry with its ID is the same workstation, by when it began: False of another, None where in doubt.
+
+    In the same workspace a start counts as another's past half a grace: it may be corrected while it comes up.
+    """
     if stored.created_at is None or entry.started_at is None:
-        return False
-    return abs(stored.created_at - entry.started_at) <= timedelta(seconds=1)
+        return None
+    apart, slack = abs(stored.created_at - entry.started_at), timedelta(seconds=settings.PORTAL_RECONCILE_GRACE) / 2
+    if apart <= timedelta(seconds=1):
+        return True
+    is_elsewhere = len({space.uid for space in (stored.workspace, entry.workspace) if space}) > 1
+    return False if is_elsewhere or apart > slack else None
 
 
 def _store(

@@ -133,7 +133,8 @@ def _store(
 
 
 def _save(number: int, entry: agentstation.Workstation | None, *, key: models.Key, begun_tick: int) -> None:
-    stored = models.Workstation.objects.select_for_update().get(pk=number)
+    rows = models.Workstation.objects.select_related("account", "workspace").select_for_update(of=("self",))
+    stored = rows.get(pk=number)
     if stored.ended_at is not None:
         return
     if entry is None:
@@ -141,8 +142,10 @@ def _save(number: int, entry: agentstation.Workstation | None, *, key: models.Ke
             missing.note_missing(key=key, stored=stored, why="read")
         return
     before, missing_tick = missing.describe_life(stored=stored), stored.missing_tick
-    mirror.store_workstation(account=key.account, workstation=entry, request_number=stored.request_id, known=stored)
-    if stored.ended_at is not None:
+    is_another = mirror.is_same(stored=stored, entry=entry) is False
+    if not is_another:
+        mirror.store_workstation(stored=stored, workstation=entry)
+    if is_another or stored.ended_at is not None:
         missing.end_workstation(stored=stored, before=before)
     elif missing_tick is not None and missing_tick <= begun_tick:  # else it was missed after this reading began
         missing.note_found(stored=stored)

@@ -4,18 +4,20 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from portal import agentstation, failures, models
-from portal.db import clock
+from portal.db import clock, release_connection
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, credentials, database_moved, key_lock, pace
+from portal.services.key import accounts, circuit_breaker, credentials, database_moved, key_lock, pace
 from portal.services.mirrors import contract_drift, missing
 from portal.services.runtime import calls, workers
 
@@ -78,16 +80,16 @@ def mark_release_requested(
 
 def withdraw_release(*, stored: models.Workstation, reason: str) -> None:
     """Let a workstation run that was to end, by a wish or at its end, in the caller's transaction: its ID may be
-    another's by now.
+    another's by now. It counts as unused only from now on.
 
     A try under way is the last.
     """
     moments = {name: getattr(stored, name) for name in ("release_requested_at", "ends_at")}
-    if not any(moments.values()):
-        return
-    ends = {"ends_at": None, "planned_end_at": None, "end_is_idle": False}
+    ends = {"ends_at": None, "planned_end_at": None, "end_is_idle": False, "end_set_at": Now()}
     nothing = dict.fromkeys(("release_requested_at", "release_requested_by", "release_due_at"))
     stored.change(release_tries=0, release_failure="", **nothing, **ends)
+    if not any(moments.values()):
+        return
     before = {name: moment and moment.isoformat() for name, moment in moments.items()}
     audit.record(
         Verb.WITHDRAW_RELEASE, stored, detail={"before": before, "after": dict.fromkeys(moments)}, reason=reason
@@ -125,9 +127,7 @@ def claim_release() -> Release | None:
 def _claim(stored: models.Workstation, *, boottime: float) -> Release | None:
     """Put the next try off until this one's deadline, unless the workstation has ended in this moment."""
     number = stored.release_tries + 1
-    asked = models.Workstation.objects.live().filter(release_requested_at__isnull=False)
-    unchanged = asked.filter(pk=stored.pk, release_tries=stored.release_tries)
-    claimed = unchanged.update(
+    claimed = _list_unchanged(stored.pk, tries=stored.release_tries).update(
         release_tries=number,
         release_tried_at=Now(),
         release_failure="",
@@ -141,8 +141,30 @@ def _claim(stored: models.Workstation, *, boottime: float) -> Release | None:
 
 def send_release(*, release: Release, client: agentstation.Client) -> Result:
     """Send it to the provider. No transaction may be open, and on PostgreSQL no connection is held meanwhile."""
-    hurried = client.hurried(total_timeout=_LONGEST_CALL)
-    return calls.make_call(call=lambda: hurried.release_workstation(uid=release.uid, send_before=release.send_before))
+    call = partial(
+        client.hurried(total_timeout=_LONGEST_CALL).release_workstation,
+        uid=release.uid,
+        send_before=release.send_before,
+        may_send=lambda _seconds: _may_still_send(release),
+    )
+    return calls.make_call(call=call)
+
+
+def _may_still_send(release: Release) -> bool:
+    """Whether it is still to be sent, by the database's word: its ID may be another's by now, or the database moved."""
+    try:
+        stored = _list_unchanged(release.workstation_id, tries=release.number).select_related("account__key").first()
+        return stored is not None and not circuit_breaker.stops_all_calls(key=stored.account.key)
+    except DatabaseError:
+        return False
+    finally:
+        release_connection()
+
+
+def _list_unchanged(number: int, *, tries: int) -> QuerySet[models.Workstation]:
+    """The workstation alone, while it is to be released and was tried so often."""
+    asked = models.Workstation.objects.live().filter(release_requested_at__isnull=False)
+    return asked.filter(pk=number, release_tries=tries)
 
 
 @transaction.atomic

@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils.crypto import salted_hmac
@@ -64,16 +65,18 @@ def check_setup_link(*, token: str) -> None:
         raise LinkNotValid
 
 
-@transaction.atomic
 def create_administrator(*, token: str, username: str, password: str) -> models.User:
     """Make the first administrator, in all groups, and use the link up. Raises LinkNotValid."""
-    # Two people with the same link: the second waits here, then finds it used.
-    key_lock.lock_key(account=accounts.get_current_account())
-    check_setup_link(token=token)
-    models.SignInLink.objects.filter(person=None).delete()
-    user = models.User.objects.create_superuser(username=username, password=password)
-    user.groups.set(Group.objects.filter(name__in=["Members", "Operators"]))
-    membership.record_set_up(person=user)
+    encoded = make_password(password)  # which takes long: nobody waits for a lock meanwhile
+    with transaction.atomic():
+        # Two people with the same link: the second waits here, then finds it used.
+        key_lock.lock_key(account=accounts.get_current_account())
+        check_setup_link(token=token)
+        models.SignInLink.objects.filter(person=None).delete()
+        name = models.User.normalize_username(username)
+        user = models.User.objects.create(username=name, password=encoded, is_superuser=True, is_staff=True)
+        user.groups.set(Group.objects.filter(name__in=["Members", "Operators"]))
+        membership.record_set_up(person=user)
     return user
 
 

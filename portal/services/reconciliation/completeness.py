@@ -8,7 +8,7 @@ from django.db.models import Max, QuerySet
 from portal import agentstation, failures, models
 from portal.db import clock
 from portal.services.key import key_lock
-from portal.services.mirrors import missing
+from portal.services.mirrors import mirror, missing
 from portal.services.reconciliation import matching, sync
 from portal.services.runtime import leases
 
@@ -52,10 +52,11 @@ def check_lacking(*, scan: models.Scan, row: models.Workstation, client: agentst
         return ""
     if found.uid != row.uid:
         return NOT_READABLE
-    if found.status not in models.Workstation.ENDED_STATUSES:
+    is_another = mirror.is_same(stored=row, entry=found) is False
+    if found.status not in models.Workstation.ENDED_STATUSES and not is_another:
         return STILL_ACTIVE
     with leases.transaction():
-        sync.end_listed(row=row, entry=found)
+        sync.end_listed(row=row, entry=None if is_another else found)
     return ""
 
 

@@ -30,7 +30,7 @@ _REUSED = "a list has a workstation with the id of one that had ended"
 
 def store_entries(*, scan: models.Scan, entries: Iterable[agentstation.Workstation], date: datetime | None) -> None:
     """Store what a batch of a page's entries shows, in the caller's transaction. `date` is when the page was made."""
-    named = _name_entries(account=scan.account, entries=entries)
+    named = _name_entries(entries, scan=scan)
     rows = models.Workstation.objects.filter(account=scan.account_id, uid__in=named)
     known = list(rows.defer("raw"))
     fresh = {uid: named[uid] for uid in named.keys() - {row.uid for row in known}}
@@ -65,37 +65,41 @@ def end_listed(*, row: models.Workstation, entry: agentstation.Workstation | Non
         return
     before = missing.describe_life(stored=stored)
     if entry is not None and stored.request_id is not None:
-        stored = mirror.store_workstation(
-            account=stored.account, workstation=entry, request_number=stored.request_id, known=stored
-        )
+        mirror.store_workstation(stored=stored, workstation=entry)
     elif entry is not None:
         stored.change(status=entry.status)
     missing.end_workstation(stored=stored, before=before)
 
 
 def _name_entries(
-    *, account: models.Account, entries: Iterable[agentstation.Workstation]
+    entries: Iterable[agentstation.Workstation], *, scan: models.Scan
 ) -> dict[str, agentstation.Workstation]:
-    """Each under its id where that can be kept and was no other's, else under a digest."""
-    named = {entry.uid if sanitize.is_storable(uid=entry.uid) else _make_digest(entry): entry for entry in entries}
-    ended = models.Workstation.objects.filter(account=account, uid__in=named, ended_at__isnull=False)
-    offset = _CLOCKS_DIFFER if account.started_offset is None else timedelta(seconds=account.started_offset)
-    for uid, began, end in ended.values_list("uid", "created_at", "ended_at"):
-        if _is_another(named[uid], began=began, end=end + offset if end else None):
-            entry = named.pop(uid)
-            named[_make_digest(entry)] = entry
+    """Each under its id where that can be kept and is no other's, else under a digest.
+
+    Where the active list shows another under the id of one that lives here, that one has ended.
+    """
+    uids = {entry.uid for entry in entries if sanitize.is_storable(uid=entry.uid)}
+    rows = models.Workstation.objects.filter(account=scan.account_id, uid__in=uids).select_related("workspace")
+    known, named = {row.uid: row for row in rows.defer("raw")}, dict[str, agentstation.Workstation]()
+    for entry in entries:
+        row, uid = known.get(entry.uid), entry.uid
+        if row is not None and _is_another(entry, row=row, account=scan.account):
+            uid = ""
+            if scan.phase == scan.Phase.ACTIVE:
+                end_listed(row=row, entry=None)
+        named[uid if uid in uids else _make_digest(entry)] = entry
     return named
 
 
-def _is_another(entry: agentstation.Workstation, *, began: datetime | None, end: datetime | None) -> bool:
-    """Whether it is another than the one that had its id before, by when that began or else ended.
+def _is_another(entry: agentstation.Workstation, *, row: models.Workstation, account: models.Account) -> bool:
+    """Whether it is another than the one that has its id, by when that began or else ended.
 
     All times are by the provider's clock.
     """
-    slack = timedelta(seconds=settings.PORTAL_RECONCILE_GRACE) / 2
-    if entry.started_at is None:
-        return False
-    return abs(entry.started_at - began) > slack if began else end is not None and entry.started_at > end + slack
+    if row.created_at or row.ended_at is None or entry.started_at is None:
+        return mirror.is_same(stored=row, entry=entry) is False
+    offset = _CLOCKS_DIFFER if account.started_offset is None else timedelta(seconds=account.started_offset)
+    return entry.started_at > row.ended_at + offset + timedelta(seconds=settings.PORTAL_RECONCILE_GRACE) / 2
 
 
 def _make_digest(entry: agentstation.Workstation) -> str:
@@ -158,6 +162,6 @@ def _reopen(row: models.Workstation, *, entry: agentstation.Workstation) -> None
     release_due_at = Now() if stored.release_requested_at else None
     stored.change(ended_at=None, status=entry.status, refresh_due_at=Now(), release_due_at=release_due_at, **begun_anew)
     audit.record(Verb.REOPEN, stored, detail={"before": before, "after": missing.describe_life(stored=stored)})
-    if not mirror.has_same_start(stored=stored, entry=entry):
+    if not mirror.is_same(stored=stored, entry=entry):
         why = _("AgentStation lists its ID as active again, but another workstation may have it by now.")
         releases.withdraw_release(stored=stored, reason=why)

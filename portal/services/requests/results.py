@@ -181,7 +181,7 @@ def _use_workstation(
 
 def _spare(taken: models.Workstation, *, named: agentstation.Workstation) -> None:
     """By its ID another may run by now, which neither an old wish to release it, nor the end that it had, may end."""
-    if taken.is_live and not mirror.has_same_start(stored=taken, entry=named):
+    if taken.is_live and not mirror.is_same(stored=taken, entry=named):
         why = _("AgentStation has named its ID to another request, so its release could end the other's workstation.")
         releases.withdraw_release(stored=taken, reason=why)
 

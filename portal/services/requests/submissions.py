@@ -118,13 +118,15 @@ def cancel_request(*, actor: models.User, portal_request: models.Request) -> Non
 
 
 @transaction.atomic
-def withdraw_request(*, actor: models.User, portal_request: models.Request) -> models.Request:
-    """Cancel it only where it still waits. Returns the request as it is then."""
+def withdraw_request(*, actor: models.User, portal_request: models.Request, also: Callable[[], None]) -> bool:
+    """Cancel it where it still waits, and do `also` in the same transaction. Returns whether it waited."""
     locked = lock_request(portal_request=portal_request)
-    if locked.status == models.Request.Status.QUEUED:
-        change = lifecycle.move_request(portal_request=locked, status=models.Request.Status.CANCELLED)
-        audit.record(Verb.CANCEL, locked, by=actor, detail=change)
-    return locked
+    if locked.status != models.Request.Status.QUEUED:
+        return False
+    change = lifecycle.move_request(portal_request=locked, status=models.Request.Status.CANCELLED)
+    audit.record(Verb.CANCEL, locked, by=actor, detail=change)
+    also()
+    return True
 
 
 @transaction.atomic

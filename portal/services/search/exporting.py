@@ -10,7 +10,7 @@ import io
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -19,17 +19,22 @@ from django.db import transaction
 from portal import models
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.search import finding
+from portal.services.search import paging
 
 type Row = dict[str, Any]
-type Find = Callable[[finding.Slice], list[int]]
 
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson; charset=utf-8"}
 PAGES = (50, 1_000)  # rows of the first, so that it soon begins, and of the others
 
 
 def export_rows(
-    *, actor: models.User, kind: str, form: str, asked: Mapping[str, str], find: Find, newest_first: bool = True
+    *,
+    actor: models.User,
+    kind: str,
+    form: str,
+    asked: Mapping[str, str],
+    find: paging.Find[int],
+    newest_first: bool = True,
 ) -> Iterator[str]:
     """The file in pieces: `kind` is requests, workstations or events, `form` csv or jsonl. Raises KeyError for others.
 
@@ -44,17 +49,17 @@ def export_rows(
     return write(columns=columns, pages=pages)
 
 
-def _list_pages(find: Find, *, actor: models.User, newest_first: bool) -> Iterator[list[int]]:
+def _list_pages(find: paging.Find[int], *, actor: models.User, newest_first: bool) -> Iterator[Sequence[int]]:
     """The ids of what was there when the export began: what comes meanwhile does not prolong it."""
-    newest = find(finding.Slice(limit=1))
-    part = finding.Slice(below=newest[0] + 1 if newest else 0, newest_first=newest_first, limit=PAGES[0])
+    newest = find(paging.Slice(limit=1))
+    part = paging.Slice(below=newest[0] + 1 if newest else 0, newest_first=newest_first, limit=PAGES[0])
     while ids := find(part):
         yield ids
         if not _may_read_on(actor):
             # Cut off, as by a reader who is gone: the file does not look whole.
             raise ConnectionResetError(errno.ECONNRESET, "its reader may not have the rest")
         edge = {"below": ids[-1], "above": part.above} if newest_first else {"below": part.below, "above": ids[-1]}
-        part = finding.Slice(newest_first=newest_first, limit=PAGES[1], **edge)
+        part = paging.Slice(newest_first=newest_first, limit=PAGES[1], **edge)
 
 
 def _may_read_on(actor: models.User) -> bool:
@@ -78,7 +83,7 @@ _EVENT_COLUMNS = ("id", "at", "actor", "address", "http_request", "verb", "targe
 _EVENT_FIELDS = [{"actor": "actor_name", "request": "request_number"}.get(name, name) for name in _EVENT_COLUMNS]
 
 
-def _read_requests(ids: list[int], _: tzinfo) -> Iterator[Row]:
+def _read_requests(ids: Sequence[int], _: tzinfo) -> Iterator[Row]:
     rows = models.Request.objects.filter(pk__in=ids).values(
         *("id", "requester__username", *models.Request.SUBMITTED, "status", "failure", "created_at", "ended_at"),
         *("took", "was_unknown", "workstation__uid", "workstation__workspace__uid"),
@@ -105,7 +110,7 @@ def _describe_request(row: Row, attempts: list[Row]) -> Row:
     return dict(zip(_REQUEST_COLUMNS, values, strict=True))
 
 
-def _read_workstations(ids: list[int], zone: tzinfo) -> Iterator[Row]:
+def _read_workstations(ids: Sequence[int], zone: tzinfo) -> Iterator[Row]:
     related = ("request__requester", "workspace", "release_requested_by")
     for row in models.Workstation.objects.filter(pk__in=ids).select_related(*related).order_by("-pk"):
         owned, by, times = row.request, row.release_requested_by, (row.created_at, row.ended_at)
@@ -119,13 +124,13 @@ def _read_workstations(ids: list[int], zone: tzinfo) -> Iterator[Row]:
         yield dict(zip(_WORKSTATION_COLUMNS, values, strict=True))
 
 
-def _read_events(ids: list[int], _: tzinfo) -> Iterator[Row]:
+def _read_events(ids: Sequence[int], _: tzinfo) -> Iterator[Row]:
     rows = models.Event.objects.filter(pk__in=ids).order_by("id" if ids[0] < ids[-1] else "-id")
     for values in rows.values_list(*_EVENT_FIELDS):
         yield dict(zip(_EVENT_COLUMNS, values, strict=True))
 
 
-_KINDS: dict[str, tuple[tuple[str, ...], Callable[[list[int], tzinfo], Iterator[Row]]]] = {
+_KINDS: dict[str, tuple[tuple[str, ...], Callable[[Sequence[int], tzinfo], Iterator[Row]]]] = {
     "requests": (_REQUEST_COLUMNS, _read_requests),
     "workstations": (_WORKSTATION_COLUMNS, _read_workstations),
     "events": (_EVENT_COLUMNS, _read_events),

@@ -5,7 +5,7 @@ words choose by the numbers of which table. Whoever saves a text by which a requ
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from django.db.models import Model, Q, QuerySet
 from portal import models
 from portal.db.connection import execute
 from portal.models.workstation import RUN_DIGITS, WorkstationQuerySet
+from portal.services.search.paging import Slice
 
 # Rows written at about the same time may have their ids in another order than their times.
 NEIGHBOURS = 1_000
@@ -28,32 +29,19 @@ _ADD = """
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Slice:
-    above: int = 0
-    below: int = models.MAX_ID
-    newest_first: bool = True
-    limit: int = 1_000
-
-    @property
-    def order(self) -> str:
-        return "-pk" if self.newest_first else "pk"
-
-
 def find_requests(*, lookups: Mapping[str, Any], words: Sequence[str] = (), part: Slice) -> list[int]:
     states = models.Request.Status
     if lookups.get("failure") and lookups.get("status", states.FAILED) not in (states.FAILED, states.UNKNOWN):
         return []  # a constraint of the database: none of the others has a failure
     since, until = lookups.get("created_at__gte"), lookups.get("created_at__lt")
     above, below = find_bounds(model=models.Request, column="created_at", since=since, until=until)
-    above, below = max(above, part.above), min(below, part.below)
+    part = replace(part, above=max(above, part.above), below=min(below, part.below))
     rows = models.Request.objects.filter(**lookups)
     for word in words:
         rows = rows.filter(search_entry__words__contains=models.fold(word))
-    # PostgreSQL does not see that what bounds the requests bounds their texts.
-    for key in ("pk", *(["search_entry__pk"] if words else [])):
-        rows = bound_ids(rows=rows, key=key, above=above, below=below)
-    return list(rows.order_by(part.order).values_list("pk", flat=True)[: part.limit])
+    if words:  # PostgreSQL does not see that what bounds the requests bounds their texts.
+        rows = bound_ids(rows=rows, key="search_entry__pk", above=part.above, below=part.below)
+    return part.cut(rows.values_list("pk", flat=True))
 
 
 def find_workstations(
@@ -66,15 +54,14 @@ def find_workstations(
     """
     find = partial(find_bounds, model=models.Workstation, column="first_seen_at")
     rows = rows.filter(Q(first_seen_at__lt=until) | Q(created_at__lt=until)) if until else rows
-    below = min(find(since=None, until=until)[1], part.below)
-    rows = bound_ids(rows=rows, key="pk", above=part.above, below=below)
+    part = replace(part, below=min(find(since=None, until=until)[1], part.below))
     ways = [rows.running() if since else rows]
     if since:
         for digits in range(1, 10):
             above, _ = find(since=since - timedelta(seconds=10**digits), until=None)
             alike = rows.alias(digits=RUN_DIGITS).filter(digits=digits, ended_at__gte=since)
-            ways.append(bound_ids(rows=alike, key="pk", above=above, below=models.MAX_ID))
-    found = {pk for way in ways for pk in way.order_by(part.order).values_list("pk", flat=True)[: part.limit]}
+            ways.append(bound_ids(rows=alike, above=above))
+    found = {pk for way in ways for pk in part.cut(way.values_list("pk", flat=True))}
     return sorted(found, reverse=part.newest_first)[: part.limit]
 
 
@@ -85,7 +72,7 @@ def find_bounds(*, model: type[Model], column: str, since: datetime | None, unti
     return above, below
 
 
-def bound_ids[Rows: QuerySet[Any]](*, rows: Rows, key: str, above: int, below: int) -> Rows:
+def bound_ids[Rows: QuerySet[Any]](*, rows: Rows, above: int, below: int = models.MAX_ID, key: str = "pk") -> Rows:
     return rows.filter(**{f"{key}__gt": above, f"{key}__lt": below})
 
 

@@ -43,11 +43,11 @@ def find_submission(*, token: models.Token, key: str, body: str, check: Callable
     return row.submission
 
 
-def owe_outcome(*, token: models.Token, body: str, submission: UUID) -> None:
+def owe_outcome(*, owed: models.Repetition) -> None:
     """Note that who sent this does not know what became of it."""
     _forget_old()
     # Once, also where a commit that was in doubt is repeated.
-    models.Repetition.objects.get_or_create(token=token, body=body, submission=submission, key="")
+    models.Repetition.objects.get_or_create(token=owed.token, body=owed.body, submission=owed.submission, key="")
 
 
 def _forget_old() -> None:

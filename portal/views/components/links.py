@@ -26,9 +26,9 @@ _DAYS = {"since", "until", "zone"}
 
 def list_presets(*, query: str = "") -> list[tuple[str, str, bool]]:
     """Common lists as words, a link, and whether it is the list that is shown. Links keep the filters of `query`."""
-    days = forms.list_periods(timezone.localdate(timezone=timezone.get_default_timezone()))
+    periods = forms.list_periods(zone=timezone.get_default_timezone())
     lists = [
-        *((words, to_history(since=since, until=until)) for words, since, until in days),
+        *((words, to_history(since=since, until=until)) for words, since, until in periods),
         (_("Failed"), to_history(status=models.Request.Status.FAILED)),
         (_("Checking"), to_history(status=models.Request.Status.UNKNOWN)),
     ]

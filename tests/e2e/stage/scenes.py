@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from portal import models
 from portal.accounts import devices
+from portal.db.connection import execute
 from portal.models.clock import Now
 from portal.services.key import accounts
 from portal.services.people import invitations, links
@@ -165,8 +166,7 @@ def _take_away(_: str) -> None:
 
 
 def _rename_table(name: str, other: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE {name} RENAME TO {other}")
+    execute(f"ALTER TABLE {name} RENAME TO {other}")
 
 
 _SCENES = {

@@ -1,7 +1,6 @@
 """What lists and pages of mirrors have in common."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,29 +10,7 @@ from django.http import Http404, QueryDict
 from portal import forms, models
 from portal.services.runtime import hidden
 
-PAGE_SIZE = 50
 _MOST_CONTENTS = 500  # files or logs on one page; the newest
-
-
-@dataclass(frozen=True, kw_only=True)
-class Page[Row]:
-    """One page, newest first. `older` is a link, empty at the end, and `newest` leads to the first page."""
-
-    rows: list[Row]
-    older: str
-    newest: str
-    is_first: bool
-
-
-def read_page[Row: Model](*, rows: QuerySet[Row], query: QueryDict) -> Page[Row]:
-    """Reads the page below the query's `before`; the first where that is no number. Links keep the rest of it."""
-    kept = query.dict()
-    before = models.parse_id(str(kept.pop("before", "")))
-    if before is not None:
-        rows = rows.filter(pk__lt=before)
-    shown = list(rows.order_by("-pk")[: PAGE_SIZE + 1])
-    older = f"?{urlencode(kept | {'before': shown[PAGE_SIZE - 1].pk})}" if len(shown) > PAGE_SIZE else ""
-    return Page(rows=shown[:PAGE_SIZE], older=older, newest=f"?{urlencode(kept)}", is_first=before is None)
 
 
 def find_newest[Row: Model](*, rows: QuerySet[Row], uid: str) -> Row:

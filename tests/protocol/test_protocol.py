@@ -1,0 +1,77 @@
+"""The protocol, explored whole in small worlds. docs/protocol.md says what is assumed, and prints what is found."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.protocol import lives, requests
+from tests.protocol.explore import Explored, Machine, explore
+
+
+def explore_requests(world: requests.World, *, most: int = 1_000_000) -> Explored:
+    machine = Machine(
+        first=requests.begin(world),
+        list_steps=partial(requests.list_steps, world=world),
+        find_violation=lambda _, after: requests.find_violation(after),
+        normalize=requests.normalize,
+        is_over=requests.is_over,
+        is_asked=requests.is_asked,
+    )
+    return explore(machine, most=most)
+
+
+def explore_lives(world: lives.World) -> Explored:
+    machine = Machine(
+        first=lives.State(),
+        list_steps=partial(lives.list_steps, world=world),
+        find_violation=lives.find_violation,
+        normalize=lambda state: state,
+        is_over=lives.is_over,
+        is_asked=lives.is_asked,
+    )
+    return explore(machine)
+
+
+ONE = requests.World(sends=2, older=True)
+STRANGER = requests.World(older=True, strangers=1, refusals=False, wishes=False)
+STEPS = requests.World(sends=2, words=0, older=True, clock_steps=True, refusals=False, wishes=False)
+TWO = requests.World(types=("python", "python"), words=0, refusals=False, wishes=False)
+
+
+@pytest.mark.parametrize("world", [ONE, STRANGER, STEPS, TWO], ids=["one", "stranger", "steps", "two alike"])
+def test_nothing_is_lost_doubled_or_given_away(world):
+    explored = explore_requests(world)
+    assert not explored.violation, "\n".join(explored.path)
+
+
+def test_nothing_ends_that_nobody_wished_to_end():
+    explored = explore_lives(lives.World())
+    assert not explored.violation, "\n".join(explored.path)
+
+
+def drop(world: Any, assumption: str) -> Explored:
+    """What follows without it."""
+    without = replace(world, **{assumption: False})
+    return explore_requests(without) if isinstance(without, requests.World) else explore_lives(without)
+
+
+@pytest.mark.parametrize(
+    ("world", "assumption"),
+    [
+        (ONE, "lists_keep_to_the_grace"),
+        (ONE, "calls_end_by_their_deadline"),
+        (STRANGER, "strangers_are_known"),
+        (STEPS, "steps_are_seen"),
+        (lives.World(), "losses_are_seen"),
+        (lives.World(), "memory_is_kept"),
+    ],
+)
+def test_what_is_assumed_is_needed_and_the_document_prints_why(world, assumption):
+    explored = drop(world, assumption)
+    assert explored.violation
+    words = " ".join(Path("docs/protocol.md").read_text().split())
+    assert f"`{assumption}`" in words
+    assert f"Without: {'; '.join(explored.path)}." in words
