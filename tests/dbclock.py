@@ -52,6 +52,18 @@ class DatabaseClock:
         return f"{datetime.now(UTC) + self._ahead:%Y-%m-%d %H:%M:%S.%f}"[:-3]
 
 
+def stop(*, at: datetime) -> None:
+    """Have this connection's clock stand until the end of the test's transaction."""
+    if connection.vendor == "sqlite":
+        connection.connection.create_function("strftime", 2, lambda *_: f"{at:%Y-%m-%d %H:%M:%S.%f}"[:-3])
+        return
+    _execute("CREATE SCHEMA own_clock")
+    time = f"timestamptz '{at.isoformat()}'"
+    body = f"LANGUAGE sql STABLE RETURN {time}"
+    _execute(f"CREATE FUNCTION own_clock.statement_timestamp() RETURNS timestamptz {body}")
+    _execute("SET LOCAL search_path = own_clock, pg_catalog, public")
+
+
 def _execute(sql: str, values: list[Any] | None = None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
