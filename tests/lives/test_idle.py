@@ -65,28 +65,6 @@ def test_one_that_was_there_before_there_were_ends_is_idle_too(time, alice):
     assert factories.reread(workstation).ends_at is None
 
 
-@pytest.mark.parametrize("use", ["open", "closed", "scripts", "file", "log"])
-def test_what_somebody_uses_is_not_idle(time, alice, use):
-    workstation = factories.create_workstation(alice, lifetime="none")
-    models.File.objects.all().delete()
-    models.Log.objects.all().delete()
-    time.sleep(hours=3)
-    if use in ("open", "closed"):
-        connect(workstation, is_open=use == "open")
-    elif use == "scripts":
-        connect(workstation, kind="cdp", is_open=False)
-    else:
-        model = models.File if use == "file" else models.Log
-        # A column's default is PostgreSQL's own clock.
-        model.objects.create(
-            workspace=factories.get_workspace(workstation), uid="new", first_seen_at=clock.read_clock()
-        )
-    time.pass_by(minutes=3.8 * HOUR)
-    assert list_warnings(workstation) == []
-    time.pass_by(minutes=HOUR)
-    assert bool(list_warnings(workstation)) == (use not in ("open", "scripts"))
-
-
 @pytest.mark.parametrize("lifetime", ["none", "7d"])
 def test_who_uses_it_again_keeps_it(time, alice, lifetime):
     workstation = factories.create_workstation(alice, lifetime=lifetime)
@@ -183,14 +161,6 @@ def test_who_gives_it_more_time_keeps_its_own_end_or_a_later_one(time, alice, li
         assert workstation.ends_at == planned
     time.pass_by(minutes=60)
     assert list_warnings(workstation) == [("idle", 1)]
-
-
-def test_nothing_is_idle_once_the_hours_are_taken_away(time, alice):
-    workstation = factories.create_workstation(alice, lifetime="none")
-    time.pass_by(minutes=4 * HOUR + 1)
-    factories.set_policy(idle_hours=0)
-    time.pass_by(minutes=1)
-    assert factories.reread(workstation).ends_at is None
 
 
 def test_after_a_restore_its_own_end_is_not_within_half_an_hour_either(time, alice):

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 from hypothesis import strategies as st
@@ -10,7 +9,6 @@ from hypothesis.stateful import initialize, invariant, precondition, rule, run_s
 
 from portal import models
 from portal.models.clock import Now
-from portal.services.key import accounts
 from portal.services.reconciliation import operator_actions
 from portal.services.requests import dispatch, fair_queue, results, submissions
 from tests import factories
@@ -154,42 +152,3 @@ class FairOrder(scene.Example):
 def test_the_order_is_as_its_model(settings):
     settings.PORTAL_CALLS_IN_FLIGHT = 1000
     run_state_machine_as_test(FairOrder, settings=scene.bounded(examples=12, steps=30))
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("turns_before", [0, 5])
-def test_two_hundred_requests_of_one_person_delay_another_s_by_one_call_at_most(alice, bob, turns_before):
-    account = accounts.get_current_account()
-    factories.mark_baseline_scan()
-    models.Request.objects.bulk_create(
-        models.Request(account=account, requester=alice, submission=uuid4(), type="python") for _ in range(200)
-    )
-    for _ in range(turns_before):
-        factories.claim()
-
-    single = scene.submit(bob)
-
-    assert fair_queue.find_position(portal_request=single) <= 2
-    claimed = [models.Attempt.objects.get(pk=factories.claim().attempt_id).request_id for _ in range(2)]
-    assert single.pk in claimed
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("sizes", [(9,), (2, 3, 4)])
-def test_requests_that_are_claimed_together_go_out_as_if_one_by_one(settings, sizes):
-    settings.PORTAL_CALLS_IN_FLIGHT = 100
-    factories.mark_baseline_scan()
-    people = [factories.create_user(name, "Members") for name in ("first", "second", "third")]
-    for person in reversed(people):  # whose last turns are of different times
-        scene.submit(person)
-        factories.claim()
-    queues = {
-        person.pk: [scene.submit(person).pk for _ in range(count)]
-        for person, count in zip(people, (5, 3, 1), strict=True)
-    }
-    model = Model(queues=queues, turns=[person.pk for person in reversed(people)])
-
-    calls = [call for most in sizes for call in factories.claim_requests(worker="test", most=most)]
-
-    claimed = [models.Attempt.objects.get(pk=call.attempt_id).request_id for call in calls]
-    assert claimed == [model.take() for _ in range(9)]

@@ -1,22 +1,15 @@
-"""Whatever calls make unseen, and whenever lists show it: nothing is bought twice.
-
-And what is read from the database for one request, within bounds, is what all of it would show.
-"""
+"""Whatever calls make unseen, and whenever lists show it: nothing is bought twice."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import hypothesis
-from django.db import transaction
 from hypothesis import strategies as st
 
 from portal import models
-from portal.services.key import accounts
-from portal.services.reconciliation import matching, unresolved
+from portal.services.reconciliation import matching
 from portal.services.reconciliation.matching import Verdict
-from tests import factories
-from tests.properties.scene import bounded
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(seconds=60)
@@ -166,62 +159,3 @@ def test_nothing_is_bought_twice(calls):
     assert len(set(given.values())) == len(given)
     assert all(types[number] == types[made] for number, made in given.items())
     assert [find_doubled(calls, given, number) for number in again] == [None] * len(again)
-
-
-# --- From a database ---
-
-
-def store(calls: list[Call], given: dict[int, int], requester: models.User) -> dict[int, models.Request]:
-    account, owners, rows = accounts.get_current_account(), {made: owner for owner, made in given.items()}, {}
-    account.change(started_offset=0.0)
-    for call in calls:
-        status, failure = ("SUCCEEDED", "") if call.number in given else ("UNKNOWN", "no-answer")
-        rows[call.number] = factories.create_past_request(
-            requester, START, status=status, failure=failure, type=call.type
-        )
-        models.Attempt.objects.create(
-            request=rows[call.number],
-            number=1,
-            outcome="UNKNOWN",
-            failure="no-answer",
-            claimed_at=call.sent.claimed_at,
-            claimed_tick=call.claimed,
-            deadline_at=call.sent.ended_at,
-            ended_at=call.sent.ended_at,
-            ended_tick=call.ended,
-        )
-    for made in (call.made for call in calls if call.listed):
-        models.Workstation.objects.create(
-            account=account,
-            pk=made.id,
-            uid=made.uid,
-            type=made.type,
-            workspace=models.Workspace.objects.create(account=account, uid=f"S{made.id}"),
-            created_at=made.started_at,
-            listed_tick=made.listed_tick,
-            request=rows.get(owners.get(made.id, 0)),
-        )
-    for number in (1, 2, 3):
-        scan = make_scan(number, LAST)
-        scan.account, scan.is_complete, scan.ended_at = account, True, scan.begun_at
-        scan.phase, scan.ended_tick = scan.Phase.CHECK, LAST
-        scan.save(force_insert=True)
-    return rows
-
-
-@bounded(examples=60, steps=1)
-@hypothesis.given(calls=draw_calls(), pairs=st.dictionaries(st.integers(1, 5), st.integers(1, 5)))
-def test_what_is_read_within_bounds_says_what_all_of_it_says(alice, calls, pairs):
-    """Whatever was given to whom, by itself or by an operator."""
-    makers = {call.number for call in calls if call.listed}
-    given = {owner: made for made, owner in pairs.items() if owner <= len(calls) and made in makers}
-    with transaction.atomic():
-        rows = store(calls, given, alice)
-        for plain in read_plainly(calls, given, LAST):
-            state, row = plain["state"], rows[plain["unresolved"].number]
-            [facts] = unresolved.read_facts(
-                account=row.account, rows=[row], now=state.now, steady_since=state.steady_since
-            )
-            assert {one.id for one in facts.list_possible()} == {one.id for one in matching.list_possible(**plain)}
-            assert facts.decide() == matching.decide(**plain)
-        transaction.set_rollback(True)

@@ -16,15 +16,6 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
-STATES = {
-    "QUEUED": {},
-    "SENDING": {},
-    "UNKNOWN": {"failure": "no-answer", "was_unknown": True},
-    "SUCCEEDED": {"ended_at": Now(), "took": 1},
-    "FAILED": {"failure": "422", "ended_at": Now(), "took": 1},
-    "CANCELLED": {"ended_at": Now(), "took": 1},
-}
-
 
 def set_limits(person: int = 0, team: int = 0) -> None:
     factories.set_policy(running_per_person=person, running=team)
@@ -45,7 +36,7 @@ def is_refused(person: models.User) -> bool:
 
 def run_one(person: models.User, **values: object) -> models.Workstation:
     portal_request = factories.submit(person)
-    factories.update(portal_request, status="SUCCEEDED", **STATES["SUCCEEDED"])
+    factories.update(portal_request, status="SUCCEEDED", ended_at=Now(), took=1)
     return models.Workstation.objects.create(
         account=portal_request.account, request=portal_request, uid=f"of-{portal_request}", **values
     )
@@ -54,42 +45,6 @@ def run_one(person: models.User, **values: object) -> models.Workstation:
 def describe_left(person: models.User) -> str:
     account = accounts.get_current_account()
     return running.describe_left(uses=running.list_uses(decided=policy.read_policy(), account=account, person=person))
-
-
-@pytest.mark.parametrize("limits", [{"person": 1}, {"team": 1}])
-@pytest.mark.parametrize("status", STATES)
-def test_what_waits_for_a_workstation_counts(alice, limits, status):
-    portal_request = factories.submit(alice)
-    factories.update(portal_request, status=status, **STATES[status])
-    set_limits(**limits)
-    assert is_refused(alice) is (status in ("QUEUED", "SENDING", "UNKNOWN"))
-
-
-@pytest.mark.parametrize("limits", [{"person": 1}, {"team": 1}])
-def test_a_workstation_counts_until_it_has_ended(alice, limits):
-    workstation = run_one(alice)
-    set_limits(**limits)
-    assert is_refused(alice)
-    factories.update(workstation, missing_since=Now(), missing_tick=1)
-    assert is_refused(alice), "it may still run"
-    models.Workstation.objects.update(missing_since=None, missing_tick=None, ended_at=Now())
-    assert not is_refused(alice)
-
-
-def test_others_and_what_is_nobody_s_count_for_the_team_or_not_at_all(alice, bob):
-    account = factories.submit(bob).account
-    models.Workstation.objects.create(account=account, uid="orphan")
-    elsewhere = models.Account.objects.create(base_url="https://elsewhere.example/v1", retired_at=Now())
-    former = models.Request.objects.create(requester=alice, account=elsewhere, submission=uuid4(), type="max")
-    set_limits(person=1)
-    assert not is_refused(alice), "what the key no longer reaches cannot be released"
-    assert is_refused(alice)
-    set_limits(person=3, team=2)
-    assert is_refused(alice)
-    set_limits(person=3, team=3)
-    assert not is_refused(alice)
-    assert running.count_by_person(account=account) == {alice.pk: 2, bob.pk: 1}
-    assert former not in running.list_counted(account=account, person=alice)
 
 
 def test_a_person_s_own_limit_goes_before_the_portal_s_but_not_the_team_s(alice, bob, olga):
