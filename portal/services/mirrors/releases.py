@@ -98,10 +98,13 @@ def withdraw_release(*, stored: models.Workstation, reason: str) -> None:
 
 def find_next_try(*, account: models.Account) -> datetime | None:
     """When releases go on that AgentStation's rate limit has stopped; None where it stops none."""
-    refused = models.Workstation.objects.refused_releases(account).order_by("release_due_at").first()
-    if refused is None or refused.release_due_at is None or refused.release_tried_at is None:
-        return None
-    return min(refused.release_due_at, refused.release_tried_at + models.RELEASES_WAIT)
+    refused = models.Workstation.objects.refused_releases(account)
+    ends = (
+        min(row.release_due_at, row.release_tried_at + models.RELEASES_WAIT)
+        for row in refused
+        if row.release_due_at and row.release_tried_at
+    )
+    return max(ends, default=None)
 
 
 def claim_release() -> Release | None:
