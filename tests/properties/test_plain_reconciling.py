@@ -307,6 +307,8 @@ def test_what_scans_say(world: World) -> None:
     before = {row.pk for row in everything.stations if row.is_live}
     assert [row for row in read(models.Workstation) if row.pk in before and row.ended_at] == expected
 
+    for row in list(everything.owned.values())[:15]:
+        assert completeness._measure(row) == everything.measure_lag(row)
     if listed := [row for row in everything.owned.values() if row.listed_tick]:
         lag = max([everything.get_known_lag(), *map(everything.measure_lag, listed)])
         lease.run(completeness.measure_lags, account=account)

@@ -45,6 +45,7 @@ class World:
                 "owner": self.pick(self.people) if self.is_so(40) else None,
             },
         )
+        self.failures = self.pick([["", "500"], ["", "500"], ["", "429"]])
         self.scans = list[int]()  # of the account
         self.submissions = [UUID(int=number) for number in range(2 * self.size)]
 
@@ -210,10 +211,10 @@ class World:
         return {
             "release_requested_at": NOW,
             "release_requested_by": self.pick([None, *self.people]),
-            "release_due_at": self.moment(MINUTE),
-            "release_tried_at": self.moment(MINUTE, sign=-1),
+            "release_due_at": self.moment(MINUTE, 20 * SECOND),
+            "release_tried_at": self.moment(MINUTE, 20 * SECOND, sign=-1),
             "release_tries": self.pick([0, 0, 1, 2]),
-            "release_failure": self.pick(["", "", "500"] if self.size > 20 else ["", "500", "429"]),
+            "release_failure": self.pick(self.failures),
         }
 
 

@@ -145,12 +145,6 @@ def test_a_429_to_a_release_is_obeyed_by_the_others_for_a_minute_at_most(sandbox
     assert not factories.reread(other).is_live
 
 
-def test_the_least_tried_release_goes_first(sandbox, alice, bob):
-    tried, other = ask(alice), ask(bob)
-    models.Workstation.objects.filter(pk=tried.pk).update(release_tries=1, release_due_at=Now() - timedelta(hours=1))
-    assert factories.claim_release().workstation_id == other.pk
-
-
 def test_people_s_releases_go_first_and_the_portal_s_own_leave_half_of_the_pace(sandbox, alice, bob, settings):
     own = [ask(alice) for _ in range(6)]
     models.Workstation.objects.update(release_requested_by=None)
@@ -170,19 +164,6 @@ def test_a_release_that_hangs_makes_the_next_wait_for_ten_seconds_at_most(sandbo
     ask(alice)
     release = factories.claim_release()
     assert release.send_before - agentstation.boottime() <= settings.PORTAL_SEND_MARGIN + 10
-
-
-def test_releases_that_fail_again_and_again_leave_half_of_the_pace_to_requests(sandbox, alice, bob, settings):
-    workstations = [ask(alice) for _ in range(8)]
-    models.Workstation.objects.update(release_tries=1, release_tried_at=Now() - timedelta(hours=1))
-    with factories.unprotected():
-        models.Attempt.objects.update(claimed_at=Now() - timedelta(hours=1))
-    settings.PORTAL_CALLS_PER_MINUTE = 6
-    sandbox.script({"on": "DELETE", "status": 500, "times": 20})
-    assert len(factories.send_releases()) == 3
-    factories.submit_for(*[bob] * 3)
-    assert [factories.claim_next() is not None for _ in range(4)] == [True, True, True, False]
-    assert len(workstations) == 8
 
 
 @pytest.mark.parametrize(
@@ -252,43 +233,9 @@ def test_what_changes_after_the_claim_stops_a_release_before_its_first_byte(sand
 # --- The pace ---
 
 
-def test_releases_count_in_the_pace_and_go_before_attempts(sandbox, alice, settings):
-    workstation = factories.create_workstation(alice)
-    settings.PORTAL_CALLS_PER_MINUTE = 2
-    factories.submit(alice)
-    releases.request_release(actor=alice, workstation=workstation)
-
-    assert factories.claim_next(worker="w") is None, "the last call of this minute is the release's"
-    assert len(factories.send_releases()) == 1
-    assert factories.claim_next(worker="w") is None, "the release counts"
-
-    models.Workstation.objects.update(release_tried_at=Now() - timedelta(seconds=61))
-    assert factories.claim_next(worker="w") is not None
-
-
-def test_a_release_waits_for_the_pace_too(sandbox, alice, settings):
-    ask(alice)
-    settings.PORTAL_CALLS_PER_MINUTE = 1
-    assert factories.send_releases() == []
-    with factories.unprotected():
-        models.Attempt.objects.update(claimed_at=Now() - timedelta(seconds=61))
-    assert len(factories.send_releases()) == 1
-
-
 def test_under_a_pace_a_release_is_tried_once_a_minute_at_most(sandbox, alice, settings):
     settings.PORTAL_CALLS_PER_MINUTE = 10
     sandbox.script({"on": "DELETE", "status": 503})
     workstation = ask(alice)
     factories.send_releases()
     assert 55 < read_wait(workstation) <= 60
-
-
-def test_releases_take_no_place_among_the_calls_in_flight(sandbox, alice, settings):
-    settings.PORTAL_CALLS_IN_FLIGHT = 1
-    ask(alice)
-    assert releases.claim_release() is not None
-    factories.submit(alice)
-    assert factories.claim_next(worker="w") is not None
-    second = factories.submit(alice)
-    assert factories.claim_next(worker="w") is None
-    assert second.status == "QUEUED"
