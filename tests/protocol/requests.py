@@ -22,6 +22,7 @@ from portal.services.requests import notes
 STATUS: Any = SimpleNamespace(**{str(one): str(one) for one in models.Request.Status})
 OUTCOME: Any = SimpleNamespace(**{str(one): str(one) for one in models.Attempt.Outcome})
 FINAL = {str(one) for one, following in models.TRANSITIONS.items() if not following}
+TYPES = frozenset(models.Request.Type.values)
 OPEN, MADE, REFUSED, OVER = "open", "made", "refused", "over"  # what the provider does about a call
 NOBODY, STRANGER, OLDER = -1, -2, -3  # who a workstation is by, or whose; OLDER: of ours from before
 OLD, CALL = -4, 1  # graces: longer than anything is waited for, and the longest call
@@ -308,7 +309,7 @@ def _read_account(state: State, world: World) -> matching.AccountState:
         clock_offset=timedelta(),
         scans=[_describe_scan(at, one) for at, one in enumerate(state.scans)],
         walked_tick=state.tick,
-        documented_types=frozenset(models.Request.Type.values),
+        documented_types=TYPES,
         assignments=list(_list_assignments(state)),
         is_shared=state.is_shared,
         is_paused=state.is_paused,
@@ -378,7 +379,9 @@ def _pass_time(state: State, world: World) -> State:
 # --- What must never be, and what is the same ---
 
 
-def find_violation(state: State) -> str:
+def find_violation(before: State, state: State) -> str:
+    if state.machines is before.machines:
+        return ""
     for kind in {row.type for row in state.requests}:
         asked = sum(1 + row.words for row in state.requests if row.type == kind)
         if sum(one.by >= 0 and one.type == kind for one in state.machines) > asked:
@@ -420,7 +423,11 @@ def normalize(state: State) -> State:
     )
     after = State(rows, machines, scans, top, *state[4:])
     orders = _list_orders(tuple(row.type for row in rows))
-    return after if len(orders) == 1 else min((_rename(after, one) for one in orders), key=repr)
+    if len(orders) == 1:
+        return after
+    least = min(tuple(rows[old] for old in order) for order in orders)
+    named = [_rename(after, order) for order in orders if least == tuple(rows[old] for old in order)]
+    return min(named, key=lambda one: [str(machine) for machine in one.machines]) if named[1:] else named[0]
 
 
 def _place(one: Attempt, place: Callable[[int], int]) -> Attempt:

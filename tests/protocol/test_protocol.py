@@ -15,7 +15,7 @@ def explore_requests(world: requests.World, *, most: int = 1_000_000) -> Explore
     machine = Machine(
         first=requests.begin(world),
         list_steps=partial(requests.list_steps, world=world),
-        find_violation=lambda _, after: requests.find_violation(after),
+        find_violation=requests.find_violation,
         normalize=requests.normalize,
         is_over=requests.is_over,
         is_asked=requests.is_asked,
