@@ -72,6 +72,7 @@ chaos: .venv/.installed-dev
 # What takes long by itself, and is no part of CI: half an hour.
 slow: .venv/.installed-dev
 	@SLOW=1 $(PYTHON) -m pytest tests/notifications -k a_thousand
+	@SLOW=1 $(PYTHON) -m pytest tests/protocol -k larger
 	@$(MAKE) --no-print-directory chaos REQUESTS=10000
 
 # How slow pages are while somebody attacks, what lists cost at a million requests (the databases are filled once), what

@@ -1,5 +1,6 @@
 """The protocol, explored whole in small worlds. docs/protocol.md says what is assumed, and prints what is found."""
 
+import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -45,6 +46,14 @@ TWO = requests.World(types=("python", "python"), words=0, refusals=False, wishes
 def test_nothing_is_lost_doubled_or_given_away(world):
     explored = explore_requests(world)
     assert not explored.violation, "\n".join(explored.path)
+
+
+@pytest.mark.skipif("SLOW" not in os.environ, reason="a part of `make slow`")
+def test_nothing_is_either_in_a_larger_world():
+    """Ten million states of it, which need some 20 GB."""
+    most = 10_000_000
+    explored = explore_requests(requests.World(types=("python", "python"), older=True, strangers=1), most=most)
+    assert explored.violation in ("", f"more than {most} states"), "\n".join(explored.path)
 
 
 def test_nothing_ends_that_nobody_wished_to_end():
