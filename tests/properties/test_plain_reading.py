@@ -274,27 +274,27 @@ def is_unused(row: models.Workstation, *, hours: int) -> bool:
     return row.end_is_idle or (row.end_set_at or row.first_seen_at) <= since
 
 
-def look_at_end(row: models.Workstation, *, hours: int, steady: timedelta) -> None:
+def look_at_end(row: models.Workstation, *, hours: int) -> None:
     """What one round does: announced once and then once more, it ends when its time has come."""
     is_idle = is_unused(row, hours=hours)
     if row.end_is_idle and not is_idle:
         row.ends_at, row.planned_end_at, row.end_is_idle, row.end_warnings = row.planned_end_at, None, False, 0
     elif is_idle and not row.end_is_idle and (row.ends_at is None or row.ends_at > NOW + 30 * MINUTE):
         row.planned_end_at, row.ends_at, row.end_is_idle, row.end_warnings = row.ends_at, NOW + 30 * MINUTE, True, 1
-        row.end_set_at = row.end_set_at or row.first_seen_at
+        row.end_set_at, row.end_seen = row.end_set_at or row.first_seen_at, None
     if row.ends_at is None:
         return
     if row.ends_at <= NOW + 30 * MINUTE and row.end_warnings == 2:
         row.end_seen = row.end_seen or 0.0
     life = row.ends_at - (row.end_set_at or row.first_seen_at)
     left, last = row.ends_at - NOW, min(5 * MINUTE, life / 10)
-    was_announced, seen = row.end_warnings > 0, timedelta(seconds=row.end_seen or 0)
+    announced, seen = row.end_warnings, timedelta(seconds=row.end_seen or 0)
     wanted = 2 if left <= last else int(left <= min(30 * MINUTE, life / 2))
-    if wanted > row.end_warnings:
-        row.end_warnings, row.end_seen = wanted, None
-        if not was_announced and left < last:
+    if wanted > announced:
+        row.end_warnings, row.end_seen = wanted, 0.0
+        if left < (last / 2 if announced else last):
             row.ends_at, row.end_set_at = NOW + last, NOW + last - life
-    if was_announced and row.ends_at <= NOW and max(seen, steady) >= last:
+    if announced == 2 and row.ends_at <= NOW and seen >= last:
         row.release_requested_at = NOW
 
 
@@ -325,18 +325,16 @@ def test_what_is_announced_and_ends(world: World) -> None:
             "ended_at": world.pick([None, world.moment(HOUR, sign=-1)]),
         },
     )
-    hours, steady = world.pick([0, 1, 2]), world.pick([0.0, 150.0, 1e6])
+    hours = world.pick([0, 1, 2])
     factories.set_policy(idle_hours=hours)
     expected = read(models.Workstation)
     for row in expected:
         is_ours = row.account_id == world.account.pk and row.request_id and row.is_live
         if is_ours and not row.release_requested_at:
-            look_at_end(row, hours=hours, steady=timedelta(seconds=steady))
+            look_at_end(row, hours=hours)
 
     lease = factories.acquire_lease(name="ends")
-    watched = factories.make_steady(lease)
-    watched._steady_since = watched._observed_at - steady
-    lease.run(carrying_out.carry_out_ends, watched=watched)
+    lease.run(carrying_out.carry_out_ends, watched=factories.make_steady(lease))
     assert [describe_end(row) for row in read(models.Workstation)] == [describe_end(row) for row in expected]
 
 
