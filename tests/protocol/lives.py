@@ -107,7 +107,8 @@ def _portal(state: State) -> Iterator[Step]:
     if row.left is not None and not row.release:
         end = _describe(row)
         if (warnings := end.count_warnings(now=_NOW)) > row.warnings:
-            left = row.left if end.postpone(now=_NOW) is None else 1
+            later = end.postpone(now=_NOW)
+            left = row.left if later is None else (later - _NOW) // _UNIT
             told = row._replace(warnings=warnings, seen=0, left=left)
             promised = 0 if warnings == 2 else None
             after = seen._replace(row=told, promised=promised, wished_left=left)

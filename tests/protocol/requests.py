@@ -35,11 +35,13 @@ class World:
     sends: int = 1  # attempts of a request, at most
     words: int = 1  # how often people say of a request that nothing was created
     strangers: int = 0  # workstations that somebody else makes with the same key
+    strangers_at: tuple[int, ...] = (0,)  # when those started, in graces; beyond OLD, before or after all calls
     older: bool = False  # there is a workstation of ours from before
     refusals: bool = True
     wishes: bool = True  # people cancel
     pauses: bool = False
     clock_steps: bool = False
+    lapses: int = 0  # scans that leave out anything, whatever is assumed
     # Assumptions: without each there is a way to buy twice, or to give away what is not ours.
     lists_keep_to_the_grace: bool = True
     calls_end_by_their_deadline: bool = True
@@ -98,6 +100,7 @@ class State(NamedTuple):
     steady_since: int = OLD
     is_paused: bool = False
     is_shared: bool = False
+    lapses: int = 0
 
 
 type Step = tuple[str, State]
@@ -212,11 +215,8 @@ def _settle_not_created(state: State, world: World, number: int) -> State:
 
 def _scan(state: State, world: World) -> Iterator[Step]:
     """A whole scan, in one step, shows what the grace has passed for, and any of the rest."""
-    may = [
-        at
-        for at, one in enumerate(state.machines)
-        if one.listed_tick is None and (one.is_young or not world.lists_keep_to_the_grace)
-    ]
+    may_lapse = state.lapses < world.lapses or not world.lists_keep_to_the_grace
+    may = [at for at, one in enumerate(state.machines) if one.listed_tick is None and (one.is_young or may_lapse)]
     for chosen in (set(some) for size in range(len(may) + 1) for some in combinations(may, size)):
         shown = [at for at in range(len(state.machines)) if at in chosen or at not in may]
         machines = tuple(
@@ -226,7 +226,10 @@ def _scan(state: State, world: World) -> Iterator[Step]:
         owners = [machines[at].owner for at in shown if machines[at].owner != NOBODY]
         witness = max((_find_witness(state, owner) for owner in owners), default=0)
         scan = Scan(0, state.tick + 1, witness, min(1, len(owners)))
-        after = state._replace(machines=machines, scans=(*state.scans, scan)[-3:], tick=state.tick + 1)
+        lapses = state.lapses + any(at not in chosen and not state.machines[at].is_young for at in may)
+        after = state._replace(
+            machines=machines, scans=(*state.scans, scan)[-3:], tick=state.tick + 1, lapses=min(lapses, world.lapses)
+        )
         yield f"a scan shows {len(shown)} of {len(machines)}", after
 
 
@@ -340,8 +343,9 @@ def _at(time: int) -> datetime:
 
 def _surroundings(state: State, world: World) -> Iterator[Step]:
     if sum(one.by == STRANGER for one in state.machines) < world.strangers:
-        made = (*state.machines, Machine(by=STRANGER, type=world.types[0]))
-        yield "a stranger makes one", state._replace(machines=made)
+        for at in world.strangers_at:
+            made = Machine(by=STRANGER, type=world.types[0], made_at=at)
+            yield "a stranger makes one", state._replace(machines=(*state.machines, made))
     if world.pauses:
         yield "sending stops, or goes on", state._replace(is_paused=not state.is_paused)
     if world.clock_steps:
@@ -353,7 +357,7 @@ def _age(state: State, graces: int) -> State:
     """All that was noted is as much longer ago."""
 
     def age(time: int) -> int:
-        return max(OLD, time - graces)
+        return time if abs(time) > -OLD else max(OLD, time - graces)
 
     rows = [
         [one._replace(claimed_at=age(one.claimed_at), ended_at=age(one.ended_at)) for one in row.attempts]
@@ -380,6 +384,10 @@ def _pass_time(state: State, world: World) -> State:
 
 
 def find_violation(before: State, state: State) -> str:
+    for number, (old, new) in enumerate(zip(before.requests, state.requests, strict=True)):
+        is_sent_again = state.lapses and old.status == STATUS.UNKNOWN and new.status in (STATUS.QUEUED, STATUS.FAILED)
+        if is_sent_again and not old.note and any(one.by == number and one.owner == NOBODY for one in state.machines):
+            return "what was made counts as not created"
     if state.machines is before.machines:
         return ""
     for kind in {row.type for row in state.requests}:

@@ -42,7 +42,12 @@ STEPS = requests.World(sends=2, words=0, older=True, clock_steps=True, refusals=
 TWO = requests.World(types=("python", "python"), words=0, refusals=False, wishes=False)
 
 
-@pytest.mark.parametrize("world", [ONE, STRANGER, STEPS, TWO], ids=["one", "stranger", "steps", "two alike"])
+LAPSES = requests.World(older=True, lapses=2, words=0, refusals=False, wishes=False)
+AWAY = replace(STRANGER, strangers_at=(2 * requests.OLD, -2 * requests.OLD), strangers_are_known=False, words=0)
+WORLDS = {"one": ONE, "stranger": STRANGER, "steps": STEPS, "two alike": TWO, "lapses": LAPSES, "away": AWAY}
+
+
+@pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
 def test_nothing_is_lost_doubled_or_given_away(world):
     explored = explore_requests(world)
     assert not explored.violation, "\n".join(explored.path)
