@@ -1,6 +1,9 @@
 """A database's clock of the test's own, set forward and back. On SQLite for this thread's connection alone."""
 
+import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -52,16 +55,26 @@ class DatabaseClock:
         return f"{datetime.now(UTC) + self._ahead:%Y-%m-%d %H:%M:%S.%f}"[:-3]
 
 
-def stop(*, at: datetime) -> None:
-    """Have this connection's clock stand until the end of the test's transaction."""
+def _read_own(*values: str) -> str:
+    with closing(sqlite3.connect(":memory:")) as own:
+        return own.execute("SELECT strftime(?, ?)", values).fetchone()[0]
+
+
+@contextmanager
+def standing(*, at: datetime) -> Iterator[None]:
+    """This connection's clock stands, until the test's transaction ends."""
     if connection.vendor == "sqlite":
         connection.connection.create_function("strftime", 2, lambda *_: f"{at:%Y-%m-%d %H:%M:%S.%f}"[:-3])
+        yield
+        # SQLite's own function does not come back to a connection.
+        connection.connection.create_function("strftime", 2, _read_own)
         return
     _execute("CREATE SCHEMA own_clock")
     time = f"timestamptz '{at.isoformat()}'"
     body = f"LANGUAGE sql STABLE RETURN {time}"
     _execute(f"CREATE FUNCTION own_clock.statement_timestamp() RETURNS timestamptz {body}")
     _execute("SET LOCAL search_path = own_clock, pg_catalog, public")
+    yield
 
 
 def _execute(sql: str, values: list[Any] | None = None) -> None:

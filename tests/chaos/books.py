@@ -14,11 +14,11 @@ REFUSALS = frozenset({400, 401, 402, 418, 422, 429})
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 WRONG_OWNER, ASKED_NOBODY, BURNT = "wrong owner", "asked nobody", "queue burnt"
 STOPPED, BROKE = "stopped by another key", "broke on what came"
-ENDS, LIMITS, TOLD_TWICE = "ends", "limits passed", "told twice"
+ENDS, LIMITS, TOLD_TWICE, NO_PATH = "ends", "limits passed", "told twice", "no path of the model"
 # What a run must not show.
 KINDS = (
     *("lost", "doubled", "unknown left", "orphans left", "untold", "unexplained POSTs", "answers lost"),
-    *("running unseen", "record", WRONG_OWNER, ASKED_NOBODY, BURNT, STOPPED, BROKE, ENDS, LIMITS, TOLD_TWICE),
+    *("running unseen", "record", WRONG_OWNER, ASKED_NOBODY, BURNT, STOPPED, BROKE, ENDS, LIMITS, TOLD_TWICE, NO_PATH),
 )
 # Seconds that the clocks of a database and of the sandbox, on one machine, may seem to differ by.
 SLACK = 0.25
@@ -218,6 +218,15 @@ def _match_posts(books: Books, report: Report) -> dict[int, Attempt]:
     for post in rest:
         report.add("unexplained POSTs", f"POST {post.sequence} {post.group} at {post.at:.3f} has no attempt: {post}")
     return owners
+
+
+def list_made(books: Books) -> dict[int, list[tuple[str, float, float]]]:
+    """For each request what its calls have made: the UID, when, and from when on the call may have been sent."""
+    owners, made = _match_posts(books, Report()), defaultdict[int, list[tuple[str, float, float]]](list)
+    for post in books.posts:
+        if post.made and not post.is_on_purpose and (attempt := owners.get(post.sequence)):
+            made[attempt.request].append((post.made, post.at, attempt.claimed_at - SLACK))
+    return made
 
 
 def _is_same_response(post: Post, attempt: Attempt) -> bool:

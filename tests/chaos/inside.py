@@ -5,6 +5,7 @@ import logging
 import math
 import os
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -306,6 +307,13 @@ def verify_record(sent: Path) -> list[str]:
     except (OSError, comparison.NothingSent) as error:
         return [str(error)]
     return [str(finding) for finding in report.findings] or ([] if report.seals else ["Nothing was sealed."])
+
+
+def replay_traces(made: Mapping[int, list[tuple[str, float, float]]]) -> tuple[str, list[str]]:
+    from tests.protocol import traces  # only now is Django set up
+
+    entries = {number: [traces.Entry(*one) for one in rows] for number, rows in made.items()}
+    return traces.describe_traces(entries)
 
 
 def _read_attempt(row: Any, *, clock: clocks.Clock, after: float) -> books.Attempt:

@@ -48,7 +48,7 @@ class Run:
         self.lingering, self.unseen, self.unasked = list[str](), set[str](), set[int]()
         self.events = Counter[str]()
         self._others_at = 0.0
-        self._limited, self._lifted_at = "", math.inf
+        self._limited, self._lifted_at, self._traces = "", math.inf, ""
 
     def prepare(self) -> None:
         self.stage.prepare()
@@ -227,7 +227,9 @@ class Run:
             **book,
         )
         contents = lives.name_lives(contents)
-        return dataclasses.replace(contents, seen=self._look_back(contents, record=record))
+        self._traces, stories = inside.replay_traces(books.list_made(contents))
+        seen = self._look_back(contents, record=record) + [(books.NO_PATH, story) for story in stories]
+        return dataclasses.replace(contents, seen=seen)
 
     def _look_back(self, contents: books.Books, *, record: dict[str, Any]) -> list[tuple[str, str]]:
         lines = inside.read_lines(clock=self.stage.clock)
@@ -266,6 +268,7 @@ class Run:
         _print(f"\n{self._options.database}, seed {self._options.seed}, {time.monotonic() - self._begun:.0f} s")
         for name, value in rows.items():
             _print(f"  {name:42} {value}")
+        _print(f"  {self._traces}")
         for kind, words in report.findings.items():
             for sentence in words[:15]:
                 _print(f"  {kind}: {sentence}")

@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import pytest
 
 from tests import dbclock, factories
@@ -5,9 +7,14 @@ from tests.properties.world import NOW
 
 
 @pytest.fixture
-def standing(db) -> None:
+def standing(db) -> Iterator[None]:
     """The clock stands, and there are people, some of whom may not request workstations."""
-    dbclock.stop(at=NOW)
+    with dbclock.standing(at=NOW):
+        _add_people()
+        yield
+
+
+def _add_people() -> None:
     factories.mark_baseline_scan()
     for number, group in enumerate(["Members"] * 3 + ["Operators", "Auditors"]):
         factories.create_user(f"person-{number}", group)

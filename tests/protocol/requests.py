@@ -145,6 +145,8 @@ def _send_or_wish(state: State, world: World, number: int, row: Request) -> Iter
         yield f"a person no longer wants {name}", _change(state, number, is_unwanted=True)
     if row.status == STATUS.UNKNOWN and row.note:
         yield f"a person closes {name}", _move(state, number, STATUS.FAILED)
+        if world.wishes:
+            yield f"a person cancels {name}", _move(state, number, STATUS.CANCELLED)
         if row.words < world.words:
             status = STATUS.CANCELLED if row.is_unwanted else STATUS.QUEUED
             yield f"a person says that {name} made nothing", _move(state, number, status, words=row.words + 1)
@@ -388,6 +390,10 @@ def find_violation(before: State, state: State) -> str:
         is_sent_again = state.lapses and old.status == STATUS.UNKNOWN and new.status in (STATUS.QUEUED, STATUS.FAILED)
         if is_sent_again and not old.note and any(one.by == number and one.owner == NOBODY for one in state.machines):
             return "what was made counts as not created"
+        if any(
+            one.outcome == OUTCOME.SENDING and now.late for one, now in zip(old.attempts, new.attempts, strict=False)
+        ):
+            return "what another was given was under way"
     if state.machines is before.machines:
         return ""
     for kind in {row.type for row in state.requests}:
