@@ -235,6 +235,12 @@ def test_a_witness_has_to_be_newer_and_in_the_newest_scan():
     assert decide(scans=scans) == (Verdict.ASK, notes.NO_WITNESS)
 
 
+@pytest.mark.parametrize(("tick", "decided"), [(19, (Verdict.ASK, notes.NO_SCANS)), (20, (Verdict.NOT_CREATED, ""))])
+def test_a_scan_that_began_before_the_end_proves_nothing_whatever_clocks_say(tick, decided):
+    scans = [scan(number, begun=begun, tick=tick) for number, begun in enumerate((200, 300, 360), start=1)]
+    assert decide(scans=scans) == decided
+
+
 def test_after_fifteen_graces_an_older_workstation_of_ours_is_believed():
     late = [scan(1, begun=200, witness=0), scan(2, begun=1000, witness=0)]
     assert decide(scans=[*late, scan(3, begun=1060, witness=0)]) == (Verdict.NOT_CREATED, "")
