@@ -72,11 +72,12 @@ class Portal:
             "AGENTSTATION_TOTAL_TIMEOUT": "8",
             "PORTAL_RETRY_DELAY": "0.2",
         }
+        self.environment = environment | variables | {"PORTAL_LOCAL": "1"}
         self.output = ""
         self.process = subprocess.Popen(
             ["make", "run"],
             cwd=ROOT,
-            env=environment | variables,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -169,6 +170,12 @@ def portal(tmp_path_factory, provider, mails) -> Iterator[Portal]:
     running.start(**QUICK, **LIFETIMES, **key, **mail, **name_issuer(running.issuer_port))
     yield running
     running.end()
+    # What people did here is what the protocol allows.
+    told = manage(
+        "shell", "-c", "from tests.protocol import traces; traces.print_traces()", environment=running.environment
+    )
+    assert "requests" in told, told
+    assert " 0 unknown" in told, told
 
 
 @pytest.fixture(scope="session")
