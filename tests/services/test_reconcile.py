@@ -225,6 +225,15 @@ def test_a_clock_that_stepped_begins_the_wait_anew(sandbox, alice, bob, lease):
     assert statuses(portal_request) == ["UNKNOWN"]
 
 
+def test_a_question_stays_when_another_process_begins_to_watch_the_clock(sandbox, alice, lease):
+    portal_request = ask(sandbox, alice, "reset")
+    deny(lease)
+    asked = models.Event.objects.count()
+    lease.run(reconcile.reconcile_requests, client=clients.make_client(), steady=steady_clock.SteadyClock())
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_WITNESS)
+    assert models.Event.objects.count() == asked
+
+
 def test_people_are_asked_though_the_clock_stepped_back_and_no_worker_lives_for_long(sandbox, alice, lease):
     """Then scans follow one another quickly, and each worker begins to watch the clock anew."""
     portal_request = ask(sandbox, alice, "fail-500")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -39,7 +39,15 @@ class Facts:
     state: matching.AccountState
 
     def decide(self) -> matching.Decision:
-        return matching.decide(unresolved=self.unresolved, newcomers=self.newcomers, state=self.state)
+        """What follows. A question that was asked is not taken back because another process watches the clock now."""
+        decision = self._decide(self.state)
+        if decision.verdict is matching.Verdict.WAIT and self.portal_request.operator_note:
+            steady = self._decide(replace(self.state, steady_since=self.attempts[0].claimed_at))
+            return steady if steady.verdict is matching.Verdict.ASK else decision
+        return decision
+
+    def _decide(self, state: matching.AccountState) -> matching.Decision:
+        return matching.decide(unresolved=self.unresolved, newcomers=self.newcomers, state=state)
 
     def list_possible(self) -> list[matching.Newcomer]:
         return matching.list_possible(unresolved=self.unresolved, newcomers=self.newcomers, state=self.state)
