@@ -3,17 +3,16 @@
 import os
 
 # Settings are read here, too, so that a wrong one stops the start and not one worker process after the other.
-from portal import environment, settings
+from portal import settings
 
-_port = environment.read_whole_number("PORT", default=8000, least=1, most=65535)
-bind = f"{settings.PORTAL_BIND}:{_port}"
-# Threads, because a page waits for the database and not for the processor; none of them waits for a client.
-worker_class = "portal.web.worker.Worker"
+bind = f"{settings.PORTAL_BIND}:{settings.PORT}"
+# Threads, because a page waits for the database and not for the processor. A proxy waits for slow clients.
+worker_class = "gthread"
 workers = settings.WEB_PROCESSES
 threads = settings.WEB_THREADS
 timeout = 60
 graceful_timeout = 30
-worker_connections = 500  # of each process; one more, and the one that keeps us waiting longest goes
+worker_connections = 500  # of each process
 limit_request_line = 8190  # the most that gunicorn knows: what is searched for stands in the address
 limit_request_fields = 64
 limit_request_field_size = 8190  # htmx sends the page's address in a field

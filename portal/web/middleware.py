@@ -23,10 +23,9 @@ from django.utils.functional import SimpleLazyObject
 
 from portal import models
 from portal.services import audit
-from portal.services.people import refusals, sessions
-from portal.services.runtime import limits
+from portal.services.limits import acts, limits
+from portal.services.people import sessions
 from portal.web import client_address, sessionstore
-from portal.web.arrival import MOST_BODY
 from portal.web.logs import hide_token
 
 _UNUSED = """
@@ -36,6 +35,7 @@ _UNUSED = """
 """
 _PERMISSIONS = {"clipboard-write": "(self)", "fullscreen": "(self)", **dict.fromkeys(_UNUSED.split(), "()")}
 _METHODS = ("GET", "HEAD", "POST")
+MOST_BODY = 64 * 1024  # bytes; the longest form has a few thousand
 _MACHINE = ("127.0.0.1", "[::1]", "localhost")
 FACTOR_MISSING = "second_factor_missing"  # in the session of who must set up a second factor before anything else
 _SETTING_UP = ("mfa_activate_totp", "mfa_add_webauthn", "mfa_view_recovery_codes", "confirm", "logout")
@@ -216,7 +216,8 @@ class OriginMiddleware(_Middleware):
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         number = find_id(request)
-        with audit.acting_from(address=client_address.find_address(request), http_request=number):
+        address = client_address.find_address(request)
+        with audit.acting_from(origin=audit.Origin(address=address, http_request=number, count=acts.count_act)):
             response = self.get_response(request)
         response.headers["X-Request-ID"] = number
         return response
@@ -230,14 +231,14 @@ class RefusalMiddleware(_Middleware):
         is_refused = response.status_code == 403 or (response.status_code == 404 and request.resolver_match)
         if is_refused and isinstance(request.user, models.User):
             act = hide_token(f"{request.method} {request.path}")
-            refusals.record_refusal(person=request.user, act=act, status=response.status_code)
+            limits.record_refusal(person=request.user, act=act, status=response.status_code)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """429 for one act too many, whatever view it was done by."""
         if not isinstance(exception, limits.Limited):
             return None
-        refusals.record_limit(limited=exception)
+        limits.record_limit(limited=exception)
         page = loader.render_to_string("429.html", {"limited": exception}, request)
         return HttpResponse(page, status=429, headers={"Retry-After": str(exception.seconds)})
 

@@ -5,10 +5,14 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import wraps
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.template import loader
+
+from portal import models
+from portal.services.search import exporting
 
 _TRY_AGAIN = "10"  # seconds
 _PLACES = min(settings.WEB_THREADS // 4, settings.WEB_CONNECTIONS // 2)  # of this process
@@ -35,6 +39,13 @@ def limit_streams[**P](view: Callable[P, HttpResponseBase]) -> Callable[P, HttpR
         return response
 
     return limited
+
+
+def send_rows(*, actor: models.User, kind: str, form: str, **wanted: Any) -> StreamingHttpResponse:
+    """A file of rows, written while it is sent; taking it is recorded. `wanted`: as `exporting.export_rows` has it."""
+    pieces = exporting.export_rows(actor=actor, kind=kind, form=form, **wanted)
+    headers = {"Content-Disposition": f'attachment; filename="{kind}.{form}"'}
+    return StreamingHttpResponse(pieces, content_type=exporting.CONTENT_TYPES[form], headers=headers)
 
 
 def _take_place(*, person: object) -> ExitStack | None:

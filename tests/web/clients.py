@@ -1,6 +1,5 @@
 """Clients that speak HTTP byte by byte, and may stop at any of them."""
 
-import select
 import socket
 import ssl
 import struct
@@ -8,8 +7,6 @@ from typing import ClassVar
 
 PATIENCE = 30.0  # seconds; nothing here takes one, unless the server waits for a client
 HOST = "portal.example"
-LARGE = 150_000  # bytes of a page
-FILE_SIZE = 3_000_000  # bytes: more than the kernel keeps for a client
 MANY = 100  # more than there are threads
 
 
@@ -43,9 +40,6 @@ class Client:
         """What has come, when something has; nothing where the server has ended the connection."""
         return self._socket.recv(65536).decode()
 
-    def has_something(self) -> bool:
-        return bool(select.select([self._socket], [], [], 0)[0])
-
     def read_answer(self) -> str:
         """One answer of a connection that goes on; what was asked for says its length."""
         head, _, body = self.read().partition("\r\n\r\n")
@@ -57,20 +51,6 @@ class Client:
 
     def read_all(self) -> str:
         return "".join(iter(self.read, ""))
-
-    def is_ended(self) -> bool:
-        """Waits until the server says something or ends the connection; whether it has ended it."""
-        try:
-            return self.read() == ""
-        except ConnectionResetError:
-            return True
-
-    def is_cut_off(self) -> bool:
-        """Reads all there is; whether it ended before it was whole: this client asked too much."""
-        try:
-            return len(self.read_all()) < 5 * LARGE
-        except ConnectionResetError:
-            return True
 
     def reset(self) -> None:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -43,7 +43,7 @@ def test_dots_stand_in_its_place(line, shown):
 
 
 def test_it_is_in_no_line_of_gunicorn(serve):
-    server = serve(accesslog="-", loglevel="info")
+    server = serve("--access-logfile=-", "--log-level=info")
     assert ask(server.port, f"/setup/{TOKEN}/", f"Referer: http://portal.example/setup/{TOKEN}/") == "200"
     assert ask(server.port, f"/broken/setup/{TOKEN}/") == "500"
     assert Client(server.port).send(f"GET /setup/{TOKEN}/ HTTP/x.y\r\n\r\n").read_all().startswith("HTTP/1.1 400")
