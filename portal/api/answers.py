@@ -1,10 +1,9 @@
 """What `/v1` answers, in the provider's form and words."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from http import HTTPStatus
-from typing import NamedTuple
+from collections.abc import Mapping
+
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 
 # The provider's own sentences, and ours for what it does not document.
 _SENTENCES = {
@@ -24,24 +23,7 @@ _SENTENCES = {
 }
 AGAIN = {"Retry-After": "5"}  # seconds
 
-
-class Relay(NamedTuple):
-    """A body that the provider writes for as long as it wants. `check` raises Refusal where that is to end, and
-    `stop` ends it."""
-
-    check: Callable[[], object]
-    stop: Callable[[], None]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """`pieces`: the body of one that is written while it is sent; `relay`: where the provider writes it."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str]
-    pieces: Iterator[bytes] | None = None
-    relay: Relay | None = None
+type Answer = HttpResponse | StreamingHttpResponse
 
 
 class Refusal(Exception):
@@ -52,20 +34,16 @@ class Refusal(Exception):
         self.answer = make_error(status, words, headers)
 
 
-def make_answer(document: object, headers: Mapping[str, str] | None = None) -> Answer:
-    return Answer(200, json.dumps(document).encode(), headers or {})
-
-
-def make_error(status: int, words: str = "", headers: Mapping[str, str] | None = None) -> Answer:
+def make_error(status: int, words: str = "", headers: Mapping[str, str] | None = None) -> HttpResponse:
     """`words` say more than the provider's sentence, where we know more."""
     error, _, sentence = _SENTENCES.get(status, f"Status {status}").partition(" - ")
     document = {"error": error, "message": f"{error} - {(words or sentence).removeprefix(f'{error} - ')}"}
-    return Answer(status, json.dumps(document).encode(), headers or {})
+    return JsonResponse(document, status=status, headers=headers)
 
 
-def make_problem(error: Answer) -> Answer:
+def make_problem(error: Answer) -> HttpResponse:
     """The same by RFC 9457, as `/api/` answers, which takes tokens and knows of no other key."""
-    detail = json.loads(error.body)["message"].partition(" - ")[2].replace("API key", "token")
-    title = HTTPStatus(error.status).phrase
-    body = json.dumps({"title": title, "status": error.status, "detail": detail}).encode()
-    return replace(error, body=body, headers={**error.headers, "Content-Type": "application/problem+json"})
+    detail = json.loads(error.getvalue())["message"].partition(" - ")[2].replace("API key", "token")
+    document = {"title": error.reason_phrase, "status": error.status_code, "detail": detail}
+    headers = {**error.headers, "Content-Type": "application/problem+json"}
+    return HttpResponse(json.dumps(document), status=error.status_code, headers=headers)

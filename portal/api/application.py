@@ -4,28 +4,25 @@ import asyncio
 import hashlib
 import logging
 import math
-import re
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
-from io import BytesIO
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.handlers.asgi import ASGIRequest
 from django.db import DatabaseError, connection
+from django.http import JsonResponse, StreamingHttpResponse
 
 from portal import models
 from portal.api import calls, operations
-from portal.api.answers import AGAIN, Answer, Refusal, Relay, make_answer, make_error, make_problem
+from portal.api.answers import AGAIN, Answer, Refusal, make_error, make_problem
 from portal.api.waiting import Waiter
 from portal.db import describe_failure, is_unable, release_connection
 from portal.services.connections import passing
-from portal.web import client_address, middleware
+from portal.web import client_address
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +35,6 @@ TAKEN_WITHIN = 30.0  # seconds, for a piece of what is answered
 _PAUSE = 1.0  # seconds before the database is tried again
 _LOOK_EVERY = 2.0  # seconds, whether a stream may go on
 _FIXED = {
-    "Content-Type": "application/json",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -65,7 +61,7 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/healthz":
-            await _send_answer(send, make_answer({"status": "ok"}), "")
+            await _send_answer(send, JsonResponse({"status": "ok"}), "")
         elif scope["type"] == "http":
             # A task of its own: the server soon cancels that of a client that has left, whose request is to be seen to.
             task = asyncio.create_task(self._serve(scope, receive, send))
@@ -74,136 +70,107 @@ class Application:
             await asyncio.shield(task)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        send = partial(_send_within, send, scope["method"] != "HEAD")
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        http = ASGIRequest({**scope, "method": method}, body := BytesIO())
-        http_id, leaving, left = middleware.find_id(http), None, dict[str, int]()
-        joined, ends = list[int](), list[calls.End]()
+        call = calls.Call(scope, serving=self.submissions, telling=self.telling, join=self._join)
         try:
-            path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
-            route, uid = operations.find_route(method=scope["method"], path=path)
-            body.write(await _read_body(receive, length=int(http.headers.get("Content-Length") or 0)))
-            body.seek(0)
-            call = calls.Call(
-                path=path,
-                query=scope["query_string"].decode("latin-1"),
-                secret=(secret := _read_secret(scope)),
-                key=_read_key(scope),
-                http=http,
-                http_id=http_id,
-                serving=self.submissions,
-                telling=self.telling,
-                join=partial(self._join, _digest(secret), joined),
-                at_end=ends.append,
-                left=left,
-            )
+            route, call.uid = operations.find_route(method=scope["method"], path=call.raw_path)
+            call.take_body(await _read_body(receive, length=int(call.headers.get("Content-Length") or 0)))
             # One for the whole call: gunicorn takes the end of such a task for the end of the connection.
-            leaving = asyncio.create_task(_watch(receive))
+            call.leaving = asyncio.create_task(_watch(receive))
             self.submissions.add(call.submission)
-            leaving.add_done_callback(lambda _: self.submissions.discard(call.submission))
-            answer = await self._find_answer(call, route, uid, leaving)
+            call.leaving.add_done_callback(lambda _: self.submissions.discard(call.submission))
+            answer = await self._find_answer(call, route, call.leaving)
         except Refusal as refusal:
             answer = refusal.answer
         except TimeoutError:
             answer = make_error(408)
         except Exception as error:
             logger.exception("A program's call could not be answered.")
-            is_repeatable = scope["method"] == "GET" or "Idempotency-Key" in http.headers
+            is_repeatable = call.method == "GET" or "Idempotency-Key" in call.headers
             answer = make_error(503, "", AGAIN) if is_unable(error) and is_repeatable else make_error(500)
-        limit = {f"X-RateLimit-{name}": str(number) for name, number in left.items()}
-        answer = replace(answer, headers={**answer.headers, **limit})
-        if scope["path"].startswith(operations.own.PREFIX) and answer.status >= 400:
+        if scope["path"].startswith(operations.own.PREFIX) and answer.status_code >= 400:
             answer = make_problem(answer)
+        for name, number in call.left.items():
+            answer.headers[f"X-RateLimit-{name}"] = str(number)
         try:
-            await self._tell(send, answer, http_id, leaving, joined, ends)
+            await self._tell(partial(_send_within, send, scope["method"] != "HEAD"), call, answer)
         finally:
             with self.lock:
-                self.present -= Counter(joined)
+                self.present -= Counter([call.person])
 
-    async def _tell(
-        self,
-        send: Send,
-        answer: Answer,
-        http_id: str,
-        leaving: asyncio.Task[None] | None,
-        joined: list[int],
-        ends: list[calls.End],
-    ) -> None:
-        is_sent, is_gone = False, leaving is not None and leaving.done()
+    async def _tell(self, send: Send, call: calls.Call, answer: Answer) -> None:
+        is_sent, is_gone = False, call.leaving is not None and call.leaving.done()
         try:
-            await _send_answer(send, answer, http_id)
+            await _send_answer(send, answer, call.http_id)
             is_sent = not is_gone
-            if leaving and answer.pieces:
-                await self._send_pieces(send, answer.pieces, answer.relay, leaving, joined[0])
+            if call.leaving and isinstance(answer, StreamingHttpResponse):
+                await self._send_pieces(send, call, answer, call.leaving)
         finally:
-            for end in ends:
-                await self._run(partial(end, is_sent), who=joined[0], until=math.inf)
-            if leaving:
-                leaving.cancel()
+            for end in call.ends:
+                await self._run(partial(end, is_sent), who=call.person, until=math.inf)
+            if call.leaving:
+                call.leaving.cancel()
 
-    async def _find_answer(self, call: calls.Call, route: calls.Route, uid: str, leaving: asyncio.Task[None]) -> Answer:
+    async def _find_answer(self, call: calls.Call, route: calls.Route, leaving: asyncio.Task[None]) -> Answer:
         loop = asyncio.get_running_loop()
         until = loop.time() + settings.PORTAL_API_WAIT
         # A request is tried again: with its submission it is the same, also where its commit was in doubt.
         is_repeatable = route.scope == models.Token.Scope.REQUEST
-        begin = partial(calls.begin, call, route=route, uid=uid)
-        begun = await self._run(begin, who=self._find_owner(call), until=until if is_repeatable else 0.0)
-        result = await self._ask(begun) if isinstance(begun, calls.Aside) else begun
+        begin = partial(calls.begin, call, route=route)
+        result = await self._run(begin, who=self._find_owner(call), until=until if is_repeatable else 0.0)
         while isinstance(result, calls.Pending):
-            if result.goal is None:
-                result = await self._end(result, is_gone=False)
-                continue
-            reached = asyncio.create_task(self.waiter.wait(result.goal))
-            seconds = max(0.0, until - loop.time())
-            await asyncio.wait((reached, leaving), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            reached.cancel()
+            if result.goal:
+                reached = asyncio.create_task(self.waiter.wait(result.goal))
+                seconds = max(0.0, until - loop.time())
+                await asyncio.wait((reached, leaving), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+                reached.cancel()
+            end = partial(calls.end, call, result, is_gone=leaving.done())
             # Nothing is said before it is stored, however long that takes.
-            result = await self._end(result, is_gone=leaving.done())
+            run = (
+                self._run_aside(end, call.person)
+                if result.is_aside
+                else self._run(end, who=call.person, until=math.inf)
+            )
+            result = await run
         return result
 
     def _find_owner(self, call: calls.Call) -> int:
         """Whose call it is; of a token that is not known here yet a number below 0, by the client's network."""
-        network = client_address.find_network(call.http)
+        network = client_address.find_network(call)
         return self.people.get(_digest(call.secret)) or -1 - hash(network) % _NETWORKS
 
-    async def _ask(self, aside: calls.Aside) -> calls.Pending:
-        person = aside.task.person.pk
+    async def _run_aside[T](self, job: Job[T], person: int) -> T:
         if self.passing[person] >= _ASIDE or self.passing.total() >= ASIDE:
             raise Refusal(503, f"{_ASIDE} calls of yours, or {ASIDE} in all, are being passed on already.", AGAIN)
         self.passing[person] += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.aside, _do, partial(calls.ask, aside))
+            return await asyncio.get_running_loop().run_in_executor(self.aside, _do, job)
         finally:
             self.passing -= Counter([person])
 
-    def _join(self, digest: bytes, joined: list[int], person: int) -> None:
+    def _join(self, call: calls.Call, person: int) -> None:
         """In a thread; a call that is begun again is the same. Raises Refusal."""
         with self.lock:
-            self.people[digest] = person
-            if not joined:
+            self.people[_digest(call.secret)] = person
+            if not call.person:
                 if self.present[person] >= _MOST:
                     raise Refusal(429, f"{_MOST} calls of yours are being answered already.", AGAIN)
                 self.present[person] += 1
-                joined.append(person)
-
-    async def _end(self, pending: calls.Pending, *, is_gone: bool) -> calls.Result:
-        end = partial(calls.end, pending, is_gone=is_gone)
-        return await self._run(end, who=pending.task.person.pk, until=math.inf)
+                call.person = person
 
     async def _send_pieces(
-        self, send: Send, pieces: Iterator[bytes], relay: Relay | None, leaving: asyncio.Task[None], who: int
+        self, send: Send, call: calls.Call, answer: StreamingHttpResponse, leaving: asyncio.Task[None]
     ) -> None:
         """Each piece is written once the one before is sent; for who has left none is."""
-        loop, read = asyncio.get_running_loop(), partial(next, pieces, None)
-        watching = relay and loop.create_task(self._watch_relay(relay, leaving, who))
+        loop, read = asyncio.get_running_loop(), partial(next, iter(answer), None)
+        watching = call.relay and loop.create_task(self._watch_relay(call.relay, leaving, call.person))
         while not leaving.done():
-            piece = await (loop.run_in_executor(self.relaying, read) if watching else self._run(read, who=who))
+            piece = await (loop.run_in_executor(self.relaying, read) if watching else self._run(read, who=call.person))
             if piece is None:
                 break
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
-    async def _watch_relay(self, relay: Relay, leaving: asyncio.Task[None], who: int) -> None:
+    async def _watch_relay(self, relay: calls.Relay, leaving: asyncio.Task[None], who: int) -> None:
         """Stop it where it may not go on, nobody hears it, or this process is to end."""
         try:
             while not (leaving.done() or self.waiter.has_stopped):
@@ -241,35 +208,17 @@ def _do[T](job: Job[T]) -> T:
 
 async def _read_body(receive: Receive, *, length: int) -> bytes:
     """The whole body. Raises Refusal, or TimeoutError."""
-    size, pieces, more = length, list[bytes](), True
+    body, more = b"", length <= _MOST_BODY
     async with asyncio.timeout(_ARRIVE_WITHIN):
-        while more and max(size, sum(map(len, pieces))) <= _MOST_BODY:
+        while more and len(body) <= _MOST_BODY:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise TimeoutError  # nobody hears what is answered
-            pieces.append(message.get("body", b""))
+            body += message.get("body", b"")
             more = message.get("more_body", False)
-    if more or max(size, sum(map(len, pieces))) > _MOST_BODY:
+    if max(length, len(body)) > _MOST_BODY:
         raise Refusal(413)
-    return b"".join(pieces)
-
-
-def _list_given(scope: Scope, header: bytes) -> list[str]:
-    return [value.decode("latin-1") for name, value in scope["headers"] if name == header]
-
-
-def _read_key(scope: Scope) -> str | None:
-    """Without its quotation marks. Raises Refusal."""
-    if len(given := _list_given(scope, b"idempotency-key")) > 1:
-        raise Refusal(400, "there must be one Idempotency-Key.")
-    return re.sub('^"(.*)"$', r"\1", given[0]) if given else None
-
-
-def _read_secret(scope: Scope) -> str:
-    """The one bearer that the call brings; empty for none, and for several."""
-    given = _list_given(scope, b"authorization")
-    kind, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-    return secret.strip() if kind.lower() == "bearer" else ""
+    return body
 
 
 def _digest(secret: str) -> bytes:
@@ -293,9 +242,10 @@ async def _send_within(send: Send, has_body: bool, message: Mapping[str, Any]) -
 
 async def _send_answer(send: Send, answer: Answer, http_id: str) -> None:
     """All of it, or the head where the body is written while it is sent."""
-    length = {} if answer.pieces else {"Content-Length": str(len(answer.body))}
+    body = None if isinstance(answer, StreamingHttpResponse) else answer.content
+    length = {} if body is None else {"Content-Length": str(len(body))}
     own = {**_FIXED, **length, "X-Request-ID": http_id, **answer.headers}
     headers = [(name.lower().encode(), text.encode("latin-1")) for name, text in own.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    if not answer.pieces:
-        await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+    if body is not None:
+        await send({"type": "http.response.body", "body": body})

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpResponse, JsonResponse
 
 from portal import failures, models
-from portal.api.answers import AGAIN, Answer, make_answer, make_error
+from portal.api.answers import AGAIN, make_error
 
 
 def name_page(path: str) -> str:
@@ -28,11 +28,11 @@ def describe_workstation(stored: models.Workstation, *, person: models.User) -> 
     return document
 
 
-def describe_progress(portal_request: models.Request) -> Answer:
+def describe_progress(portal_request: models.Request) -> HttpResponse:
     """For who does not wait: sending the same again, with the same key, is how to ask."""
     document = {"request": portal_request.label, "status": portal_request.status.lower()}
     headers = _find_headers(portal_request) | _find_pause(portal_request) | {"Preference-Applied": "respond-async"}
-    return replace(make_answer(document, headers), status=202)
+    return JsonResponse(document, status=202, headers=headers)
 
 
 def _find_headers(portal_request: models.Request) -> dict[str, str]:
@@ -46,13 +46,13 @@ def _find_pause(portal_request: models.Request) -> dict[str, str]:
     return {"Retry-After": "60"} if portal_request.needs_review else AGAIN
 
 
-def describe_request(portal_request: models.Request) -> Answer:
+def describe_request(portal_request: models.Request) -> HttpResponse:
     """What became of it: the workstation, the provider's refusal as it came, or that it is not known yet."""
     label, states, headers = portal_request.label, models.Request.Status, _find_headers(portal_request)
     match portal_request.status:
         case states.SUCCEEDED:
             person = portal_request.requester
-            return make_answer(describe_workstation(portal_request.workstation, person=person), headers)
+            return JsonResponse(describe_workstation(portal_request.workstation, person=person), headers=headers)
         case states.FAILED:
             return _describe_refusal(portal_request, headers)
         case states.CANCELLED:
@@ -65,14 +65,14 @@ def describe_request(portal_request: models.Request) -> Answer:
     return make_error(504, words, headers | _find_pause(portal_request))
 
 
-def _describe_refusal(portal_request: models.Request, headers: Mapping[str, str]) -> Answer:
+def _describe_refusal(portal_request: models.Request, headers: Mapping[str, str]) -> HttpResponse:
     attempt = portal_request.attempts.select_related("late_response").order_by("-number").first()
     came: models.Attempt | models.LateResponse | None = getattr(attempt, "late_response", attempt)
     failure = portal_request.failure_row or failures.NO_ANSWER
-    if came and came.failure == failure.code and came.http_status and came.http_status >= 400:
+    if came and came.failure == failure.code and came.http_status and 400 <= came.http_status < 600:
         # A gateway's page has no words of the provider's, and is no JSON.
-        is_provider_s = came.response and (came.error or came.message)
-        body = bytes(came.response or b"")
-        return Answer(came.http_status, body, headers) if is_provider_s else make_error(came.http_status, "", headers)
+        if came.response and (came.error or came.message):
+            return HttpResponse(bytes(came.response), "application/json", came.http_status, headers=headers)
+        return make_error(came.http_status, "", headers)
     status = 504 if failure.may_exist else 422 if failure.refuses_workspace else 503
     return make_error(status, f"{portal_request.label} has failed: {failure.title}.", headers)

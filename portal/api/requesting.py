@@ -4,15 +4,14 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID, uuid5
 
 from portal import models
 from portal.api import outcomes
 from portal.api.answers import AGAIN, Refusal
-from portal.api.calls import Call, Pending, Result, Task
+from portal.api.calls import Call, Pending, Result
 from portal.api.waiting import Goal
 from portal.services.key import accounts
 from portal.services.mirrors import types
@@ -26,42 +25,34 @@ _READ = {"type", "workspace_id", "lifetime"}
 _States = models.Request.Status
 
 
-class Wish(NamedTuple):
-    """What a POST asks for, and a digest of all that it says."""
-
-    task: Task
-    body: Mapping[str, Any]
-    digest: str
-
-
-def request_workstation(task: Task) -> Result:
-    wish, key = _read_wish(task), task.call.key
-    if key is None:
-        return _request_owed(wish, task.call.submission)
-    if not 0 < len(key) <= _LONGEST_KEY:
-        raise Refusal(400, f"Idempotency-Key must have from 1 to {_LONGEST_KEY} characters.")
+def request_workstation(call: Call) -> Result:
+    _read_wish(call)
+    if not call.keys:
+        return _request_owed(call, call.submission)
+    key = re.sub('^"(.*)"$', r"\1", call.keys[0])
+    if len(call.keys) > 1 or not 0 < len(key) <= _LONGEST_KEY:
+        raise Refusal(400, f"there must be one Idempotency-Key, of 1 to {_LONGEST_KEY} characters.")
     try:
-        check = partial(_read_columns, wish.body)
-        submission = repetitions.find_submission(token=task.token, key=key, body=wish.digest, check=check)
+        check = partial(_read_columns, call.wish)
+        submission = repetitions.find_submission(token=call.token, key=key, body=call.digest, check=check)
     except repetitions.KeyReused as error:
         raise Refusal(422, str(error)) from None
-    portal_request = models.Request.objects.filter(requester=task.person, submission=submission).first()
-    portal_request = portal_request or _submit(wish, submission)
-    preferred = {one.partition(";")[0].strip().lower() for one in task.call.http.headers.get("Prefer", "").split(",")}
+    portal_request = models.Request.objects.filter(requester=call.user, submission=submission).first()
+    portal_request = portal_request or _submit(call, submission)
+    preferred = {one.partition(";")[0].strip().lower() for one in call.headers.get("Prefer", "").split(",")}
     if not portal_request.is_final and "respond-async" in preferred:
         return outcomes.describe_progress(portal_request)
-    return _await(wish, portal_request)
+    return _await(call, portal_request)
 
 
-def _read_wish(task: Task) -> Wish:
+def _read_wish(call: Call) -> None:
     try:
-        body = json.loads(task.call.http.body)
-        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+        call.wish = json.loads(call.body)
+        call.digest = hashlib.sha256(json.dumps(call.wish, sort_keys=True).encode()).hexdigest()
     except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
+        call.wish = None
+    if not isinstance(call.wish, dict):
         raise Refusal(400, "the body must be a JSON object.")
-    return Wish(task, body, digest)
 
 
 def _read_columns(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,37 +79,36 @@ def _read_columns(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"account": account, "decided": decided, **columns}
 
 
-def _submit(wish: Wish, submission: UUID, owe: Callable[[], None] | None = None) -> models.Request:
-    person, columns = wish.task.person, _read_columns(wish.body)
+def _submit(call: Call, submission: UUID, owe: Callable[[], None] | None = None) -> models.Request:
+    columns = _read_columns(call.wish)
     try:
-        return submissions.submit_request(requester=person, submission=submission, also=owe, **columns)
+        return submissions.submit_request(requester=call.user, submission=submission, also=owe, **columns)
     except (submissions.WorkspaceNotFound, submissions.SubmissionReused):
         raise Refusal(422) from None
     except running.Reached as error:
         raise Refusal(429, str(error)) from None
 
 
-def _request_owed(wish: Wish, submission: UUID) -> Pending:
+def _request_owed(call: Call, submission: UUID) -> Pending:
     """The oldest of the same wishes whose outcome this token has not been told, or else a new one, owed from now on.
 
     What another call of this process waits for is that one's. One of another process may have died with it: it is
     waited for, too, and whoever is not told its outcome requests another.
     """
-    call = wish.task.call
-    for owed in repetitions.list_owed(token=wish.task.token, body=wish.digest):
-        earlier = models.Request.objects.filter(requester=wish.task.person, submission=owed.submission).first()
+    for owed in repetitions.list_owed(token=call.token, body=call.digest):
+        earlier = models.Request.objects.filter(requester=call.user, submission=owed.submission).first()
         if earlier is not None and owed.submission not in {*call.serving, *call.telling}:
-            return _await(wish, earlier, owed=owed)
-    owed = models.Repetition(token=wish.task.token, body=wish.digest, submission=submission)
-    return _await(wish, _submit(wish, submission, partial(repetitions.owe_outcome, owed=owed)), owed=owed)
+            return _await(call, earlier, owed=owed)
+    owed = models.Repetition(token=call.token, body=call.digest, submission=submission)
+    return _await(call, _submit(call, submission, partial(repetitions.owe_outcome, owed=owed)), owed=owed)
 
 
-def _await(wish: Wish, portal_request: models.Request, *, owed: models.Repetition | None = None) -> Pending:
+def _await(call: Call, portal_request: models.Request, *, owed: models.Repetition | None = None) -> Pending:
     goal = Goal(models.Request, portal_request.pk)
-    return Pending(goal=goal, task=wish.task, finish=partial(_finish, wish, portal_request.pk, owed))
+    return Pending(goal=goal, finish=partial(_finish, call, portal_request.pk, owed))
 
 
-def _finish(wish: Wish, number: int, owed: models.Repetition | None, is_gone: bool) -> Result:
+def _finish(call: Call, number: int, owed: models.Repetition | None, is_gone: bool) -> Result:
     """Say what is known now. Without a key, one that still waits is cancelled: 503 says that nothing was made; and who
     has left, or is not told the outcome now, is told when they send the same again."""
     rows = models.Request.objects.select_related("requester", "workstation__workspace")
@@ -126,17 +116,18 @@ def _finish(wish: Wish, number: int, owed: models.Repetition | None, is_gone: bo
     if portal_request.status == _States.QUEUED and owed:
         # Then nothing is owed any more: a call of another process that waits for the same requests another.
         settle = partial(repetitions.note_told, owed=owed, is_over=True)
-        again = submissions.withdraw_request(actor=wish.task.person, portal_request=portal_request, also=settle)
+        again = submissions.withdraw_request(actor=call.user, portal_request=portal_request, also=settle)
         portal_request = rows.get(pk=number)
     answer = outcomes.describe_request(portal_request)
     if again:
-        return replace(answer, headers={**answer.headers, **AGAIN})
+        answer.headers["Retry-After"] = AGAIN["Retry-After"]
+        return answer
     is_made = portal_request.status not in (_States.CANCELLED, _States.FAILED)
     if owed is None or not portal_request.is_final or (is_gone and is_made):
         return answer
-    if not _may_tell(wish.task.call, owed):  # another call is told the outcome
-        return answer if is_gone else _request_owed(wish, uuid5(wish.task.call.submission, str(number)))
-    wish.task.call.at_end(partial(_note_told, wish, owed, is_made))
+    if not _may_tell(call, owed):  # another call is told the outcome
+        return answer if is_gone else _request_owed(call, uuid5(call.submission, str(number)))
+    call.ends.append(partial(_note_told, call, owed, is_made))
     return answer
 
 
@@ -155,6 +146,6 @@ def _may_tell(call: Call, owed: models.Repetition) -> bool:
     return is_ours
 
 
-def _note_told(wish: Wish, owed: models.Repetition, is_made: bool, is_sent: bool) -> None:
+def _note_told(call: Call, owed: models.Repetition, is_made: bool, is_sent: bool) -> None:
     repetitions.note_told(owed=owed, is_over=is_sent or not is_made)
-    wish.task.call.telling.pop(owed.submission, None)
+    call.telling.pop(owed.submission, None)

@@ -118,9 +118,9 @@ class DayOut(Schema):
     """How many requests of a day have which status, type and failure."""
 
     day: date
-    status: dict[str, int]
-    type: dict[str, int]
-    failure: dict[str, int]
+    status: dict[str, int] = {}
+    type: dict[str, int] = {}
+    failure: dict[str, int] = {}
 
 
 class LifetimeIn(Schema):

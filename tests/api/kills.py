@@ -1,21 +1,18 @@
-"""Kills of processes while programs request workstations: `python -m tests.api.kills --times 1000`.
+"""Kills of processes while programs request workstations.
 
 Web, `/v1` and worker are processes, which are killed by SIGKILL, one of them or all at once; a client's connection is
 cut, as it is when its process dies. Then what programs were told is compared with what portal and provider have.
 """
 
-import argparse
 import contextlib
 import http.client
 import itertools
 import json
-import os
 import random
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
@@ -204,7 +201,8 @@ class Rehearsal:
         for program in self.programs:
             program.ask_again()
         made = [one["uid"] for one in self._control("GET", "record").json()["workstations"]]
-        return [*self.told.odd, *compare(self.told, self._read_books(), made)]
+        traces = self._manage(*stage.REPLAY).splitlines()
+        return [*self.told.odd, *compare(self.told, self._read_books(), made), *traces[1:]]
 
     def stop(self) -> None:
         self.api.end()
@@ -259,28 +257,3 @@ def rehearse(*, folder: Path, database: str, times: int, seconds: float, seed: i
         return rehearsal, rehearsal.finish()
     finally:
         rehearsal.stop()
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
-    parser.add_argument("--times", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=7200.0)
-    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
-    options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="kills-"))
-    folder.chmod(0o755)  # PostgreSQL's server is another user's
-    rehearsal, wrong = rehearse(folder=folder, **vars(options))
-    told = rehearsal.told
-    said = [
-        f"seed {options.seed}; killed: {dict(rehearsal.kills)}",
-        f"with a key {len(told.keyed)}; without {len(told.begun)}, of which {len(told.plain)} were told a workstation "
-        f"and {len(told.refused)} 503; answers: {dict(told.statuses)}",
-        *(wrong or ["nothing is lost, doubled or untold"]),
-    ]
-    print("\n".join(said))  # noqa: T201
-    return bool(wrong)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

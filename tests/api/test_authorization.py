@@ -56,8 +56,8 @@ def test_every_address_has_a_row_and_every_row_an_address():
 
 
 @pytest.mark.parametrize("address", ROWS)
-def test_every_role_gets_what_the_table_says(make_program, hasty, settings, alice, bob, anna, olga, root, address):
-    settings.PORTAL_API_PASS_THROUGH = True
+def test_every_role_gets_what_the_table_says(make_program, hasty, alice, bob, anna, olga, root, address):
+    factories.set_policy(passes_on=True)
     service = models.User.objects.create_user("service", is_service=True)
     service.groups.set(Group.objects.filter(name="Members"))
     workstation, waiting = factories.create_workstation(alice, type="max"), factories.submit(alice)
@@ -70,8 +70,7 @@ def test_every_role_gets_what_the_table_says(make_program, hasty, settings, alic
 
 
 @pytest.mark.parametrize("address", sorted(ROWS.keys() - {"GET /api/openapi.json"}))  # which is everybody's
-def test_without_a_role_nobody_gets_anything(program, settings, alice, address):
-    settings.PORTAL_API_PASS_THROUGH = True
+def test_without_a_role_nobody_gets_anything(program, alice, address):
     uid = factories.create_workstation(alice, type="max").uid
     alice.groups.clear()
     method, _, path = address.partition(" ")

@@ -8,7 +8,7 @@ from django.db import connection
 from tests.api import kills
 from tests.api.kills import Told, compare
 
-TIMES = int(os.environ.get("KILLS", "10"))
+TIMES = int(os.environ.get("KILLS", "5"))
 
 
 def test_whatever_dies_in_the_middle_of_a_post(tmp_path_factory):
@@ -29,15 +29,11 @@ def row(wish: str, status: str = "SUCCEEDED", uid: str | None = "a") -> list[obj
 @pytest.mark.parametrize(
     ("told", "books", "made"),
     [
-        (Told(keyed={"x": "a"}), [], []),
         (Told(keyed={"x": "a"}), [row("x", uid="b")], ["b"]),
-        (Told(keyed={"x": "a"}), [row("x"), row("x", uid="b")], ["a", "b"]),
-        (Told(keyed={"x": "a"}), [row("x", "FAILED", None)], []),
         (Told(keyed={"x": "a"}), [row("x")], ["a", "b"]),
         (Told(keyed={"x": "a"}), [row("x")], []),
         (Told(begun={"x"}), [row("x"), row("x", uid="b")], ["a", "b"]),
         (Told(begun={"x"}, refused={"x"}), [row("x")], ["a"]),
-        (Told(begun={"x"}, plain={"x": "a"}), [row("x", uid="b")], ["b"]),
         (Told(), [row("x", "UNKNOWN", None)], []),
     ],
 )

@@ -70,9 +70,8 @@ def test_the_provider_s_refusal_comes_with_its_code_and_words(program, sandbox, 
     assert not models.Connection.objects.exists()
 
 
-def test_nobody_opens_too_often(program, workstation, alice, settings):
-    settings.PORTAL_LIMITS = True
-    models.Limit.objects.create(kind="opening", who=str(alice.pk), count=10)
+def test_nobody_opens_too_often(program, workstation, alice, use_up):
+    use_up(alice, "opening", 10)
     answer = open_one(program, workstation.uid)
     assert read_error(answer) == (429, "Too Many Requests")
     assert read_limit(answer) == (10, 0, int(answer.headers["Retry-After"]))

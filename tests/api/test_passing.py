@@ -26,8 +26,8 @@ METHODS = ("POST", "GET", "DELETE")
 
 
 @pytest.fixture(autouse=True)
-def _passing(settings, monkeypatch) -> None:
-    settings.PORTAL_API_PASS_THROUGH = True
+def _passing(db, monkeypatch) -> None:
+    factories.set_policy(passes_on=True)
     monkeypatch.setattr(application, "_LOOK_EVERY", 0.05)
 
 
@@ -105,20 +105,10 @@ def test_the_key_in_an_answer_is_blotted(program, sandbox, uid, settings):
 # --- Whose, and where ---
 
 
-def test_what_is_another_s_or_has_ended_is_as_what_never_was(make_program, program, uid, bob, olga):
-    for person, method in product((bob, olga), METHODS):
-        others = make_program(person)
-        other, never = (others.call(method, f"/workstations/{one}/other") for one in (uid, "neverexisted"))
-        assert (read_error(other), other.json()) == (UNKNOWN, never.json()), (person, method)
-    factories.end_workstations()
-    assert read_error(program.call("GET", f"/workstations/{uid}/other")) == UNKNOWN
-    assert not is_passed()
-
-
-def test_the_scope_is_open_and_it_is_off_unless_it_is_set(make_program, program, alice, uid, settings):
+def test_the_scope_is_open_and_it_is_off_unless_it_is_set(make_program, program, alice, uid):
     answer = make_program(alice, "read", "request", "release").call("GET", f"/workstations/{uid}/other")
     assert read_error(answer) == (403, "Forbidden")
-    settings.PORTAL_API_PASS_THROUGH = False
+    factories.set_policy(passes_on=False)
     assert read_error(program.call("GET", f"/workstations/{uid}/other")) == (404, "Not Found")
     assert not is_passed()
 
@@ -168,11 +158,10 @@ def test_nor_do_the_workstation_itself_other_methods_other_letters_and_other_pat
 # --- How many ---
 
 
-def test_nobody_passes_too_many(program, uid, alice, settings):
-    settings.PORTAL_LIMITS = True
-    models.Limit.objects.create(kind="passing", who=str(alice.pk), count=58)
+def test_nobody_passes_too_many(program, uid, alice, use_up):
+    use_up(alice, "passing", 58)
     assert read_limit(program.call("GET", f"/workstations/{uid}/other"))[:2] == (60, 1)
-    models.Limit.objects.filter(kind="passing").update(count=60)
+    use_up(alice, "passing", 60)
     answer = program.call("GET", f"/workstations/{uid}/other")
     assert read_error(answer) == (429, "Too Many Requests")
     assert read_limit(answer) == (60, 0, int(answer.headers["Retry-After"]))
@@ -231,7 +220,7 @@ def test_whose_token_ends_meanwhile_is_told_nothing(program, sandbox, uid, alice
 
 
 def test_it_is_no_connection_and_what_programs_use_so_is_never_idle(program, uid):
-    factories.set_policy(idle_hours=1)
+    factories.set_policy(idle_hours=1, passes_on=True)
     models.Workstation.objects.update(end_set_at=clock.read_clock().replace(year=2020))
     before = idle.list_unused(rows=models.Workstation.objects.all()).count()
     program.call("GET", f"/workstations/{uid}/other")

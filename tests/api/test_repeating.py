@@ -164,7 +164,7 @@ def _scan_at_once(settings) -> None:
     settings.PORTAL_SCAN_INTERVAL = 0.0
 
 
-def test_one_that_waits_at_the_end_is_cancelled_past_the_limit_of_acts_too(program, hasty, alice, settings):
+def test_one_that_waits_at_the_end_is_cancelled_past_the_limit_of_acts_too(program, hasty, alice, use_up):
     answer = program.post()
     assert read_error(answer) == (503, "Service Unavailable")
     portal_request = models.Request.objects.get()
@@ -173,8 +173,7 @@ def test_one_that_waits_at_the_end_is_cancelled_past_the_limit_of_acts_too(progr
     assert models.Event.objects.get(verb="cancel").actor_name == "alice"
     assert factories.claim_next() is None
 
-    settings.PORTAL_LIMITS = True
-    models.Limit.objects.create(kind="act", who=str(alice.pk), count=30)
+    use_up(alice, "act", 30)
     assert program.post().status_code == 503
     assert models.Request.objects.latest("pk").status == "CANCELLED"
 

@@ -97,11 +97,10 @@ def test_a_workspace_that_cannot_be_or_is_another_s_is_not_found(program, bob):
         assert read_error(program.post(workspace_id=uid)) == (422, "Unprocessable Entity"), uid
 
 
-def test_nobody_asks_too_often(program, settings, alice):
-    settings.PORTAL_LIMITS = True
-    models.Limit.objects.create(kind="submission", who=str(alice.pk), count=58)
+def test_nobody_asks_too_often(program, use_up, alice):
+    use_up(alice, "submission", 58)
     assert read_limit(program.post_and_send())[:2] == (60, 1)
-    models.Limit.objects.filter(kind="submission").update(count=60)
+    use_up(alice, "submission", 60)
     answer = program.post()
     assert read_error(answer) == (429, "Too Many Requests")
     assert read_limit(answer) == (60, 0, int(answer.headers["Retry-After"]))

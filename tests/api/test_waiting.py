@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import threading
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,12 +35,16 @@ def test_many_that_wait_hold_up_nobody(program, server):
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite notifies nobody")
-def test_an_outcome_is_announced_to_who_waits(program, monkeypatch):
+def test_an_outcome_is_announced_to_who_waits(program, server, sandbox, monkeypatch):
     with run_worker():
         assert program.post().status_code == 200
         await_that(_is_heard)
         monkeypatch.setattr(waiting, "_LATEST", 10 * PATIENCE)  # nobody looks by the clock
-        assert program.post().status_code == 200
+        sandbox.hold()
+        answer = program.begin_post()
+        await_that(lambda: server.application.waiter.waiting)
+        sandbox.release()
+        assert answer.result(PATIENCE).status_code == 200
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite notifies nobody")
@@ -159,7 +162,9 @@ def test_one_person_s_calls_leave_threads_to_others():
 
 def test_wrong_tokens_of_one_network_leave_threads_to_others():
     def make_call(address: str) -> Any:
-        return SimpleNamespace(secret="wsp_unknown", http=RequestFactory().get("/", REMOTE_ADDR=address))
+        call: Any = RequestFactory().get("/", REMOTE_ADDR=address)
+        call.secret = "wsp_unknown"
+        return call
 
     async def run() -> list[str]:
         serving, go_on = application.Application(), threading.Event()

@@ -37,13 +37,6 @@ def test_a_workstation_is_requested_extended_shown_and_released(portal, alice):
             portal.find_page(uid)
 
 
-def test_a_token_without_the_scope_is_told_which_to_make(make_program, alice):
-    program = make_program(alice, "read")
-    sign_in = signin.SignIn(f"http://127.0.0.1:{program.server.port}", program.secret)
-    with client.Portal(sign_in) as portal, pytest.raises(failures.NotSignedIn, match=r"Make .* with the scope open,"):
-        portal.open_connection("x", "sandbox/pty")
-
-
 def test_the_command_line_signs_in_by_the_browser(program, live_server, alice, sign_in, tmp_path, settings):
     settings.PORTAL_API_PORT, settings.IDP_OIDC_DEVICE_CODE_INTERVAL = program.server.port, 1
     opened = tmp_path / "opened"
