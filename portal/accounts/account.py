@@ -18,7 +18,8 @@ from django.views.decorators.http import require_POST
 from portal import models
 from portal.accounts import factors, forms, guessing, identities
 from portal.environment import Issuer
-from portal.services.people import people, sessions, throttle
+from portal.services.limits import throttle
+from portal.services.people import people, sessions
 from portal.services.tokens import tokens
 from portal.views.http import SignedInRequest, read_target, require_form
 from portal.web import confirming, sessionstore
@@ -57,7 +58,7 @@ class ChangePassword(auth_views.PasswordChangeView):
         if "old_password" in form.cleaned_data:
             guessing.forget_failures(self.request, name=self.request.user.get_username())
         elif form.data.get("old_password"):
-            sessions.record_failed_sign_in(name=self.request.user.get_username())
+            throttle.record_failed_sign_in(name=self.request.user.get_username())
         return super().form_invalid(form)
 
 
@@ -80,7 +81,7 @@ def confirm(request: SignedInRequest) -> HttpResponse:
             sessions.note_proof(session=request.session)
             request.session.cycle_key()
             return HttpResponseRedirect(target)
-        sessions.record_failed_sign_in(name=name)
+        throttle.record_failed_sign_in(name=name)
     return render(request, "accounts/confirm.html", {"form": form, "next": target})
 
 

@@ -23,6 +23,7 @@ from qrcode.image.svg import SvgPathFillImage
 from portal import models
 from portal.accounts import factors, guessing
 from portal.accounts.cache import read_cipher
+from portal.services.limits import throttle
 from portal.services.people import sessions
 from portal.views import cookies
 from portal.web import client_address
@@ -59,7 +60,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return person
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
-        sessions.record_failed_sign_in(name=credentials["username"])
+        throttle.record_failed_sign_in(name=credentials["username"])
 
     def login(self, request: HttpRequest, user: Any) -> None:
         """Begin the session, after the last factor."""

@@ -20,8 +20,7 @@ from django.utils.translation import gettext as _
 
 from portal.accounts.forms import ScopesForm
 from portal.accounts.tokens import make_base_url
-from portal.services.people import throttle
-from portal.services.runtime import limits
+from portal.services.limits import limits, throttle
 from portal.services.tokens import tokens
 from portal.views import people
 from portal.views.http import SignedInRequest
@@ -35,7 +34,7 @@ class AskCode(DeviceCodeView):
     def post(self, request: HttpRequest) -> HttpResponse:
         _check(request)
         try:
-            throttle.count_try(subjects=_list_subjects(request), name="")
+            throttle.count_try(subjects=_find_subjects(request))
         except throttle.TooManyFailures as error:
             refusal = {"error": "slow_down", "message": _("Too many codes were asked for from your address.")}
             return JsonResponse(refusal, status=429, headers={"Retry-After": str(error.seconds)})
@@ -68,7 +67,7 @@ class GiveToken(TokenView):
         if data["hash"] != user.get_session_auth_hash():
             raise device_codes.AccessDenied
         scopes = [scope for scope in tokens.list_scopes(person=user) if scope in data["scopes"]]
-        throttle.forget_failures(subjects=_list_subjects(request))
+        throttle.forget_failures(subjects=_find_subjects(request))
         text = tokens.create_token(
             person=user, by=user, name=data["name"], scopes=scopes, lifetime=timedelta(days=_DAYS)
         )
@@ -82,10 +81,9 @@ def _check(request: HttpRequest) -> None:
         raise BadRequest  # Django logs a SuspiciousOperation
 
 
-def _list_subjects(request: HttpRequest) -> list[throttle.Subject]:
+def _find_subjects(request: HttpRequest) -> throttle.Subjects:
     """Whoever asks for codes fills a table, and has not signed in."""
-    network = client_address.find_network(request)
-    return [throttle.Subject(kind="code", value=network)] if network else []
+    return {limits.PROGRAM: client_address.find_network(request)}
 
 
 def _read(code: str) -> Any:

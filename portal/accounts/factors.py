@@ -30,7 +30,7 @@ from portal.web import middleware
 def require_factor(*, session: SessionBase, person: models.User) -> None:
     """Have the person set up a second factor now, where they must have one and have none; an issuer stands for it."""
     who = policy.read_policy().second_factor
-    is_needed = who == "everybody" or (who == "operators" and person.has_perm("portal.see_all"))
+    is_needed = who == "everybody" or (who == "operators" and person.sees_all)
     if is_needed and not session.get("issuer") and not Authenticator.objects.filter(user=person).exists():
         session[middleware.FACTOR_MISSING] = True
     else:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from django.http import HttpRequest
 
 from portal.accounts import passwords
-from portal.services.people import throttle
+from portal.services.limits import limits, throttle
 from portal.views import cookies
 from portal.web import client_address
 
@@ -14,26 +14,28 @@ from portal.web import client_address
 @contextmanager
 def counted_try(request: HttpRequest, *, name: str) -> Iterator[None]:
     """Count a password that is looked at within. Raises TooManyFailures, or TooManyHashings before anything is done."""
-    subjects = _list_subjects(request, name=name)
+    subjects = _find_subjects(request, name=name)
     throttle.refuse_waiting(subjects=subjects)
-    gates = {"person": passwords.MEMBERS, "browser": passwords.FRIENDS}
-    with gates.get(subjects[0].kind, passwords.STRANGERS).enter():
-        throttle.count_try(subjects=subjects, name=name)
+    gates = {limits.PERSON: passwords.MEMBERS, limits.BROWSER: passwords.FRIENDS}
+    with gates.get(next(iter(subjects)), passwords.STRANGERS).enter():
+        throttle.count_try(subjects=subjects)
         yield
 
 
 def count_code(request: HttpRequest, *, name: str) -> None:
     """Count a code, which costs no hashing. Raises TooManyFailures."""
-    throttle.count_try(subjects=_list_subjects(request, name=name), name=name)
+    throttle.count_try(subjects=_find_subjects(request, name=name))
 
 
 def forget_failures(request: HttpRequest, *, name: str) -> None:
-    throttle.forget_failures(subjects=_list_subjects(request, name=name))
+    throttle.forget_failures(subjects=_find_subjects(request, name=name))
 
 
-def _list_subjects(request: HttpRequest, *, name: str) -> list[throttle.Subject]:
-    """While somebody is signed in they count, whatever name they type."""
-    name = request.user.get_username() or name
-    address = client_address.find_network(request)
-    known = cookies.find_browser(request, name=name)
-    return throttle.list_subjects(name=name, address=address, browser=known, is_signed_in=request.user.is_authenticated)
+def _find_subjects(request: HttpRequest, *, name: str) -> throttle.Subjects:
+    """While somebody is signed in they count, whatever name they type; else the browser, where that name signed in in
+    it before."""
+    if request.user.is_authenticated:
+        return {limits.PERSON: request.user.get_username()}
+    if browser := cookies.find_browser(request, name=name):
+        return {limits.BROWSER: f"{browser} {name}"}
+    return {limits.NAME: name, limits.ADDRESS: client_address.find_network(request)}

@@ -60,7 +60,7 @@ def list_issuers(*, person: models.User) -> list[Issuer]:
 
 
 def _read_roles(issuer: Issuer, claims: Claims) -> set[str]:
-    groups = claims.get(issuer.groups_claim) or []
+    groups = claims.get("groups") or []
     named = groups if isinstance(groups, list | dict) else [groups]
     return {issuer.roles[group] for group in named if isinstance(group, str) and group in issuer.roles}
 

@@ -12,8 +12,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from portal import models
 from portal.accounts import forms, guessing
-from portal.services.people import invitations, links, mail, throttle
-from portal.services.runtime import limits
+from portal.services.limits import limits, throttle
+from portal.services.people import invitations, links, mail
 from portal.views.http import require_form
 
 

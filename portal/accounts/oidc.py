@@ -34,6 +34,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal import environment, models
 from portal.accounts import identities
+from portal.services.limits import throttle
 from portal.services.people import issuers, sessions
 from portal.views import cookies, people
 from portal.views.http import SignedInRequest, make_address, read_target
@@ -237,7 +238,7 @@ def finish(request: HttpRequest, provider_id: str) -> HttpResponse:
     except (NotVerified, identities.NotAdmitted) as error:
         if isinstance(error, identities.NotAdmitted):
             logout(request)
-        sessions.record_failed_sign_in(name="", factor=provider_id)
+        throttle.record_failed_sign_in(name="", factor=provider_id)
         logger.warning("Identity provider %s: %s", provider_id, error)
         return _say(request, provider, str(error), 403)
     except IssuerAway:

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from portal.services.people.throttle import TooManyHashings
+from portal.services.limits.throttle import TooManyHashings
 
 HELP = gettext_lazy(
     "At least 10 characters. Not only digits, not similar to your name, not made of the portal's own words, and not "

@@ -18,7 +18,8 @@ from django.utils.translation import gettext as _
 
 from portal import models
 from portal.accounts import factors, forms, guessing, oidc
-from portal.services.people import sessions, throttle
+from portal.services.limits import throttle
+from portal.services.people import sessions
 from portal.views import errors
 
 _LONGEST_NAME = 150  # characters; nobody has a longer one
@@ -73,7 +74,7 @@ class SecondFactor(AuthenticateView):
             return super().post(request, *args, **kwargs)
 
     def form_invalid(self, form: Any) -> Any:
-        sessions.record_failed_sign_in(name=self.stage.login.user.get_username(), factor="code")
+        throttle.record_failed_sign_in(name=self.stage.login.user.get_username(), factor="code")
         return super().form_invalid(form)
 
 

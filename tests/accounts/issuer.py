@@ -56,7 +56,7 @@ class Issuer:
         self._codes: dict[str, dict[str, str]] = {}
 
     def settings(self, **values: Any) -> dict[str, environment.Issuer]:
-        given: dict[str, Any] = {"groups_claim": "groups", "roles": {}, "can_sign_up": False, "domains": frozenset()}
+        given: dict[str, Any] = {"roles": {}, "can_sign_up": False, "domains": frozenset()}
         given |= {"name": "acme", "url": self.url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, **values}
         return {given["name"]: environment.Issuer(**given)}
 

@@ -1,8 +1,5 @@
 """Sign-in by an issuer: whom it lets in and as what, and that nothing it says counts unless it is proven."""
 
-import base64
-import hmac
-import json
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +9,6 @@ from html import unescape
 import pyotp
 import pytest
 from allauth.socialaccount.models import SocialAccount
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.core.cache import caches
 from django.core.management import CommandError, call_command
@@ -224,9 +220,6 @@ def test_a_token_counts_by_its_signature(client, acme, clara, algorithm):
     assert is_signed_in(client)
 
 
-PUBLIC = doubles.RSA.public_key().public_bytes(
-    serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-)
 NOW = int(time.time())
 LIES = {
     "another issuer": {"wrong": {"iss": "https://issuer.example"}},
@@ -259,18 +252,6 @@ def test_a_token_that_proves_nothing_lets_nobody_in(client, acme, clara, lie):
     assert "You could not be signed in with Acme" in read(response)
     assert not is_signed_in(client)
     assert not SocialAccount.objects.exists()
-
-
-def test_the_public_key_is_no_secret(client, acme, clara):
-    def sign(claims, *_: object, **__: object) -> str:
-        head, body = (base64.urlsafe_b64encode(json.dumps(part).encode()) for part in ({"alg": "HS256"}, claims))
-        signed = b".".join(part.rstrip(b"=") for part in (head, body))
-        return b".".join(
-            [signed, base64.urlsafe_b64encode(hmac.digest(PUBLIC, signed, "sha256")).rstrip(b"=")]
-        ).decode()
-
-    acme.sign = sign
-    assert go(client, acme).status_code == 403
 
 
 def test_what_came_back_once_counts_once_and_in_the_browser_that_asked(client, acme, clara):
@@ -343,7 +324,7 @@ PATHS = ("/.well-known/openid-configuration", "/keys", "/token", "/userinfo")
 @pytest.mark.parametrize("fault", ["long", "slow head", "slow body"])
 @pytest.mark.parametrize("path", PATHS)
 def test_an_answer_of_more_than_a_mebibyte_or_too_many_seconds_is_none(client, acme, clara, path, fault, monkeypatch):
-    monkeypatch.setattr(issuers, "_LONGEST", 1)
+    monkeypatch.setattr(issuers, "_LONGEST", 0.3)
     acme.faults[path] = fault
     check_away(client, acme)
 
@@ -384,8 +365,8 @@ def test_nobody_starts_by_a_link_of_another_page(client, acme):
     assert client.get(reverse("openid_connect_callback", args=["other"])).status_code == 404
 
 
-def test_it_stands_for_both_factors(client, acme, clara, settings, sign_in):
-    settings.PORTAL_SECOND_FACTOR = "everybody"
+def test_it_stands_for_both_factors(client, acme, clara):
+    factories.set_policy(second_factor="everybody")
     go(client, acme)
     assert is_signed_in(client)
     go(client, acme)
@@ -418,7 +399,10 @@ def test_whoever_came_by_it_proves_there_that_it_is_them(acme, chief):
 
 @pytest.mark.parametrize(
     "lie",
-    [{"auth_time": 1}, {"auth_time": None}, {"auth_time": "soon"}, {"sub": "somebody else"}, {"nonce": "another"}],
+    [
+        *({"auth_time": at} for at in (1, None, "soon", float("nan"), NOW + 10**9)),
+        *({"sub": "somebody else"}, {"nonce": "another"}),
+    ],
 )
 def test_a_proof_is_fresh_and_of_the_same_person(acme, chief, lie):
     acme.wrong, acme.told = lie, {"sub": lie.get("sub", acme.claims["sub"])}
@@ -533,10 +517,3 @@ def test_only_an_issuer_of_this_machine_names_others_of_it(acme):
     document = {"token_endpoint": "http://127.0.0.1:8407/token"}
     assert not oidc.is_safe(document, address=address)
     assert oidc.is_safe(document, address=acme.url)
-
-
-@pytest.mark.parametrize("at", [float("nan"), time.time() + 10**9])
-def test_a_time_that_cannot_be_proves_nothing(client, acme, clara, at):
-    go(client, acme)
-    acme.wrong = {"auth_time": at}
-    assert go(client, acme).status_code == 403

@@ -61,8 +61,8 @@ def test_those_of_lost_laptops_end_with_the_rest_and_others_if_wished(alice, roo
         case "everywhere":
             browser, page, path = sign_in(alice), "/accounts/", "/accounts/sessions/end/"
         case "link":
-            link = invitations.make_link(actor=root, person=alice).link
-            browser, page = Browser(), (path := f"/join/{link.token}/")
+            token = invitations.make_link(actor=root, person=alice).token
+            browser, page = Browser(), (path := f"/join/{token}/")
         case _:
             browser, page = administrator, f"/people/{alice.pk}/"
             path = page + ("factors/reset/" if how == "factors" else "sign-out/")
@@ -132,8 +132,7 @@ def test_the_person_in_the_address_is_whose_it_is(alice, bob, root, sign_in):
     assert tokens.find_token(text=made.text, address="127.0.0.1")
 
 
-def test_one_act_too_many_is_refused(alice, sign_in, settings):
-    settings.PORTAL_LIMITS = True
-    models.Limit.objects.create(kind="act", who=str(alice.pk), count=30)
+def test_one_act_too_many_is_refused(alice, sign_in, use_up):
+    use_up(alice, "act", 30)
     assert sign_in(alice).post("/accounts/tokens/new/", WISH).status_code == 429
     assert not models.Token.objects.exists()

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from portal import models
 from portal.services import audit
+from portal.services.limits import throttle
 from portal.services.people import sessions
 from tests import factories
 from tests.browser import read
@@ -19,8 +20,8 @@ HERE, THERE = "198.51.100.1", "198.51.100.2"
 
 
 def fail(name: str = "alice", *, address: str = HERE, factor: str = "password") -> None:
-    with audit.acting_from(address=address, http_request=""):
-        sessions.record_failed_sign_in(name=name, factor=factor)
+    with audit.acting_from(origin=audit.Origin(address=address)):
+        throttle.record_failed_sign_in(name=name, factor=factor)
 
 
 def let_window_pass() -> None:

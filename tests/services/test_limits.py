@@ -14,8 +14,7 @@ from django.db.models import F
 from portal import agentstation, models
 from portal.models.clock import Now
 from portal.services.connections import opening
-from portal.services.key import pace
-from portal.services.runtime import limits
+from portal.services.limits import limits
 from tests import factories
 from tests.concurrency import crowd
 
@@ -36,12 +35,7 @@ def workstation(sandbox, alice) -> models.Workstation:
 
 
 def let_window_pass() -> None:
-    models.Limit.objects.update(at=F("at") - limits.WINDOW)
-
-
-def leave_one(person: models.User, kind: limits.Kind) -> None:
-    """As if all places of the present window but one were taken."""
-    models.Limit.objects.create(kind=kind.name, who=str(person.pk), count=kind.most - 1)
+    models.Limit.objects.update(at=F("at") - limits.MINUTE)
 
 
 def list_refusals() -> list[tuple[str, str, int, int]]:
@@ -60,11 +54,11 @@ def ask(browser, **values: str):
 # --- Submissions and acts ---
 
 
-def test_a_person_submits_sixty_requests_a_minute(sandbox, sign_in, alice, bob):
+def test_a_person_submits_sixty_requests_a_minute(sandbox, sign_in, alice, bob, use_up):
     factories.mark_baseline_scan()
     browser, form = sign_in(alice), str(uuid4())
     assert ask(browser, submission=form).status_code == 302
-    models.Limit.objects.filter(kind="submission").update(count=58)
+    use_up(alice, "submission", 58)
     assert [ask(browser).status_code for _ in range(4)] == [302] * 2 + [200] * 2
     response = ask(browser, note="Please keep me.")
     shown = response.content.decode()
@@ -79,15 +73,15 @@ def test_a_person_submits_sixty_requests_a_minute(sandbox, sign_in, alice, bob):
 
     let_window_pass()
     assert ask(browser).status_code == 302
-    models.Limit.objects.filter(kind="submission", who=str(alice.pk)).update(count=60)
+    use_up(alice, "submission", 60)
     assert ask(browser).status_code == 200
     assert list_refusals()[1:] == [("alice", "more than 60 submissions a minute", 429, 2)]
 
 
-def test_a_person_makes_thirty_changes_a_minute(sign_in, alice, bob):
+def test_a_person_makes_thirty_changes_a_minute(sign_in, alice, bob, use_up):
     browser = sign_in(alice)
     assert change_zone(browser).status_code == 302
-    models.Limit.objects.update(count=28)
+    use_up(alice, "act", 28)
     assert [change_zone(browser, number).status_code for number in range(1, 5)] == [302] * 2 + [429] * 2
     response = change_zone(browser)
     assert 0 < int(response.headers["Retry-After"]) <= 60
@@ -105,11 +99,11 @@ def test_a_person_makes_thirty_changes_a_minute(sign_in, alice, bob):
     assert change_zone(sign_in(alice)).status_code == 302
 
 
-def test_what_needs_a_right_is_not_counted_and_one_s_own_is(sign_in, alice, olga, root):
+def test_what_needs_a_right_is_not_counted_and_one_s_own_is(sign_in, alice, olga, root, use_up):
     others = [factories.submit(alice).pk for _ in range(2)]
     own = factories.submit(olga).pk
     for person in (olga, root):
-        models.Limit.objects.create(kind="act", who=str(person.pk), count=30)
+        use_up(person, "act", 30)
     operator, administrator = sign_in(olga), sign_in(root)
     assert operator.post(f"/requests/{others[0]}/close/", {"reason": "A drill."}).status_code == 302
     values = {"username": "carol", "group": "", "is_administrator": ""}
@@ -128,18 +122,18 @@ def test_a_release_and_what_failed_are_no_acts(sandbox, sign_in, alice):
     assert not models.Limit.objects.filter(kind="act").exists()
 
 
-def test_a_stranger_at_an_open_browser_keeps_its_owner_from_nothing(client, sign_in, alice):
+def test_a_stranger_at_an_open_browser_keeps_its_owner_from_nothing(client, sign_in, alice, use_up):
     stranger = sign_in(alice)
-    leave_one(alice, limits.ACT)
+    use_up(alice, "act", 29)
     assert [change_zone(stranger, number).status_code for number in range(2)] == [302, 429]
     assert client.post("/accounts/login/", {"username": "alice", "password": factories.PASSWORD}).status_code == 302
     assert client.post("/accounts/sessions/end/", {"session": "others"}).status_code == 302
     assert change_zone(stranger).headers["Location"].startswith("/accounts/login/")
 
 
-def test_limits_can_be_off(settings, sign_in, alice):
+def test_limits_can_be_off(settings, sign_in, alice, use_up):
+    use_up(alice, "act", 30)
     settings.PORTAL_LIMITS = False
-    models.Limit.objects.create(kind="act", who=str(alice.pk), count=30)
     assert change_zone(sign_in(alice)).status_code == 302
 
 
@@ -166,6 +160,17 @@ def test_who_is_being_counted_keeps_nobody_else_waiting(alice, bob):
         limits.count_one(kind=limits.ACT, person=alice)
         count = partial(limits.count_one, kind=limits.ACT, person=bob)
         assert crowd.run_together(transaction.atomic(count)) == [None]
+
+
+def test_a_refusal_that_is_noted_when_the_next_window_has_begun_uses_none_of_it(alice, use_up):
+    use_up(alice, "act", 30)
+    with pytest.raises(limits.Limited) as caught:
+        limits.count_one(kind=limits.ACT, person=alice)
+    let_window_pass()
+    limits.count_one(kind=limits.ACT, person=alice)
+    limits.record_limit(limited=caught.value)
+    row = models.Limit.objects.get(kind="act")
+    assert (row.count, row.left_out) == (1, 1)
 
 
 # --- Openings ---
@@ -223,8 +228,8 @@ def test_a_person_has_two_opened_at_once(alice, workstation, monkeypatch):
     open_one(alice, workstation)
 
 
-def test_a_person_opens_ten_a_minute_and_the_page_says_when_to_go_on(sign_in, alice, workstation):
-    leave_one(alice, limits.OPENING)
+def test_a_person_opens_ten_a_minute_and_the_page_says_when_to_go_on(sign_in, alice, workstation, use_up):
+    use_up(alice, "opening", 9)
     browser, path = sign_in(alice), f"/workstations/{workstation.uid}/connections/"
     assert [browser.post(path, {"kind": "terminal"}).status_code for _ in range(2)] == [200, 503]
     told = browser.post(path, {"kind": "terminal"}).json()
@@ -235,19 +240,3 @@ def test_a_person_opens_ten_a_minute_and_the_page_says_when_to_go_on(sign_in, al
     assert "You can open 10 connections a minute." in scripts
     assert list_refusals() == [("alice", "more than 10 openings a minute", 429, 0)]
     assert models.Connection.calls.count() == 1
-
-
-def test_an_opening_is_one_of_the_team_s_calls_of_the_minute_and_goes_before_requests(settings, alice, workstation):
-    settings.PORTAL_CALLS_PER_MINUTE = 2  # one made the workstation
-    open_one(alice, workstation)
-    factories.submit(alice)
-    assert factories.claim_next() is None
-    with pytest.raises(opening.Busy):
-        open_one(alice, workstation)
-    with factories.unprotected():
-        models.Attempt.objects.update(claimed_at=Now() - pace.MINUTE)
-    assert factories.claim_next() is None, "the place is kept for the opening"
-    open_one(alice, workstation)
-    models.Connection.calls.update(opened_at=Now() - pace.MINUTE)
-    models.Limit.objects.update(at=Now() - timedelta(seconds=5))
-    assert factories.claim_next() is not None

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from portal import models
 from portal.accounts import passwords
-from portal.services.people import throttle
+from portal.services.limits import limits, throttle
 from portal.services.reports import readiness
 from tests import factories
 from tests.concurrency import crowd
@@ -98,6 +98,8 @@ def test_a_browser_in_which_a_name_signed_in_is_let_through_while_others_guess_i
     client.post("/accounts/logout/")
     statuses = [try_name(client, "alice", address=f"198.51.100.{number}").status_code for number in range(20, 31)]
     assert statuses == [200] * 10 + [429]
+    targets = {(event.detail["of"], event.target) for event in factories.list_events("sign-in-blocked")}
+    assert targets == {("name", "user alice"), ("browser", "user alice")}
 
 
 def test_the_right_password_takes_back_what_was_counted_against_the_name(client, alice):
@@ -162,8 +164,8 @@ def test_what_was_counted_by_a_clock_that_was_ahead_blocks_nobody(client, alice)
 
 @pytest.mark.django_db(transaction=True)
 def test_tries_at_one_time_are_all_counted():
-    subjects = throttle.list_subjects(name="alice", address="203.0.113.9", browser="")
-    done = crowd.run_together(*[partial(throttle.count_try, subjects=subjects, name="alice")] * 10)
-    done += crowd.run_together(*[partial(throttle.count_try, subjects=subjects, name="alice")] * 10)
+    subjects = {limits.NAME: "alice", limits.ADDRESS: "203.0.113.9"}
+    done = crowd.run_together(*[partial(throttle.count_try, subjects=subjects)] * 10)
+    done += crowd.run_together(*[partial(throttle.count_try, subjects=subjects)] * 10)
     assert sum(not isinstance(one, Exception) for one in done) == 5
     assert sum(isinstance(one, throttle.TooManyFailures) for one in done) == 15

@@ -1,7 +1,7 @@
 """People whom an administrator lets in: each chooses a password by a one-time link, and nobody else knows it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,8 +25,7 @@ LIFETIME = timedelta(hours=72)
 RESET_LIFETIME = timedelta(hours=1)  # of a link for who has a password
 _BETWEEN_MAILS = timedelta(minutes=5)  # that somebody asks for
 _AT_ONCE = 50
-# Whoever has a password, and an address where a link reaches them.
-_MAY_ASK = Q(is_active=True) & ~Q(email="") & ~Q(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+_REACHED = Q(is_active=True) & ~Q(email="")  # by a link in a mail
 
 
 class NotPossible(Exception):
@@ -39,31 +38,22 @@ class GroupGone(NotPossible):
 
 @dataclass(frozen=True, kw_only=True)
 class Invitation:
-    """A link that was made for a person, and what became of a mail with it, where there was one."""
+    """Somebody who is let in by a link: that one, or without a token one that a worker mails."""
 
     person: models.User
-    link: links.NewLink
-    mailed: mail.Outcome | None = None
-
-    @property
-    def is_mailed(self) -> bool:
-        return self.mailed == mail.Outcome()
-
-    @property
-    def failure(self) -> str:
-        return self.mailed.failure if self.mailed else ""
+    token: str = field(default="", repr=False)
+    valid_until: datetime | None = None
 
 
+@transaction.atomic
 def add_people(*, actor: models.User, people: Sequence[Mapping[str, Any]]) -> list[Invitation]:
     """Add all of them or nobody, each to the group of their role; without a password, and with a link to choose one.
 
-    Without a link where passwords let nobody in.
+    Returns whom that lets in: nobody where passwords don't.
     """
-    with transaction.atomic():
-        added = [_add_person(actor, **values) for values in people]
-        invited = [person for person in added if not person.is_service] if settings.PORTAL_PASSWORD_SIGN_IN else []
-        made = [_invite(actor, person) for person in invited]
-    return _send(made, actor=actor)
+    added = [_add_person(actor, **values) for values in people]
+    invited = [person for person in added if not person.is_service] if settings.PORTAL_PASSWORD_SIGN_IN else []
+    return [_invite(actor, person, by_mail=True) for person in invited]
 
 
 def _add_person(
@@ -101,6 +91,7 @@ def _lock_groups(group: Group | None) -> list[Group]:
 
 @transaction.atomic
 def change_details(*, actor: models.User, person: models.User, name: str, email: str) -> None:
+    """Change the name and the address of a person, with an event."""
     stored = _lock_person(actor, person)
     before = membership.describe(target=stored)
     stored.first_name, stored.last_name, stored.email = name, "", email
@@ -132,38 +123,35 @@ def find_role_issuer(*, person: models.User) -> str:
     return next((issuer.label for issuer in issuers if issuer.roles), "")
 
 
-def make_link(*, actor: models.User, person: models.User) -> Invitation:
-    """A new link for somebody, which replaces any earlier one. Until it is used nothing else changes for them."""
-    with transaction.atomic():
-        stored = _lock_person(actor, person)
-        if not stored.is_active:
-            raise NotPossible(_("This account is deactivated. Activate it first."))
-        if stored.is_service:
-            raise NotPossible(_("A service account never signs in. Make a token for it."))
-        if not settings.PORTAL_PASSWORD_SIGN_IN:
-            raise NotPossible(_("People sign in by an identity provider alone here."))
-        made = _invite(actor, stored)
-    return _send([made], actor=actor)[0]
+@transaction.atomic
+def make_link(*, actor: models.User, person: models.User, by_mail: bool = False) -> Invitation:
+    """A new link for somebody, which replaces any earlier one; `by_mail`: to be mailed, where that reaches them. Until
+    it is used nothing else changes for them."""
+    stored = _lock_person(actor, person)
+    if not stored.is_active:
+        raise NotPossible(_("This account is deactivated. Activate it first."))
+    if stored.is_service:
+        raise NotPossible(_("A service account never signs in. Make a token for it."))
+    if not settings.PORTAL_PASSWORD_SIGN_IN:
+        raise NotPossible(_("People sign in by an identity provider alone here."))
+    return _invite(actor, stored, by_mail=by_mail)
 
 
-def _invite(actor: models.User | None, person: models.User) -> Invitation:
+def _invite(actor: models.User, person: models.User, *, by_mail: bool) -> Invitation:
+    is_mailed = by_mail and mail.can_reach(person=person)
+    # One that is shown is not replaced by one that was to be mailed.
+    models.User.objects.filter(pk=person.pk).update(link_asked_at=Now() if is_mailed else None)
+    if is_mailed:
+        audit.record(Verb.ASK_LINK, person, by=actor, rows=())
+        return Invitation(person=person)
+    return Invitation(person=person, **vars(_create_link(actor, person, by_mail=False)))
+
+
+def _create_link(actor: models.User | None, person: models.User, *, by_mail: bool) -> links.NewLink:
     link = links.create_link(person=person, lifetime=RESET_LIFETIME if person.has_usable_password() else LIFETIME)
-    detail = {"valid_until": link.valid_until.isoformat(timespec="seconds"), "by_mail": mail.can_reach(person=person)}
+    detail = {"valid_until": link.valid_until.isoformat(timespec="seconds"), "by_mail": by_mail}
     audit.record(Verb.MAKE_LINK, person, by=actor, detail=detail, rows=())
-    return Invitation(person=person, link=link)
-
-
-def _send(made: Sequence[Invitation], *, actor: models.User | None, patience: float = 0.0) -> list[Invitation]:
-    """Mail the links, which are stored, to those who can be reached; what fails is an event."""
-    reachable = [one for one in made if mail.can_reach(person=one.person)]
-    mails = [mail.write_link(person=one.person, link=one.link, actor=actor) for one in reachable]
-    outcomes = zip(reachable, mail.send(mails=mails, patience=patience), strict=True)
-    sent = [replace(one, mailed=outcome) for one, outcome in outcomes]
-    with transaction.atomic(), audit.collect_events():
-        for one in sent:
-            if one.failure and (actor or (one.mailed and one.mailed.is_tried)):
-                audit.record(Verb.MAIL_FAILED, one.person, detail={"why": one.failure}, rows=())
-    return [*sent, *(one for one in made if not mail.can_reach(person=one.person))]
+    return link
 
 
 @transaction.atomic
@@ -173,27 +161,47 @@ def ask_for_link(*, name: str) -> None:
     The same is done where nobody has, so that it takes as long; and whoever was sent one just now gets no other.
     """
     named = models.User.objects.filter(Q(username=name) | Q(email__iexact=name))
-    recent = Q(sign_in_link__valid_until__gt=Now() + (RESET_LIFETIME - _BETWEEN_MAILS))
-    named.filter(_MAY_ASK).exclude(recent).update(link_asked_at=Now())
+    without, recent = Q(password__startswith=UNUSABLE_PASSWORD_PREFIX), Now() + (RESET_LIFETIME - _BETWEEN_MAILS)
+    asking = named.filter(_REACHED).exclude(without | Q(sign_in_link__valid_until__gt=recent))
+    asking.update(link_asked_at=Now())
     for target in (*named,) or ("a name that nobody has",):
         audit.record(Verb.ASK_LINK, target, rows=())
 
 
 def send_asked() -> None:
-    """Mail links to those who asked for one. Whom a worker that dies had in hand is sent another."""
-    asked = models.User.objects.filter(link_asked_at__isnull=False).order_by("link_asked_at")[:_AT_ONCE]
-    if not (numbers := [person.pk for person in asked]) or not database_moved.may_tell():
+    """Mail links to those for whom one is asked. Whom a worker that dies had in hand is sent another, and so is who was
+    not tried; what fails is an event."""
+    asked, made = models.User.objects.filter(link_asked_at__isnull=False), []
+    if not (asked.exists() and database_moved.may_tell()):
         return
     with leases.transaction():
-        people = models.User.objects.select_for_update().filter(_MAY_ASK, pk__in=numbers).order_by("pk")
-        made = [_invite(None, person) for person in people]
-    sent = _send(made, actor=None, patience=mail.PATIENCE)
-    refused = [one for one in sent if one.mailed and one.mailed.is_refused]
-    waiting = [one.person.pk for one in sent if one.mailed and not one.mailed.is_tried]
-    with leases.transaction():
-        for one in refused:  # nobody has the link, and another may be asked for
-            models.SignInLink.objects.filter(person=one.person, valid_until=one.link.valid_until).delete()
-        models.User.objects.filter(pk__in={*numbers} - {*waiting}).update(link_asked_at=None)
+        asked.exclude(_REACHED).update(link_asked_at=None)
+        for person in asked.select_for_update().order_by("pk")[:_AT_ONCE]:
+            actor = _find_asker(person)
+            link = _create_link(actor, person, by_mail=True)
+            made.append((person, link, mail.write_link(person=person, link=link, actor=actor)))
+    outcomes = mail.send(mails=[one for *_, one in made])
+    with leases.transaction(), audit.collect_events():
+        for (person, link, _mail), outcome in zip(made, outcomes, strict=False):
+            # What was asked for meanwhile stays.
+            models.User.objects.filter(pk=person.pk, link_asked_at=person.link_asked_at).update(link_asked_at=None)
+            if outcome.is_refused:  # nobody has the link, and another may be asked for
+                models.SignInLink.objects.filter(person=person, valid_until=link.valid_until).delete()
+            if outcome.failure:
+                detail = {"why": outcome.failure, "refused": outcome.is_refused}
+                audit.record(Verb.MAIL_FAILED, person, detail=detail, rows=())
+
+
+def _find_asker(person: models.User) -> models.User | None:
+    """The administrator who asked; nobody, where somebody did who was not signed in."""
+    asked = models.Event.objects.filter(target=models.name_target(person), verb=Verb.ASK_LINK)
+    return models.User.objects.filter(pk__in=asked.filter(at__gte=person.link_asked_at).values("actor_id")).first()
+
+
+def find_mailing(*, person: models.User) -> models.Event | None:
+    """The last event of a link of the person: its detail says whether that was mailed, and why it could not be."""
+    events = models.Event.objects.filter(verb__in=(Verb.MAKE_LINK, Verb.MAIL_FAILED))
+    return events.filter(target=models.name_target(person)).order_by("-pk").first()
 
 
 def list_unsent(*, since: datetime) -> list[str]:

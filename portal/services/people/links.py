@@ -50,6 +50,7 @@ def find_link(*, token: str) -> models.SignInLink:
 
 
 def has_administrator() -> bool:
+    """Whether an active one exists, so that no set-up link works."""
     return models.User.objects.filter(is_superuser=True, is_active=True).exists()
 
 

@@ -1,4 +1,4 @@
-"""Mails with a sign-in link: given to the mail server outside of transactions, and nobody waits for it for long."""
+"""Gives mails to the mail server, outside of transactions, in a job of the workers; and writes those with a link."""
 
 import logging
 import smtplib
@@ -21,50 +21,50 @@ from portal.services.people import links
 
 logger = logging.getLogger(__name__)
 
-LONGEST = 10.0  # seconds that are waited for one mail, and a tenth more for each further one
-PATIENCE = 65.0  # seconds more that a worker waits: a server may look at the mail before it answers
+LONGEST = 10.0  # seconds in which mails are begun, and a tenth more for each
+PATIENCE = 65.0  # seconds more for the answer to the last: a server may look at the mail before it answers
 _THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="mail")
 
 
 def is_set_up() -> bool:
+    """Whether `EMAIL_URL` is set."""
     return "default" in mailers
 
 
 def can_reach(*, person: models.User) -> bool:
+    """Whether the person has an address and mail is set up."""
     return is_set_up() and bool(person.email)
 
 
 def write_link(*, person: models.User, link: links.NewLink, actor: models.User | None) -> EmailMessage:
     """A mail with the link, which the actor made for somebody, or without one the portal, because it was asked to."""
-    told = {"person": person, "link": link, "actor": actor, "portal": settings.PORTAL_URL}
+    shown = {"person": person, "link": link, "actor": actor, "portal": settings.PORTAL_URL}
     with timezone.override(person.zone):
-        body = render_to_string("mail/link.txt", told)
+        body = render_to_string("mail/link.txt", shown)
     # Nothing that people have typed stands in the head, but the address.
-    subject, headers = _("Choose your password for the workstation portal"), {"Auto-Submitted": "auto-generated"}
-    return EmailMessage(subject, body, to=[person.email], headers=headers)
+    subject = _("Choose your password for the workstation portal")
+    return EmailMessage(subject, body, to=[person.email], headers={"Auto-Submitted": "auto-generated"})
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one mail `failure`: why it was not sent; empty where the mail server took it. Only one that was refused, or
-    not tried, surely reaches nobody."""
+    """Of one mail `failure`: why it was not sent; empty where the mail server took it. Only one that was refused surely
+    reaches nobody."""
 
     failure: str = ""
     is_refused: bool = False
-    is_tried: bool = True
 
 
-def send(*, mails: Sequence[EmailMessage], patience: float = 0.0) -> list[Outcome]:
-    """Give each mail to the mail server by itself. `patience`: seconds more for the answer to the last."""
+def send(*, mails: Sequence[EmailMessage]) -> list[Outcome]:
+    """Give each mail to the mail server by itself. Returns what came of the first, as many as there was time for."""
     if not mails:
         return []
     release_connection()
-    outcomes, until = [Outcome("TimeoutError", is_tried=False)] * len(mails), time.monotonic() + LONGEST
-    until += len(mails[1:]) / 10
+    outcomes, until = list[Outcome](), time.monotonic() + LONGEST + len(mails) / 10
     # A server that answers slowly, step by step, is not waited for: the thread goes on alone.
     sending = _THREADS.submit(_send, mails, outcomes, until)
     with suppress(TimeoutError):
-        sending.result(timeout=until + patience - time.monotonic())
+        sending.result(timeout=until + PATIENCE - time.monotonic())
     sending.cancel()
     for failure in {one.failure for one in outcomes} - {""}:
         logger.warning("Mail could not be sent: %s.", failure)
@@ -73,19 +73,19 @@ def send(*, mails: Sequence[EmailMessage], patience: float = 0.0) -> list[Outcom
 
 def _send(mails: Sequence[EmailMessage], outcomes: list[Outcome], until: float) -> None:
     server = mailers.default
-    for place, mail in enumerate(mails):
+    for mail in mails:
         if time.monotonic() > until:
             break
-        outcomes[place] = Outcome("TimeoutError")  # until there is an answer
+        outcomes.append(Outcome("TimeoutError"))  # until there is an answer
         try:
             server.open()  # or else it would be closed after each
             server.send_messages([mail])
-            outcomes[place] = Outcome()
+            outcomes[-1] = Outcome()
             continue
         except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, ValueError) as error:
-            outcomes[place] = Outcome(_describe(error), is_refused=True)
+            outcomes[-1] = Outcome(_describe(error), is_refused=True)
         except OSError as error:
-            outcomes[place] = Outcome(_describe(error))
+            outcomes[-1] = Outcome(_describe(error))
         _close(server)  # the next mail has a connection of its own, whatever became of this one
     _close(server)
 

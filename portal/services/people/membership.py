@@ -1,9 +1,10 @@
 """Who may do what: what an administrator changes about people and groups, for the audit log."""
 
+import getpass
 from collections.abc import Mapping
 from typing import Any
 
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, UserManager
 from django.db import transaction
 
 from portal import models
@@ -14,6 +15,7 @@ type State = dict[str, object]
 
 
 def describe(*, target: models.User | Group) -> State:
+    """What of a person or group is audited, as an event has it."""
     if isinstance(target, Group):
         return {"name": target.name, "permissions": _list_permissions(target.permissions)}
     person = models.User.objects.get(pk=target.pk)
@@ -34,6 +36,7 @@ def _list_permissions(permissions: object) -> list[str]:
 
 @transaction.atomic
 def record_addition(*, actor: models.User | None, target: models.User | Group) -> None:
+    """Record that a person or group was added."""
     _record_new(Verb(f"add-{_name(target)}"), target, by=actor)
 
 
@@ -44,25 +47,19 @@ def _record_new(verb: Verb, target: models.User | Group, *, by: models.User | No
 
 
 @transaction.atomic
-def create_superuser(*, values: Mapping[str, Any], system_user: str) -> models.User:
-    """Make an administrator by a command, past the set-up; `system_user`: who called that, as the system knows."""
-    person: models.User = models.User.objects.create_superuser(**values)
-    _record_new(Verb.ADD_PERSON, person, command="createsuperuser", system_user=system_user)
-    return person
-
-
-@transaction.atomic
 def record_set_up(*, person: models.User) -> None:
     """Note the first administrator, who has set the portal up."""
     _record_new(Verb.SET_UP, person, by=person)
 
 
 def describe_groups() -> dict[int, State]:
+    """Each group as an event has it, by id."""
     return {group.pk: describe(target=group) for group in Group.objects.all()}
 
 
 @transaction.atomic
 def record_migration(*, before: Mapping[int, State]) -> None:
+    """Record what a migration has changed of groups, by nobody."""
     for group in Group.objects.filter(pk__in=before).order_by("pk"):
         record_change(actor=None, target=group, before=before[group.pk])
 
@@ -119,3 +116,18 @@ def _hide(state: State) -> State:
 
 def _name(target: models.User | Group) -> str:
     return "group" if isinstance(target, Group) else "person"
+
+
+class People(UserManager[models.User]):
+    """Django's manager of them, which `manage.py createsuperuser` has make one, past the set-up: with its event."""
+
+    use_in_migrations = False
+
+    @transaction.atomic
+    def create_superuser(self, *args: Any, **values: Any) -> models.User:
+        person = super().create_superuser(*args, **values)
+        _record_new(Verb.ADD_PERSON, person, command="createsuperuser", system_user=getpass.getuser())
+        return person
+
+
+models.User.add_to_class("objects", People())

@@ -1,4 +1,4 @@
-"""What administrators decide for the whole portal: the environment's settings begin it, and a page changes it."""
+"""What administrators decide for the whole portal, on one page."""
 
 from typing import Any
 
@@ -9,12 +9,13 @@ from portal.services.key import accounts, key_lock
 
 
 def read_policy() -> models.Policy:
-    """What is decided; while no row says it, as the environment has it. Writes nothing."""
-    return models.Policy.objects.first() or models.Policy(pk=1, **models.Policy.read_defaults())
+    """What is decided; while no row says it, what a new portal begins with. Writes nothing."""
+    return models.Policy.objects.first() or models.Policy(pk=1)
 
 
 def get_policy() -> models.Policy:
-    return models.Policy.objects.get_or_create(pk=1, defaults=models.Policy.read_defaults())[0]
+    """The row, which is created where it is missing."""
+    return models.Policy.objects.get_or_create(pk=1)[0]
 
 
 def change_policy(*, actor: models.User, **values: Any) -> None:

@@ -16,21 +16,20 @@ from portal.db import describe_failure
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.people import throttle
+from portal.services.limits import throttle
 from portal.services.runtime import leases
 from portal.services.tokens import tokens
 
 logger = logging.getLogger(__name__)
 
-_IDLE_FOR_ALL = timedelta(minutes=30)  # where everybody's requests are seen
+_IDLE, _IDLE_FOR_ALL = timedelta(hours=4), timedelta(minutes=30)  # the latter where everybody's requests are seen
 _NOTED_EVERY = timedelta(minutes=1)
 _PROVED_FOR = 10 * 60  # seconds
-_FAILURE = "failure"  # as a kind of limit
-_WINDOW = timedelta(minutes=15)
 
 
 @transaction.atomic
 def record_sign_in(*, person: models.User, **how: object) -> None:
+    """Record a sign-in and how it was done."""
     audit.record(Verb.SIGN_IN, person, by=person, detail={name: value for name, value in how.items() if value}, rows=())
 
 
@@ -50,10 +49,13 @@ def begin_session(*, session: SessionBase, address: str, browser: str) -> None:
 
 
 def is_idle(*, seen_at: datetime | None, person: models.User) -> bool:
+    """Whether a session has ended because nothing was done: for 4 hours, or 30 minutes with the right to see
+    everything.
+    """
     idle = timezone.now() - (seen_at or timezone.now())
     if idle <= _IDLE_FOR_ALL:
         return False
-    return idle > timedelta(seconds=settings.PORTAL_IDLE_LIMIT) or person.has_perm("portal.see_all")
+    return idle > _IDLE or person.has_perm("portal.see_all")
 
 
 def note_activity(*, key: str, seen_at: datetime | None) -> None:
@@ -76,6 +78,7 @@ def has_proved(*, session: SessionBase) -> bool:
 
 
 def note_proof(*, session: SessionBase) -> None:
+    """Note in the session that its owner has proved who they are just now."""
     session["proved"] = int(time.time())
 
 
@@ -116,46 +119,12 @@ def prune_sessions() -> None:
     """Delete sessions that are over, and what was counted against guessing a day ago; record failures that are left."""
     models.Session.objects.filter(expire_date__lt=Now()).delete()
     models.CacheEntry.objects.filter(expires__lt=Now()).delete()
-    with audit.collect_events():
-        rows = models.Limit.objects.select_for_update().filter(kind=_FAILURE, left_out__gt=0)
-        for row in filter(_is_over, rows):
-            account = row.who.split(" ")[0]
-            _record_failures(row, models.User.objects.filter(pk=account).first() if account.isdecimal() else None)
-            row.save()
-    throttle.prune_throttles()
-
-
-@transaction.atomic
-def record_failed_sign_in(*, name: str, factor: str = "password") -> None:
-    """Note a failure of an account, or of an address with a name that nobody has: the first of a window is an event.
-
-    The rest of a window is in the next event, at its end at the latest. Such a name is not kept: people type their
-    password there.
-    """
-    person, address = models.User.objects.filter(username=name).first(), audit.read_address()
-    who = f"{person.pk if person else address} {factor}"
-    row, is_new = models.Limit.objects.select_for_update().get_or_create(kind=_FAILURE, who=who)
-    row.left_out, row.addresses[address] = row.left_out + 1, row.addresses.get(address, 0) + 1
-    if is_new or _is_over(row):
-        _record_failures(row, person)
-        row.at = timezone.now()
-    row.save()
-
-
-def _is_over(row: models.Limit) -> bool:
-    """Whether its window is; also where a clock was ahead."""
-    return abs(timezone.now() - row.at) >= _WINDOW
-
-
-def _record_failures(row: models.Limit, person: models.User | None) -> None:
-    factor = row.who.rpartition(" ")[2]
-    detail = {"factor": factor, "count": row.left_out, "addresses": row.addresses}
-    audit.record(Verb.SIGN_IN_FAILED, person or "a name that nobody has", detail=detail, rows=())
-    row.left_out, row.addresses = 0, {}
+    throttle.prune_limits()
 
 
 @transaction.atomic
 def record_sign_out(*, person: models.User) -> None:
+    """Record that the person has signed out."""
     audit.record(Verb.SIGN_OUT, person, by=person, rows=())
 
 

@@ -35,6 +35,7 @@ def get_send_seconds(*, longest: float = math.inf) -> float:
 
 
 def get_margin() -> timedelta:
+    """How long the recording of a response may take."""
     return timedelta(seconds=settings.PORTAL_RECORD_MARGIN)
 
 

@@ -7,6 +7,7 @@ from portal import agentstation
 
 
 def make_client() -> agentstation.Client:
+    """A client of the provider by the settings."""
     return agentstation.Client(
         base_url=settings.AGENTSTATION_BASE_URL,
         api_key=settings.AGENTSTATION_API_KEY,

@@ -98,6 +98,7 @@ def renew_lease() -> None:
 
 
 def drop_lease() -> None:
+    """Let another worker take the current lease at once."""
     lease = get_lease()
     models.Lease.objects.filter(name=lease.name, token=lease.token).update(expires_at=Now())
 

@@ -57,11 +57,13 @@ def _find_start(number: int) -> str | None:
 
 
 def note_worker(*, name: str) -> None:
+    """Note that the worker lives."""
     if not models.Worker.objects.filter(name=name).update(seen_at=Now(), stopped_at=None):
         models.Worker.objects.create(name=name)
 
 
 def note_stopped(*, name: str) -> None:
+    """Note that the worker has ended in order."""
     models.Worker.objects.filter(name=name).update(stopped_at=Now())
 
 
@@ -71,11 +73,13 @@ def prune_workers() -> None:
 
 
 def list_living() -> list[str]:
+    """The names of the workers that were seen within 30 seconds."""
     living = models.Worker.objects.filter(stopped_at=None, seen_at__gte=Now() - _SEEN_LATELY)
     return list(living.order_by("name").values_list("name", flat=True))
 
 
 def is_worker_alive() -> bool:
+    """Whether any worker was seen within 30 seconds."""
     return bool(list_living())
 
 
@@ -101,6 +105,7 @@ def announce_outcomes(*, requests: Iterable[models.Request]) -> None:
 
 
 def can_notify() -> bool:
+    """Whether the database can notify: PostgreSQL does."""
     return connection.vendor == "postgresql"
 
 
