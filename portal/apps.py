@@ -11,6 +11,9 @@ from portal import checks  # noqa: F401 (it registers them)
 class PortalConfig(AppConfig):
     name = "portal"
 
+    def ready(self) -> None:
+        import_module("portal.services.people.membership")  # which gives people their manager
+
 
 class PortalAdminConfig(SimpleAdminConfig):
     """Django admin with the portal's rule of who may enter, and with the portal's own pages alone."""

@@ -42,7 +42,7 @@ def check_bind(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
 @checks.register(checks.Tags.security, deploy=True)
 def check_encryption(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
     """Warn of a connection to PostgreSQL on another machine that may be in the clear, or to whoever takes its place."""
-    hint = "Add sslmode=verify-full and sslrootcert=FILE to it, as the README does."
+    hint = "Add sslmode=verify-full and sslrootcert=FILE to it, as docs/production.md does."
     return [
         checks.Warning(f"{name} has no sslmode: it may be read on its way to PostgreSQL.", hint=hint, id="portal.W003")
         for name, parameters in _list_servers()

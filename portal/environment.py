@@ -1,6 +1,6 @@
 """Reads settings from the environment: stripped, typed, checked; a wrong one stops the start with one line.
 
-Each NAME may also come from the file that NAME_FILE names. django-environ by itself takes `DEBUG=maybe` for False, a
+Each NAME may also come from the file that NAME_FILE names. django-environ by itself takes a flag's `maybe` for False, a
 bad DATABASE_URL for none, a value that starts with `$` for a reference, and keeps the newline at the end of a file;
 hence only its file reading and its URL parser are used, and every value is checked here.
 """
@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -23,7 +23,6 @@ import environ
 _source = environ.FileAwareMapping(os.environ)
 # A random secret has more different characters than that, in whatever way it is written down.
 _LEAST_DIFFERENT = 8
-_MOST_LIFETIMES = 20
 _SECRET_NAMES = ("SECRET_KEY", "PORTAL_", "AGENTSTATION_", "DATABASE_URL", "EMAIL_URL")
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
@@ -100,29 +99,18 @@ def read_whole_number(name: str, *, default: int, least: int, most: int) -> int:
     return int(value)
 
 
+def read_timing(name: str, default: float) -> float:
+    """Seconds that rehearsals turn: from a tenth of one to 30 days."""
+    return read_number(name, default=default, least=0.1, most=30 * 24 * 60 * 60)
+
+
 def read_days(name: str, *, least: int, most: int) -> int | None:
     """A whole number of days within its limits, both included; None where the setting is missing or empty."""
     return read_whole_number(name, default=least, least=least, most=most) if read_text(name) else None
 
 
-def read_choice(name: str, *, default: str, choices: Sequence[str]) -> str:
-    value = read_text(name, default=default)
-    if value not in choices:
-        stop(f"{name} must be one of {', '.join(choices)}.")
-    return value
-
-
 def read_list(name: str, *, default: str = "") -> list[str]:
     return [part.strip() for part in read_text(name, default=default).split(",") if part.strip()]
-
-
-def read_lifetimes(name: str, *, default: str) -> str:
-    """How long workstations may live, such as `2h 8h none`, separated by spaces or commas."""
-    parts = list(dict.fromkeys(read_text(name, default=default).replace(",", " ").split()))
-    are_some = 0 < len(parts) <= _MOST_LIFETIMES
-    if not are_some or not all(re.fullmatch("[1-9][0-9]{0,4}[smhd]|none", part) for part in parts):
-        stop(f"{name} must be 1 to 20 such as 2h 8h 7d none: numbers with s, m, h or d, or none for no end.")
-    return " ".join(parts)
 
 
 # Not *.com, which is everybody's.
@@ -262,8 +250,7 @@ class Issuer:
     url: str
     client_id: str
     client_secret: str
-    groups_claim: str
-    # The portal's roles of its groups. Empty: administrators of the portal give roles.
+    # The portal's roles of the groups that the claim `groups` has. Empty: administrators of the portal give roles.
     roles: Mapping[str, str]
     can_sign_up: bool
     # Of the addresses that it may vouch for.
@@ -296,7 +283,6 @@ def _read_issuer(issuer: str, name: str) -> Issuer:
         url=read_url(f"{name}_ISSUER", default=""),
         client_id=needed[1],
         client_secret=needed[2],
-        groups_claim=read_text(f"{name}_GROUPS_CLAIM", default="groups"),
         roles={group.strip(): role.strip() for role, _, group in pairs},
         can_sign_up=read_flag(f"{name}_SIGN_UP", default=False),
         domains=frozenset(domain.lower() for domain in read_list(f"{name}_DOMAINS")),

@@ -15,10 +15,6 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # --- How it runs ------------------------------------------------------------------------------------------------------
 
 PORTAL_LOCAL = environment.read_flag("PORTAL_LOCAL", default=False)
-PORTAL_HTTPS = environment.read_flag("PORTAL_HTTPS", default=not PORTAL_LOCAL)
-DEBUG = environment.read_flag("DEBUG", default=False)
-if DEBUG and not PORTAL_LOCAL:
-    environment.stop("DEBUG would show everybody what the portal keeps to itself; it works with `make run` alone.")
 PORTAL_BIND = environment.read_address("PORTAL_BIND", default="127.0.0.1")
 if PORTAL_LOCAL and not environment.is_loopback(PORTAL_BIND.strip("[]")):
     environment.stop("PORTAL_BIND must be an address of this machine alone, because `make run` speaks plain http.")
@@ -85,11 +81,10 @@ WEB_THREADS = 16  # of each web process
 # threads: a thread has one only while it makes a page.
 WEB_CONNECTIONS = max(2, min(10, 44 // WEB_PROCESSES))
 
+PORT = environment.read_whole_number("PORT", default=8000, least=1, most=65533)
+SANDBOX_PORT = PORT + 1
 # Programs are served by a process of their own: `manage.py api`.
-PORT = environment.read_whole_number("PORT", default=8000, least=1, most=65535)
-PORTAL_API_PORT = environment.read_whole_number("PORTAL_API_PORT", default=8002, least=1, most=65535)
-PORTAL_API_WAIT = environment.read_number("PORTAL_API_WAIT", default=55, least=0.1, most=600)
-PORTAL_API_PASS_THROUGH = environment.read_flag("PORTAL_API_PASS_THROUGH", default=False)
+PORTAL_API_PORT = environment.read_whole_number("PORTAL_API_PORT", default=PORT + 2, least=1, most=65535)
 
 SECRET_KEY = environment.read_secret("SECRET_KEY", least=50)
 if not SECRET_KEY and PORTAL_LOCAL:
@@ -115,13 +110,10 @@ if not PORTAL_AUDIT_STREAM_TOKEN.isascii():
 
 AGENTSTATION_API_KEY = environment.read_text("AGENTSTATION_API_KEY")
 USING_SANDBOX = PORTAL_LOCAL and not AGENTSTATION_API_KEY
-PORTAL_SANDBOX_PORT = environment.read_whole_number(
-    "PORTAL_SANDBOX_PORT", default=sandbox_names.DEFAULT_PORT, least=1, most=65535
-)
 AGENTSTATION_BASE_URL = environment.read_url("AGENTSTATION_BASE_URL", default="https://api.agentstation.ai/v1")
 if USING_SANDBOX:
     AGENTSTATION_API_KEY = sandbox_names.DEFAULT_API_KEY
-    AGENTSTATION_BASE_URL = f"http://127.0.0.1:{PORTAL_SANDBOX_PORT}/v1"
+    AGENTSTATION_BASE_URL = f"http://127.0.0.1:{SANDBOX_PORT}/v1"
 if not AGENTSTATION_API_KEY:
     environment.stop("AGENTSTATION_API_KEY is not set. (`make run` without it uses the sandbox.)")
 # Rehearsal names of the sandbox are everybody's: a workspace that one person has tried must not be closed to the next.
@@ -133,29 +125,18 @@ PORTAL_CONNECTION_HOSTS = environment.read_hosts(
     "PORTAL_CONNECTION_HOSTS",
     default="127.0.0.1:*,localhost:*" if environment.is_local_url(AGENTSTATION_BASE_URL) else "*.agentstation.ai",
 )
-AGENTSTATION_CONNECT_TIMEOUT = environment.read_number("AGENTSTATION_CONNECT_TIMEOUT", default=5, least=0.1, most=60)
-AGENTSTATION_TOTAL_TIMEOUT = environment.read_number("AGENTSTATION_TOTAL_TIMEOUT", default=60, least=0.1, most=600)
-PORTAL_SEND_MARGIN = environment.read_number("PORTAL_SEND_MARGIN", default=5, least=0.1, most=60)
-PORTAL_RECORD_MARGIN = environment.read_number("PORTAL_RECORD_MARGIN", default=60, least=0.1, most=600)
 PORTAL_CALLS_IN_FLIGHT = environment.read_whole_number("PORTAL_CALLS_IN_FLIGHT", default=16, least=1, most=1000)
 PORTAL_CALLS_PER_MINUTE = environment.read_whole_number("PORTAL_CALLS_PER_MINUTE", default=0, least=0, most=100_000)
-# What a new portal begins with: later its page of settings has them.
-PORTAL_LIFETIMES = environment.read_lifetimes("PORTAL_LIFETIMES", default="2h 8h 24h 7d none")
-_OFFERED = PORTAL_LIFETIMES.split()
-PORTAL_LIFETIME = environment.read_choice(
-    "PORTAL_LIFETIME", default="8h" if "8h" in _OFFERED else _OFFERED[0], choices=_OFFERED
-)
-PORTAL_IDLE_HOURS = environment.read_whole_number("PORTAL_IDLE_HOURS", default=0, least=0, most=10_000)
-_WHO = ("optional", "operators", "everybody")
-PORTAL_SECOND_FACTOR = environment.read_choice("PORTAL_SECOND_FACTOR", default="optional", choices=_WHO)
-PORTAL_RUNNING_PER_PERSON = environment.read_whole_number("PORTAL_RUNNING_PER_PERSON", default=0, least=0, most=100_000)
-PORTAL_RUNNING = environment.read_whole_number("PORTAL_RUNNING", default=0, least=0, most=100_000)
-PORTAL_NOT_MAILED = " ".join(environment.read_list("PORTAL_NOT_MAILED", default="unassigned"))
-PORTAL_NOT_TO_CHANNELS = " ".join(environment.read_list("PORTAL_NOT_TO_CHANNELS"))
-PORTAL_RECONCILE_GRACE = environment.read_number("PORTAL_RECONCILE_GRACE", default=60, least=0.1, most=3600)
-PORTAL_SCAN_INTERVAL = environment.read_number("PORTAL_SCAN_INTERVAL", default=300, least=0.1, most=86_400)
-PORTAL_LONGEST_WAIT = environment.read_number("PORTAL_LONGEST_WAIT", default=86_400, least=1, most=31_536_000)
-PORTAL_JOB_INTERVAL = environment.read_number("PORTAL_JOB_INTERVAL", default=5, least=0.1, most=3600)
+# Seconds, which rehearsals turn.
+AGENTSTATION_CONNECT_TIMEOUT = environment.read_timing("AGENTSTATION_CONNECT_TIMEOUT", 5)  # for a step of connecting
+AGENTSTATION_TOTAL_TIMEOUT = environment.read_timing("AGENTSTATION_TOTAL_TIMEOUT", 60)
+PORTAL_SEND_MARGIN = environment.read_timing("PORTAL_SEND_MARGIN", 5)
+PORTAL_RECORD_MARGIN = environment.read_timing("PORTAL_RECORD_MARGIN", 60)
+PORTAL_RECONCILE_GRACE = environment.read_timing("PORTAL_RECONCILE_GRACE", 60)
+PORTAL_SCAN_INTERVAL = environment.read_timing("PORTAL_SCAN_INTERVAL", 300)
+PORTAL_JOB_INTERVAL = environment.read_timing("PORTAL_JOB_INTERVAL", 5)
+PORTAL_LONGEST_WAIT = environment.read_timing("PORTAL_LONGEST_WAIT", 24 * 60 * 60)
+PORTAL_API_WAIT = environment.read_timing("PORTAL_API_WAIT", 55)
 # A week at least: what is a few days old may still change, by a late response for example.
 PORTAL_KEEP_DAYS = environment.read_days("PORTAL_KEEP_DAYS", least=7, most=36_500)
 # Constants, but for tests and measurements.
@@ -174,6 +155,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.socialaccount",
+    "allauth.idp.oidc",  # for `wsp login`
 ]
 MIDDLEWARE = [
     # Around all others: what they answer by themselves has these headers, too.
@@ -244,8 +226,6 @@ PORTAL_OIDC = environment.read_issuers("PORTAL_OIDC")
 PORTAL_PASSWORD_SIGN_IN = environment.read_flag("PORTAL_PASSWORD_SIGN_IN", default=True)
 if not (PORTAL_PASSWORD_SIGN_IN or PORTAL_OIDC):
     environment.stop("Without PORTAL_PASSWORD_SIGN_IN and PORTAL_OIDC nobody could sign in.")
-PORTAL_PROGRAM_SIGN_IN = environment.read_flag("PORTAL_PROGRAM_SIGN_IN", default=PORTAL_LOCAL)
-INSTALLED_APPS += ["allauth.idp.oidc"] if PORTAL_PROGRAM_SIGN_IN else []  # for `wsp login`
 IDP_OIDC_DEVICE_CODE_EXPIRES_IN = 10 * 60  # seconds
 SOCIALACCOUNT_ADAPTER = "portal.accounts.oidc.IssuerAdapter"
 CACHES = {
@@ -302,25 +282,21 @@ SECURE_CSP = {
     "base-uri": [CSP.NONE],
     "frame-ancestors": [CSP.NONE],
 }
-SECURE_SSL_REDIRECT = PORTAL_HTTPS
+SECURE_SSL_REDIRECT = not PORTAL_LOCAL
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come over plain http from inside
-SECURE_HSTS_SECONDS = 31_536_000 if PORTAL_HTTPS else 0
+SECURE_HSTS_SECONDS = 0 if PORTAL_LOCAL else 31_536_000
 # Only the owner of the whole domain can decide about its other hosts, or about a list built into browsers.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # No other host of the domain can set these, nor read them, where https is in use.
-_PREFIX = "__Host-" if PORTAL_HTTPS else ""
+_PREFIX = "" if PORTAL_LOCAL else "__Host-"
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_PREFIX}sessionid", f"{_PREFIX}csrftoken"
 THEME_COOKIE, BROWSER_COOKIE, MESSAGE_COOKIE = f"{_PREFIX}theme", f"{_PREFIX}browser", f"{_PREFIX}messages"
 PASSKEY_COOKIE = f"{_PREFIX}passkey"
 MESSAGE_STORAGE = "portal.views.cookies.MessageStorage"
 SESSION_ENGINE = "portal.web.sessionstore"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PORTAL_HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not PORTAL_LOCAL
 CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 12 * 60 * 60
-# Whom people turn to, in words: a name, a mail address, a channel.
-PORTAL_SUPPORT_CONTACT = environment.read_text("PORTAL_SUPPORT_CONTACT")
-# Seconds without doing anything after which somebody is signed out; at most 30 minutes for who sees everything.
-PORTAL_IDLE_LIMIT = environment.read_number("PORTAL_IDLE_LIMIT", default=4 * 60 * 60, least=1800, most=43_200)
 
 LOGGING = {
     "version": 1,
@@ -337,7 +313,7 @@ LOGGING = {
     "loggers": {
         "portal": {"level": "INFO"},
         "portal.sandbox": {"level": "WARNING"},  # it answers many times a minute
-        "django": {"level": "WARNING"},  # by the root's handler alone: its own would show the token where DEBUG is on
+        "django": {"level": "WARNING"},  # by the root's handler alone, which hides tokens
         # Anybody can cause these, as often as they like.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "django.security.DisallowedModelAdminLookup": {"level": "CRITICAL"},

@@ -1,12 +1,11 @@
 """The portal's addresses."""
 
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import include, path, register_converter
 from django.views.generic import RedirectView
 
-from portal.accounts import account, factors, joining, oidc, passkeys, sign_in, tokens
+from portal.accounts import account, devices, factors, joining, oidc, passkeys, sign_in, tokens
 from portal.views import (
     audit_log,
     connections,
@@ -30,17 +29,25 @@ from portal.views import (
 
 register_converter(connections.HeldConverter, "held")
 
+# By the names of `idp:oidc` allauth tells programs the address of the page.
+_for_programs = [
+    path("", devices.approve, name="device_authorization"),
+    path("code/", devices.AskCode.as_view(), name="device_code"),
+    path("token/", devices.GiveToken.as_view(), name="token"),
+]
 urlpatterns = [
     path("", home.show, name="home"),
     path("dismiss/<int:number>/", home.dismiss, name="home_dismiss"),
-    path("live/", home.live_home, name="home_live"),
+    path("live/", home.show, {"template": "home.html#live"}, name="home_live"),
     path("requests/", requests.index, name="request_list"),
     path("requests/live/", requests.live_rows, name="request_list_live"),
     path("requests/export.csv", export.download, {"form": "csv"}, name="request_export_csv"),
     path("requests/export.jsonl", export.download, {"form": "jsonl"}, name="request_export_jsonl"),
     path("requests/new/", requests.new, name="request_new"),
     path("requests/<int:number>/", requests.detail, name="request_detail"),
-    path("requests/<int:number>/live/", requests.live_one, name="request_live"),
+    path(
+        "requests/<int:number>/live/", requests.detail, {"template": "requests/detail.html#live"}, name="request_live"
+    ),
     path("requests/<int:number>/cancel/", requests.cancel, name="request_cancel"),
     path("requests/<int:number>/not-created/", requests.declare_not_created, name="request_not_created"),
     path("requests/<int:number>/close/", requests.close, name="request_close"),
@@ -48,7 +55,12 @@ urlpatterns = [
     path("workstations/", workstations.index, name="workstation_list"),
     path("workstations/export.csv", export.download_workstations, name="workstation_export_csv"),
     path("workstations/<str:uid>/", workstations.detail, name="workstation_detail"),
-    path("workstations/<str:uid>/live/", workstations.live_one, name="workstation_live"),
+    path(
+        "workstations/<str:uid>/live/",
+        workstations.detail,
+        {"template": "workstations/detail.html#live"},
+        name="workstation_live",
+    ),
     path("workstations/<str:uid>/release/", workstations.release, name="workstation_release"),
     path("workstations/<str:uid>/end/", ends.change_end, name="workstation_end"),
     path("workstations/<str:uid>/ended/", workstations.declare_ended, name="workstation_ended"),
@@ -67,7 +79,7 @@ urlpatterns = [
     path("failures/", failure_pages.index, name="failure_list"),
     path("failures/<str:code>/", failure_pages.detail, name="failure_detail"),
     path("key/", key.show, name="key"),
-    path("key/live/", key.live_key, name="key_live"),
+    path("key/live/", key.show, {"template": "key.html#live"}, name="key_live"),
     path("key/banner/", key.live_banner, name="key_banner"),
     path("key/account/<int:number>/", key.confirm, name="key_confirm"),
     path("key/database/", key.confirm_database, name="key_database"),
@@ -129,22 +141,12 @@ urlpatterns = [
         auth_views.PasswordChangeDoneView.as_view(template_name="accounts/password_changed.html"),
         name="password_changed",
     ),
+    path("accounts/device/", include(([path("", include((_for_programs, "oidc")))], "idp"))),
     # The admin has no sign-in of its own: one door, one look.
     path("admin/login/", RedirectView.as_view(pattern_name="account_login", query_string=True)),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]
-
-if settings.PORTAL_PROGRAM_SIGN_IN:
-    from portal.accounts import devices
-
-    for_programs = [
-        path("", devices.approve, name="device_authorization"),
-        path("code/", devices.AskCode.as_view(), name="device_code"),
-        path("token/", devices.GiveToken.as_view(), name="token"),
-    ]
-    # By this name allauth tells programs the address of the page.
-    urlpatterns.append(path("accounts/device/", include(([path("", include((for_programs, "oidc")))], "idp"))))
 
 handler500 = "portal.views.errors.server_error"

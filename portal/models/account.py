@@ -130,30 +130,37 @@ class Key(Audited):
 
     @property
     def is_paused(self) -> bool:
+        """Whether nothing is sent."""
         return self.state == self.State.PAUSED
 
     @property
     def is_resuming(self) -> bool:
+        """Whether one request is tried before all others."""
         return self.state == self.State.RESUMING
 
     @property
     def asks_for_account(self) -> bool:
+        """Whether an operator has to say which account a new key reaches."""
         return self.is_paused and self.cause == NEW_KEY
 
     @property
     def asks_operator(self) -> bool:
+        """Whether the pause ends by an operator's answer."""
         return self.is_paused and self.cause in _QUESTIONS
 
     @property
     def failure(self) -> failures.Failure | None:
+        """The row of the failure catalogue that explains the pause; None for a question."""
         return failures.CATALOGUE.get(self.cause)
 
     @property
     def cause_title(self) -> str:
+        """The cause in a few words."""
         return str(self.failure.title if self.failure else _QUESTIONS.get(self.cause, (self.cause,))[0])
 
     @property
     def cause_clause(self) -> str:
+        """The cause as part of a sentence."""
         return failures.make_clause(self.cause_title)
 
     def describe_end(self, operator: str = "") -> str:
@@ -175,6 +182,7 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         return self.filter(accepted_at__isnull=False)
 
     def asked(self) -> "CredentialQuerySet":
+        """Those that no operator has accepted yet."""
         return self.filter(accepted_at=None)
 
 

@@ -107,6 +107,7 @@ class Attempt(ProviderResponse):
 
     @property
     def failure_row(self) -> failures.Failure | None:
+        """The row of the failure catalogue; None where it did not fail."""
         return failures.CATALOGUE.get(self.failure)
 
 

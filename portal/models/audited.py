@@ -38,6 +38,7 @@ class Audited(models.Model):
                     self._stored.setdefault(name, self.__dict__[name])
 
     def change(self, **values: Any) -> None:
+        """Set these columns and save them alone."""
         for name, value in values.items():
             setattr(self, name, value)
         self.save(update_fields=values)

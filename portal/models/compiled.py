@@ -73,6 +73,9 @@ class _Query:
         self._rows, self._compiler = rows, _copy(compiler, connection=None)
 
     def run(self, given: Mapping[str, Any]) -> list[Any]:
+        """The rows by the stored SQL with these values. Raises TransactionManagementError for a lock outside of a
+        transaction.
+        """
         connection = connections[self._rows.db]
         if self._rows.query.select_for_update and connection.get_autocommit():
             raise TransactionManagementError("rows are locked in a transaction only")

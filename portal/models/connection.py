@@ -78,6 +78,7 @@ class Connection(models.Model):
 
         @classmethod
         def read(cls, value: str) -> Self:
+            """The kind of this value. Raises StopIteration for another."""
             return next(kind for kind in cls if kind == value)
 
     PASSED_ON = "other"  # a program's call that the portal does not know: no connection, but counted with them
@@ -114,16 +115,19 @@ class Connection(models.Model):
 
     @property
     def length(self) -> timedelta | None:
+        """How long it was open; None while it is."""
         return self.ended_at - self.opened_at if self.ended_at else None
 
 
 class ShareQuerySet(models.QuerySet["Share"]):
     def current(self) -> "ShareQuerySet":
+        """Those that hold now, of workstations that live."""
         return self.filter(
             Q(until=None) | Q(until__gt=Now()), ended_at=None, workstation__in=Workstation.objects.live()
         )
 
     def of(self, person: User) -> "ShareQuerySet":
+        """Those of this person that hold now."""
         return self.current().filter(person=person)
 
 
@@ -156,4 +160,5 @@ class Share(Audited):
 
     @property
     def is_for_looking(self) -> bool:
+        """Whether the person may look and not work."""
         return self.level == self.Level.LOOK

@@ -40,6 +40,7 @@ class Database(Audited):
 
     @property
     def explanation(self) -> str:
+        """Why the database is in doubt, in a sentence; empty where it is not."""
         return str(_EXPLANATIONS.get(self.doubt, ""))
 
 

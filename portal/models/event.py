@@ -171,10 +171,12 @@ class Event(models.Model):
 
     @property
     def sentence(self) -> str:
+        """Who did what to what, in a sentence."""
         return self.words.format(who=self.actor_name or gettext("The portal"), what=self.target, verb=self.verb)
 
     @property
     def changes(self) -> "models.QuerySet[Change]":
+        """What the event changed, in order."""
         return Change.objects.filter(event_id=self.pk).order_by("position")
 
 

@@ -27,6 +27,7 @@ def read_lifetime(text: str) -> timedelta | None:
 
 
 def describe_lifetime(text: str) -> str:
+    """A lifetime such as `8h` in words."""
     match = _LIFETIME.fullmatch(text)
     return _LABELS[match[2]] % int(match[1]) if match else gettext("No end: until it is released")
 

@@ -1,11 +1,7 @@
 """What administrators have decided for the whole portal."""
 
-from collections.abc import Mapping
 from datetime import timedelta
-from types import MappingProxyType
-from typing import Any, ClassVar
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -15,21 +11,12 @@ from portal.models.lifetime import UNENDING, read_lifetime
 
 
 class Policy(Audited):
-    """The one row of settings that are changed on a page. It is made from those of the environment."""
+    """The one row of settings that are changed on a page. A new portal begins with the defaults."""
 
-    SETTINGS: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {
-            "lifetimes": "PORTAL_LIFETIMES",
-            "lifetime": "PORTAL_LIFETIME",
-            "idle_hours": "PORTAL_IDLE_HOURS",
-            "running_per_person": "PORTAL_RUNNING_PER_PERSON",
-            "running": "PORTAL_RUNNING",
-            "second_factor": "PORTAL_SECOND_FACTOR",
-            "unmailed": "PORTAL_NOT_MAILED",
-            "unsent": "PORTAL_NOT_TO_CHANNELS",
-        }
+    AUDITED = (
+        *("lifetimes", "lifetime", "idle_hours", "running_per_person", "running", "second_factor"),
+        *("unmailed", "unsent", "support_contact", "passes_on"),
     )
-    AUDITED = tuple(SETTINGS)
 
     class SecondFactor(models.TextChoices):
         OPTIONAL = "optional", _("Nobody must have one")
@@ -37,23 +24,36 @@ class Policy(Audited):
         EVERYBODY = "everybody", _("Everybody")
 
     lifetimes = models.CharField(
-        max_length=200, help_text=_("How long workstations may live, as the form offers it: such as 2h 8h none.")
+        max_length=200,
+        default="2h 8h 24h 7d none",
+        help_text=_("How long workstations may live, as the form offers it: such as 2h 8h none."),
     )
-    lifetime = models.CharField(max_length=6, help_text=_("The one of them that is chosen at first."))
+    lifetime = models.CharField(max_length=6, default="8h", help_text=_("The one of them that is chosen at first."))
     idle_hours = models.PositiveIntegerField(
-        help_text=_("Hours after which one that nobody uses is released; 0: never.")
+        default=0, help_text=_("Hours after which one that nobody uses is released; 0: never.")
     )
-    running_per_person = models.PositiveIntegerField(help_text=_("Workstations that a person may have; 0: no limit."))
-    running = models.PositiveIntegerField(help_text=_("Workstations that the team may have; 0: no limit."))
+    running_per_person = models.PositiveIntegerField(
+        default=0, help_text=_("Workstations that a person may have; 0: no limit.")
+    )
+    running = models.PositiveIntegerField(default=0, help_text=_("Workstations that the team may have; 0: no limit."))
     second_factor = models.CharField(
-        max_length=16, choices=SecondFactor, help_text=_("Who must have a second factor to sign in.")
+        max_length=16,
+        choices=SecondFactor,
+        default=SecondFactor.OPTIONAL,
+        help_text=_("Who must have a second factor to sign in."),
     )
 
     unmailed = models.CharField(
-        max_length=500, help_text=_("Kinds of notifications that are mailed to who wants them only.")
+        max_length=500,
+        default="unassigned",
+        help_text=_("Kinds of notifications that are mailed to who wants them only."),
     )
     unsent = models.CharField(
-        max_length=500, help_text=_("Kinds of notifications that the team's channels do not get.")
+        max_length=500, default="", help_text=_("Kinds of notifications that the team's channels do not get.")
+    )
+    support_contact = models.CharField(max_length=200, default="", help_text=_("Whom people turn to, in words."))
+    passes_on = models.BooleanField(
+        default=False, help_text=_("Whether programs' calls that the portal does not know go on to AgentStation.")
     )
 
     class Meta:
@@ -61,10 +61,6 @@ class Policy(Audited):
 
     def __str__(self) -> str:
         return "of the portal"
-
-    @classmethod
-    def read_defaults(cls) -> dict[str, Any]:
-        return {column: getattr(settings, name) for column, name in cls.SETTINGS.items()}
 
     @property
     def longest(self) -> timedelta | None:

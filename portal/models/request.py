@@ -41,7 +41,8 @@ def _list_filter_indexes() -> list[models.Index]:
 
 class RequestQuerySet(models.QuerySet["Request"]):
     def visible_to(self, user: User) -> "RequestQuerySet":
-        return self if user.has_perm("portal.see_all") else self.filter(requester=user)
+        """One's own, or everybody's with the right to see everything."""
+        return self if user.sees_all else self.filter(requester=user)
 
     def due(self, account: Account | int | OuterRef) -> "RequestQuerySet":
         """Those of the account that may be sent now, oldest first; whose turn it is, is not said here."""
@@ -54,6 +55,7 @@ class RequestQuerySet(models.QuerySet["Request"]):
         return self.filter(status=Request.Status.UNKNOWN).exclude(operator_note="", account__retired_at=None)
 
     def count_under_way(self, account: Account) -> dict[str, int]:
+        """How many are QUEUED, SENDING and UNKNOWN."""
         states = Request.Status
         counts: dict[str, int] = dict.fromkeys((states.QUEUED, states.SENDING, states.UNKNOWN), 0)
         rows = self.filter(account=account, status__in=counts).order_by()
@@ -64,6 +66,7 @@ class RequestQuerySet(models.QuerySet["Request"]):
         return self.annotate(is_over=models.Q(workstation__ended_at__isnull=False))
 
     def being_checked(self) -> "RequestQuerySet":
+        """Those whose outcome the portal still finds out by itself."""
         return self.filter(status=Request.Status.UNKNOWN, operator_note="", account__retired_at=None)
 
 
@@ -197,15 +200,18 @@ class Request(Audited):
 
     @property
     def label(self) -> str:
+        """Its name on pages, such as R-1042."""
         return f"R-{self.pk}"
 
     @property
     def texts(self) -> list[tuple[failures.Words, str]]:
+        """What people wrote in it, each with the name of its field."""
         fields = [field for field in self._meta.fields if field.name in self.TEXTS]
         return [(capfirst(field.verbose_name), text) for field in fields if (text := getattr(self, field.name))]
 
     @property
     def is_final(self) -> bool:
+        """Whether its status changes no more."""
         return not TRANSITIONS[self.Status(self.status)]
 
     @property
@@ -215,14 +221,17 @@ class Request(Audited):
 
     @property
     def needs_review(self) -> bool:
+        """Whether it waits for a person."""
         return self.status == self.Status.UNKNOWN and bool(self.operator_note)
 
     @property
     def state(self) -> str:
+        """Its status in the words of pages."""
         return gettext("Needs review") if self.needs_review else self.get_status_display()
 
     @property
     def failure_row(self) -> failures.Failure | None:
+        """The row of the failure catalogue; None where it has no failure."""
         return failures.CATALOGUE.get(self.failure)
 
 

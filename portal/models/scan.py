@@ -70,4 +70,5 @@ class Scan(models.Model):
 
     @property
     def is_over(self) -> bool:
+        """Whether it has ended, complete or not."""
         return self.ended_at is not None

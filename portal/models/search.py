@@ -36,6 +36,7 @@ class UnreadableSearch(Exception):
 
 
 def fold(text: str) -> str:
+    """A text without the difference of capitals, as the search index has it."""
     return text.casefold()
 
 

@@ -52,12 +52,14 @@ class Token(Audited):
         return f"{self.pk} {self.name}"
 
     def works_from(self, address: str) -> bool:
+        """Whether the address is in its networks, if it has any."""
         return not self.addresses or any(
             ip_address(address) in ip_network(network) for network in self.addresses.split() if address
         )
 
     @property
     def scope_labels(self) -> list[str]:
+        """Its scopes in words."""
         return [str(self.Scope(name).label) for name in self.scopes.split() if name in self.Scope]
 
 

@@ -26,12 +26,15 @@ RUN_DIGITS = Length(Cast(Cast(Seconds("ended_at", "first_seen_at"), BigIntegerFi
 
 class WorkstationQuerySet(models.QuerySet["Workstation"]):
     def visible_to(self, user: User) -> "WorkstationQuerySet":
-        return self if user.has_perm("portal.see_all") else self.filter(request__requester=user)
+        """One's own, or everybody's with the right to see everything."""
+        return self if user.sees_all else self.filter(request__requester=user)
 
     def running(self) -> "WorkstationQuerySet":
+        """Those that have not ended."""
         return self.filter(ended_at=None)
 
     def live(self) -> "WorkstationQuerySet":
+        """Those that run and have a name by which they can be asked about."""
         return self.running().filter(is_nameless=False)
 
     def late(self) -> "WorkstationQuerySet":
@@ -54,6 +57,7 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
         return asked.filter(release_due_at__gt=Now(), release_tried_at__gt=Now() - RELEASES_WAIT)
 
     def live_for(self, user: User) -> "WorkstationQuerySet":
+        """Those of this person that live."""
         return self.live().filter(request__requester=user)
 
     def unclaimed(self) -> "WorkstationQuerySet":
@@ -220,6 +224,7 @@ class Workstation(Mirror):
 
     @property
     def is_live(self) -> bool:
+        """Whether it has not ended."""
         return self.ended_at is None
 
     @property

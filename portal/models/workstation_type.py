@@ -13,6 +13,7 @@ _LABELS = dict(Request.Type.choices)
 
 
 def label_type(name: str) -> str:
+    """A type's name in words; one that is not documented as it is."""
     return str(_LABELS.get(name, name))
 
 
@@ -46,8 +47,10 @@ class WorkstationType(Audited):
 
     @property
     def label(self) -> str:
+        """Its name in words."""
         return label_type(self.name)
 
     @property
     def software_words(self) -> str:
+        """Its software, with commas."""
         return ", ".join(self.software)

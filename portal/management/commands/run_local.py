@@ -15,7 +15,6 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.urls import reverse
 
-from portal import environment
 from portal.local import launcher
 from portal.services.people import links
 
@@ -32,24 +31,21 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.PORTAL_LOCAL:
             raise CommandError("This is only for a portal on one machine: start it with `make run`.")
-        port = environment.read_whole_number("PORT", default=8000, least=1, most=65535)
-        self._check_ports(port)
+        self._check_ports()
         self._lock_data()
         link = self._prepare()
         self._listen()
-        greeting = self._describe(port, link)
-        launcher.hand_over(parts=self._list_parts(port), folder=settings.BASE_DIR, greeting=greeting)
+        launcher.hand_over(parts=self._list_parts(), folder=settings.BASE_DIR, greeting=self._describe(link))
 
-    def _check_ports(self, port: int) -> None:
-        wanted = {"PORT": port} | (
-            {"PORTAL_SANDBOX_PORT": settings.PORTAL_SANDBOX_PORT} if settings.USING_SANDBOX else {}
-        )
-        if len({*wanted.values(), settings.PORTAL_API_PORT}) <= len(wanted):
-            raise CommandError(f"{', '.join(wanted)} and PORTAL_API_PORT must differ.")
-        for name, number in wanted.items():
-            host = settings.PORTAL_BIND if name == "PORT" else "127.0.0.1"
+    def _check_ports(self) -> None:
+        wanted = {settings.PORT: settings.PORTAL_BIND}
+        if settings.USING_SANDBOX:
+            wanted[settings.SANDBOX_PORT] = "127.0.0.1"
+        if settings.PORTAL_API_PORT in wanted:
+            raise CommandError("PORTAL_API_PORT must differ from PORT and from the sandbox's, which is the next.")
+        for number, host in wanted.items():
             if not launcher.is_port_free(number, host=host):
-                raise CommandError(launcher.describe_taken(number, setting=name))
+                raise CommandError(launcher.describe_taken(number))
 
     def _lock_data(self) -> None:
         """One portal at a time on one folder; the lock goes with the process."""
@@ -86,10 +82,10 @@ class Command(BaseCommand):
             self._listener = launcher.open_port(settings.PORTAL_API_PORT, host=settings.PORTAL_BIND)
             self._listener.set_inheritable(True)
 
-    def _list_parts(self, port: int) -> list[launcher.Part]:
+    def _list_parts(self) -> list[launcher.Part]:
         manage = [sys.executable, os.fspath(settings.BASE_DIR / "manage.py")]
         serve = [sys.executable, "-m", "gunicorn", "portal.wsgi"]
-        web = launcher.Part(name="The web server", command=serve, port=port, host=settings.PORTAL_BIND)
+        web = launcher.Part(name="The web server", command=serve, port=settings.PORT, host=settings.PORTAL_BIND)
         drain = settings.AGENTSTATION_TOTAL_TIMEOUT + settings.PORTAL_RECORD_MARGIN
         worker = launcher.Part(name="The worker", command=[*manage, "work"], stop_within=drain)
         others = [worker, web]
@@ -100,14 +96,13 @@ class Command(BaseCommand):
         if not settings.USING_SANDBOX:
             return others
         # Not by manage.py, which would load all of the portal beside it.
-        number, data = settings.PORTAL_SANDBOX_PORT, settings.DATA_DIR / "sandbox.sqlite3"
+        number, data = settings.SANDBOX_PORT, settings.DATA_DIR / "sandbox.sqlite3"
         imitate = [sys.executable, "-m", "portal.sandbox", "--port", str(number), "--data", os.fspath(data)]
-        sandbox = launcher.Part(name="The sandbox", command=imitate, port=number, setting="PORTAL_SANDBOX_PORT")
-        sandbox.nonce = secrets.token_hex(8)
+        sandbox = launcher.Part(name="The sandbox", command=imitate, port=number, nonce=secrets.token_hex(8))
         return [sandbox, *others]
 
-    def _describe(self, port: int, link: str) -> str:
-        address = f"http://{settings.PORTAL_BIND}:{port}"
+    def _describe(self, link: str) -> str:
+        address = f"http://{settings.PORTAL_BIND}:{settings.PORT}"
         lines = ["", f"The portal runs at {address}/", ""]
         if link:
             lines += ["Make the first administrator here, within an hour and only once:", f"  {address}{link}", ""]
