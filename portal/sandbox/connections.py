@@ -8,10 +8,10 @@ import secrets
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
@@ -21,7 +21,6 @@ from websockets.typing import Subprotocol
 
 from portal.sandbox import items, paging, rfb
 from portal.sandbox.calls import RefusalError
-from portal.sandbox.screen import Screen
 from portal.sandbox.store import Store
 from portal.sandbox.terminal import Terminal
 
@@ -51,16 +50,11 @@ def hide_token(path: str) -> str:
     return _TOKEN.sub(r"\1*", path)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """What is inside a workstation that somebody is connected to."""
+class Machine(NamedTuple):
+    """A workstation that somebody is connected to."""
 
     uid: str
     name: str
-    screen: Screen
-    tell_time: Callable[[], float]
-    list_files: Callable[[], list[tuple[str, int]]]
-    is_live: Callable[[], bool]
 
 
 class Connections:
@@ -108,25 +102,17 @@ class Connections:
         place = f"ws://{self._place}" if start in (DESKTOP, TERMINAL) else self._url
         path = start + secrets.token_urlsafe(16)
         with self._lock:
-            live = {other: machine for other, machine in self._machines.items() if machine.is_live()}
-            known = next((machine for machine in live.values() if machine.uid == uid), None)
-            self._machines = {**live, path: known or self._make_machine(uid, type)}
+            live = {other: machine for other, machine in self._machines.items() if self._is_live(machine)}
+            self._machines = {**live, path: Machine(uid, f"{type} {uid}")}
         return place + path
 
     def find(self, path: str) -> Machine | None:
         """The machine to which a path leads that was given out, while it lives."""
         machine = self._machines.get(path)
-        return machine if machine and machine.is_live() else None
+        return machine if machine and self._is_live(machine) else None
 
-    def _make_machine(self, uid: str, type: str) -> Machine:
-        return Machine(
-            uid=uid,
-            name=f"{type} {uid}",
-            screen=Screen(title=f"{type} {uid}"),
-            tell_time=self._store.tell_time,
-            list_files=partial(self._store.list_files, uid),
-            is_live=lambda: not self._stopping.is_set() and self._store.find_type(uid) is not None,
-        )
+    def _is_live(self, machine: Machine) -> bool:
+        return not self._stopping.is_set() and self._store.find_type(machine.uid) is not None
 
     def _check(self, connection: ServerConnection, request: Request) -> Response | None:
         is_ours = request.path.startswith((DESKTOP, TERMINAL)) and self.find(request.path) is not None
@@ -134,15 +120,28 @@ class Connections:
 
     def _serve(self, connection: ServerConnection) -> None:
         path = connection.request.path if connection.request else ""
-        machine = self.find(path)
-        if machine is None:
+        if (machine := self.find(path)) is None:
             return
+        messages = self._read_messages(connection, machine)
         with suppress(ConnectionClosed):
             if path.startswith(DESKTOP):
-                messages = _read_messages(connection, machine)
-                rfb.Session(connection, messages, machine.screen, name=machine.name).run()
-            else:
-                _talk(connection, machine)
+                rfb.Session(connection.send, messages, name=machine.name).run()
+                return
+            list_files = partial(self._store.list_files, machine.uid)
+            terminal = Terminal(uid=machine.uid, tell_time=self._store.tell_time, list_files=list_files)
+            connection.send(terminal.greet().encode())
+            for message in messages:
+                if shown := terminal.read(message):
+                    connection.send(shown.encode())
+                if terminal.is_over:
+                    return
+
+    def _read_messages(self, connection: ServerConnection, machine: Machine) -> Iterator[bytes]:
+        """What the client sends while the workstation lives. That its time is over nobody says: it is looked for."""
+        while self._is_live(machine):
+            with suppress(TimeoutError):
+                yield connection.recv(_LOOK_EVERY, decode=False)
+        connection.close(CloseCode.GOING_AWAY, _ENDED)
 
     def stream_log(self, machine: Machine) -> Iterator[bytes]:
         for number, (kind, level) in enumerate(itertools.cycle(items.LOGS), 1):
@@ -150,27 +149,9 @@ class Connections:
                 "id": str(uuid.uuid4()),
                 "type": kind,
                 "level": level,
-                "createdAt": paging.write_time(machine.tell_time()),
+                "createdAt": paging.write_time(self._store.tell_time()),
                 "message": f"Entry {number} of {machine.name}: all is well with its {kind}.",
             }
             yield f"id: {number}\ndata: {json.dumps(entry)}\n\n".encode()
-            if self._stopping.wait(self._log_every) or not machine.is_live():
+            if self._stopping.wait(self._log_every) or not self._is_live(machine):
                 return
-
-
-def _read_messages(connection: ServerConnection, machine: Machine) -> Iterator[bytes]:
-    """What the client sends while the workstation lives. That its time is over nobody says: it is looked for."""
-    while machine.is_live():
-        with suppress(TimeoutError):
-            yield connection.recv(_LOOK_EVERY, decode=False)
-    connection.close(CloseCode.GOING_AWAY, _ENDED)
-
-
-def _talk(connection: ServerConnection, machine: Machine) -> None:
-    terminal = Terminal(uid=machine.uid, tell_time=machine.tell_time, list_files=machine.list_files)
-    connection.send(terminal.greet().encode())
-    for message in _read_messages(connection, machine):
-        if shown := terminal.read(message):
-            connection.send(shown.encode())
-        if terminal.is_over:
-            return

@@ -27,8 +27,7 @@ class Name:
         return self.uid in _SILENT
 
 
-_SILENT = frozenset({"fail-500", "fail-502", "fail-503-html", "hang", "reset", "truncate", "garbage", "drip"})
-
+_SILENT = frozenset({"fail-500", "fail-502", "fail-503-html", "hang", "reset", "garbage"})
 
 _DESCRIPTIONS = {
     "fail-400": "The provider refuses the request because its form is wrong (400).",
@@ -47,14 +46,11 @@ _DESCRIPTIONS = {
     "hang-made": "The provider makes the workstation and never answers.",
     "reset": "The connection breaks after the request was sent; nothing is made.",
     "reset-made": "The connection breaks after the request was sent, yet the workstation exists.",
-    "truncate": "The answer breaks off in the middle; nothing is made.",
     "garbage": "The provider answers 200 with a web page instead of a workstation; nothing is made.",
     "slow-5": "The provider makes the workstation and takes 5 seconds to say so; any number up to 600 works.",
-    "drip": "The answer comes one byte a second and never ends; nothing is made.",
     "unknown-status": "The provider makes a workstation whose status, type and log levels are new to us.",
     "new-fields": "The provider makes a workstation and describes it with fields that are new to us.",
     "no-workspace": "The provider makes a workstation and never says in which workspace.",
-    "long-id": "The provider makes a workstation whose ID has 300 characters, more than can be kept.",
     "late-list-30": "The provider's lists show the workstation only after 30 seconds; any number up to 600 works.",
     "late-read-30": "The provider finds the workstation singly only after 30 seconds; any number up to 600 works.",
 }

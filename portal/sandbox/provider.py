@@ -73,8 +73,8 @@ class Provider:
     def before_answer(self, call: Call, *, operation: str, uid: str) -> Response | None:
         """What becomes of a call of an operation, before anything is done about it; None: what it asks for.
 
-        A response may answer in the place of the store, amend what the store answers, hold it back or break it off, and
-        say whether the call does what it asks for. Here it is what the name of a reserved workspace stands for, if all
+        A response may answer in the place of the store, hold its answer back or break it off, and say whether the call
+        does what it asks for. Here it is what the name of a reserved workspace stands for, if all
         else about the call is right.
         """
         if operation != POST or not self.is_authorized(call):
@@ -83,7 +83,7 @@ class Provider:
             _, workspace = read_request(call, types=self.types)
         except RefusalError:
             return None
-        return responses.find(workspace) if workspace is not None else None
+        return self.store.find_response(workspace) if workspace is not None else None
 
     def answer(self, call: Call) -> Exchange:
         exchange = self.begin(call)
@@ -100,7 +100,7 @@ class Provider:
         asked = self.before_answer(call, operation=route.operation, uid=uid) if route.operation else None
         response = asked or Response()
         natural = self._act(route, Task(call=call, uid=uid, response=response)) if response.carried_out else None
-        return Exchange(response=response, reply=responses.resolve(response, natural))
+        return Exchange(response=response, reply=response.reply or natural or Reply(status=200))
 
     def stop(self) -> None:
         self.stopping.set()

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, field
 from typing import Any
 
 from portal.sandbox import names
@@ -32,8 +31,6 @@ GATEWAY_PAGE = (
     "<html>\n<head><title>{title}</title></head>\n<body>\n<center><h1>{title}</h1></center>\n"
     "<hr><center>nginx</center>\n</body>\n</html>\n"
 )
-# What is dripped or cut off where nothing was made: the beginning of an answer that would have been good.
-SAMPLE = b'{"id": "Il4lMTpQUC3L", "type": "python", "status": "active", "workspace": {"id": "bMf1euMgczAY"'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,31 +43,19 @@ class Reply:
     stream: Iterator[bytes] | None = None
 
 
-class How(StrEnum):
-    ANSWER = "answer"
-    HANG = "hang"
-    RESET = "reset"
-    TRUNCATE = "truncate"
-    DRIP = "drip"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Response:
     """One way for a call to end. Without a reply of its own it ends in what the store answers."""
 
-    how: How = How.ANSWER
+    how: str = "answer"  # or hang, reset
     reply: Reply | None = None
     delay: float = 0.0
     anomaly: str = ""
-    # The UID that a POST's answer names, with a fresh one for each star; what is made has it unless it is taken.
-    uid: str = "*"
     # Seconds from its start until the lists show the workstation, and until it can be read singly.
     listed_after: float = 0.0
     read_after: float = 0.0
     # Whether the call does what it asks for, whatever is answered.
     carried_out: bool = True
-    # What is done to the document that the store answers.
-    amend: Callable[[Any], Any] | None = None
 
 
 def reply_json(document: object, status: int = 200) -> Reply:
@@ -102,18 +87,14 @@ BY_NAME: dict[str, Response] = {
     "fail-500-made": _fail(reply_error(500), made=True),
     "fail-502": _fail(_page(502, "502 Bad Gateway")),
     "fail-503-html": _fail(_page(503, "503 Service Temporarily Unavailable")),
-    "hang": Response(how=How.HANG, carried_out=False),
-    "hang-made": Response(how=How.HANG),
-    "reset": Response(how=How.RESET, carried_out=False),
-    "reset-made": Response(how=How.RESET),
-    "truncate": Response(how=How.TRUNCATE, carried_out=False),
+    "hang": Response(how="hang", carried_out=False),
+    "hang-made": Response(how="hang"),
+    "reset": Response(how="reset", carried_out=False),
+    "reset-made": Response(how="reset"),
     "garbage": _fail(_page(200, "Welcome to nginx!")),
-    "drip": Response(how=How.DRIP, carried_out=False),
     "unknown-status": Response(anomaly="unknown-status"),
     "new-fields": Response(anomaly="new-fields"),
     "no-workspace": Response(anomaly="no-workspace"),
-    # 300 characters.
-    "long-id": Response(uid="*" * 25),
 }
 BY_PREFIX: dict[str, Callable[[float], Response]] = {
     "slow": lambda seconds: Response(delay=seconds),
@@ -154,14 +135,3 @@ def add_anomaly(anomaly: str, document: Any) -> Any:
     if isinstance(document, dict):
         return _ANOMALIES[anomaly]({name: add_anomaly(anomaly, value) for name, value in document.items()})
     return document
-
-
-def resolve(response: Response, natural: Reply | None) -> Reply:
-    """What is put on the wire, if anything is, given what the store answered (None where it was not asked)."""
-    if response.reply is not None:
-        return response.reply
-    if natural is None:
-        return Reply(status=200, body=SAMPLE)
-    if response.amend is None or not natural.body:
-        return natural
-    return replace(natural, body=json.dumps(response.amend(json.loads(natural.body))).encode())

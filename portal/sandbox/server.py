@@ -1,12 +1,10 @@
 """The sandbox as a server: `with server.Sandbox() as sandbox: ...`. It plays each response on the socket."""
 
 import ipaddress
-import itertools
 import logging
 import os
 import signal
 import socket
-import socketserver
 import struct
 import threading
 import time
@@ -14,25 +12,23 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from socketserver import ThreadingTCPServer
 from typing import Any, Self
 
 from portal.sandbox import names
-from portal.sandbox.calls import Call, Exchange
+from portal.sandbox.calls import Call
 from portal.sandbox.connections import Connections, hide_token
 from portal.sandbox.provider import Provider
-from portal.sandbox.responses import How, Reply
+from portal.sandbox.responses import Reply
 from portal.sandbox.store import Store
 
 logger = logging.getLogger("portal.sandbox")
 # SIGHUP too: a closed terminal is no reason to break off an answer.
 ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-DRIP_EVERY = 1.0
 LIFETIME = 604_800.0  # seconds: seven days, the longest end that the form offers
-# Answers that by HTTP's own rules have no body.
-BODILESS = frozenset({204, 304})
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -42,7 +38,7 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 60
 
     def __init__(self, provider: Provider, *args: Any) -> None:
-        self._provider = provider
+        self.provider = provider
         super().__init__(*args)
 
     def handle(self) -> None:
@@ -60,104 +56,70 @@ class Handler(BaseHTTPRequestHandler):
         # Taken out here, so that no record can show it.
         del self.headers["Authorization"]
         call = Call(method=self.command, path=path, query=query, key=key, headers=dict(self.headers), body=body)
-        exchange = self._provider.answer(call)
-        how = exchange.response.how
-        shown = exchange.reply.status if how is How.ANSWER else how
+        exchange = self.provider.answer(call)
+        how, reply = exchange.response.how, exchange.reply
+        shown = reply.status if how == "answer" else how
         logger.info("%s %s: %s", self.command, hide_token(path), shown)
-        self._play(exchange)
+        if how != "answer" or self.provider.stopping.is_set():
+            self.close_connection = True
+        getattr(self, f"play_{how}")(reply)
 
-    do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = do_HEAD = do_OPTIONS = respond  # noqa: N815
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """A method that the standard library does not know is answered as any other."""
-        if code == 501:
-            self.respond()
-        else:
-            super().send_error(code, message, explain)
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """What the standard library looks for is `do_` and the method: each is answered, those unknown to it too."""
+        if name.startswith("do_"):
+            return self.respond
+        raise AttributeError(name)
 
     def version_string(self) -> str:
         """The Server header; whoever started the process knows it by a nonce."""
         return f"sandbox {os.environ.get('SANDBOX_NONCE', '')}".strip()
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        return super().date_time_string(self._provider.store.tell_time())
+        return super().date_time_string(self.provider.store.tell_time())
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: `respond` writes one line a request, and never a header."""
 
     # --- Writing ---
 
-    def _play(self, exchange: Exchange) -> None:
-        how, reply = exchange.response.how, exchange.reply
-        if how is not How.ANSWER or self._provider.stopping.is_set():
-            self.close_connection = True
-        match how:
-            case How.ANSWER:
-                self._send(reply)
-            case How.HANG:
-                self._hang()
-            case How.RESET:
-                self._reset()
-            case How.TRUNCATE:
-                self._send_head(reply, Content_Length=str(len(reply.body) + 1000))
-                self.wfile.write(reply.body[: len(reply.body) // 2 + 1])
-            case How.DRIP:
-                self._drip(reply)
-
-    def _send_head(self, reply: Reply, **framing: str) -> None:
-        headers = {"Content-Type": reply.content_type}
-        headers |= {name.replace("_", "-"): value for name, value in framing.items()}
-        # Compared without regard to case, so that a response may replace any header, the framing included.
-        own = {name.lower() for name in reply.headers}
+    def send_head(self, reply: Reply, **framing: str) -> None:
+        framing = {name.replace("_", "-"): value for name, value in framing.items()}
         self.send_response(reply.status)
-        for name, value in [*((n, v) for n, v in headers.items() if n.lower() not in own), *reply.headers.items()]:
+        for name, value in ({"Content-Type": reply.content_type} | framing | reply.headers).items():
             self.send_header(name, value)
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
 
-    def _send(self, reply: Reply) -> None:
-        if reply.stream is not None:
-            self.close_connection = True  # where it ends: its length is not known
-            self._send_head(reply)
-            for piece in reply.stream:
-                self.wfile.write(piece)
+    def play_answer(self, reply: Reply) -> None:
+        if reply.stream is None:
+            self.send_head(reply, Content_Length=str(len(reply.body)))
+            if self.command != "HEAD":
+                self.wfile.write(reply.body)
             return
-        if reply.status in BODILESS:
-            self._send_head(reply)
-            return
-        self._send_head(reply, Content_Length=str(len(reply.body)))
-        if self.command != "HEAD":
-            self.wfile.write(reply.body)
+        self.close_connection = True  # where it ends: its length is not known
+        self.send_head(reply)
+        for piece in reply.stream:
+            self.wfile.write(piece)
 
-    def _hang(self) -> None:
+    def play_hang(self, _: Reply) -> None:
         """Say nothing until the client leaves, or until the server stops and ends our reading side."""
         self.connection.settimeout(None)
         while self.connection.recv(65536):
             pass
 
-    def _reset(self) -> None:
+    def play_reset(self, _: Reply) -> None:
         """Break the connection: closed with a linger of zero, it goes down with a RST instead of a FIN."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         # The reader holds the socket too; the server's own way to close would send a FIN first.
         self.rfile.close()
         self.connection.close()
 
-    def _drip(self, reply: Reply) -> None:
-        """A byte of the answer at a time, then spaces, until the client leaves or the server stops."""
-        self._send_head(reply, Transfer_Encoding="chunked")
-        letters = itertools.chain(reply.body, itertools.repeat(ord(" ")))
-        self.wfile.write(b"1\r\n%c\r\n" % next(letters))
-        while not self._provider.stopping.wait(DRIP_EVERY):
-            self.wfile.write(b"1\r\n%c\r\n" % next(letters))
 
-
-class _Server(ThreadingHTTPServer):
+class _Server(ThreadingTCPServer):
     """A thread a connection, and a way to end them all without breaking off an answer."""
 
-    daemon_threads = False
-    # Two sandboxes on one port would share its calls; Python 3.14's default would allow that.
-    allow_reuse_port = False
+    allow_reuse_address = True
     request_queue_size = 256
 
     def __init__(self, host: str, port: int) -> None:
@@ -165,11 +127,6 @@ class _Server(ThreadingHTTPServer):
         self._connections: set[socket.socket] = set()
         # The handler needs the provider, which needs the port: `Sandbox` puts it in before anything is served.
         super().__init__((host, port), Handler)
-
-    def server_bind(self) -> None:
-        """Bind without asking the resolver for our name, which can take seconds."""
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.socket.getsockname()[:2]
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._connections.add(request)
@@ -204,6 +161,7 @@ class Sandbox:
     Only on loopback: whoever reaches it can use it. Every `look_every` seconds it looks whether it is to stop.
     """
 
+    handler_class: type[Handler] = Handler
     store_class: type[Store] = Store
     provider_class: type[Provider] = Provider
 
@@ -224,7 +182,7 @@ class Sandbox:
         if not is_loopback(host):
             raise ValueError(f"The sandbox listens on loopback only, not on {host}.")
         self._server = _Server(host, port)
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self._server.server_port}"
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self._server.server_address[1]}"
         self.base_url = f"{self.url}/v1"
         with ExitStack() as opened:
             opened.callback(self._server.server_close)
@@ -233,7 +191,7 @@ class Sandbox:
             connections = Connections(store=store, url=self.url, host=host, port=connections_port, log_every=log_every)
             opened.pop_all()
         self.provider = self.provider_class(store=store, connections=connections, api_key=api_key)
-        self._server.RequestHandlerClass = partial(Handler, self.provider)
+        self._server.RequestHandlerClass = partial(self.handler_class, self.provider)
         self._thread: threading.Thread | None = None
         self._look_every = look_every
         self._stopped = False

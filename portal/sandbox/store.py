@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from portal.sandbox import database, items, names, paging, responses
+from portal.sandbox import database, items, paging, responses
 from portal.sandbox.responses import Response
 
 type Document = dict[str, Any]
@@ -48,26 +48,28 @@ class Store:
 
     def knows_workspace(self, uid: str) -> bool:
         """Whether a workstation may be asked for in this workspace."""
-        if names.is_reserved(uid):
+        if self.find_response(uid):
             return True
         with self.database.lock:
             # A lone surrogate, which JSON can carry, is more than SQLite takes.
             return uid.isascii() and self.database.first("SELECT 1 FROM workspaces WHERE uid = ?", uid) is not None
 
+    def find_response(self, workspace: str) -> Response | None:
+        """The response that the name of a reserved workspace stands for; None for any other."""
+        return responses.find(workspace)
+
     # --- Making workstations ---
 
-    def make(self, *, type: str, workspace: str | None, response: Response) -> Document:
+    def make(self, *, type: str, workspace: str | None, response: Response, uid: str | None = None) -> Document:
         """Make a workstation, in a new workspace if none is named; returns it as a POST's answer shows it."""
-        shown = "".join(make_uid() if letter == "*" else letter for letter in response.uid)
+        uid, place = make_uid() if uid is None else uid, workspace or make_uid()
         with self.database.lock, self.database.connection:
             now = self.clock()
-            taken = self.database.first("SELECT 1 FROM workstations WHERE uid = ?", shown)
-            uid, place = make_uid() if taken else shown, workspace or make_uid()
             lags = now + response.listed_after, now + response.read_after
             self.insert(uid, type, place, response.anomaly, now, now + self._lifetime, *lags)
             self.items.lay_out(self.list_items(type), uid=uid, workspace=place, now=now)
             (made,) = self.database.all("SELECT * FROM workstations WHERE uid = ?", uid)
-            return self.describe(made, status="active") | {"id": shown}
+            return self.describe(made, status="active")
 
     def list_items(self, type: str) -> list[items.Item]:
         return items.list_items(type, every=self._file_every)

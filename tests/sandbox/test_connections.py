@@ -129,14 +129,3 @@ def test_behind_the_address_of_a_browser_is_a_refusal_that_says_so(alice, sandbo
 
     assert answer.status_code == 404
     assert answer.json()["message"] == "Not Found - the sandbox has no browser behind this address."
-
-
-def test_the_address_of_a_native_desktop_is_a_port_of_the_sandbox_that_speaks_no_vnc(alice):
-    uid = alice.make("chromium")
-    address = alice.open(uid, "vnc")
-    assert alice.open(uid, "vncwss").startswith(f"ws://{address}/")
-
-    host, _, port = address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
-        connection.shutdown(socket.SHUT_WR)
-        assert not connection.recv(12).startswith(b"RFB")

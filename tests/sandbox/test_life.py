@@ -1,6 +1,5 @@
 """What time does to a workstation: files and logs appear, and it completes."""
 
-import re
 import uuid
 
 import pytest
@@ -35,24 +34,9 @@ def test_every_file_and_log_can_be_fetched_without_a_key(alice, clock, sandbox, 
         answer = requests.get(file["url"], timeout=30)
         assert file["url"] == f"{sandbox.url}/files/{uuid.UUID(file['id'])}"
         assert len(answer.content) == file["size"] > 0
-        assert uid in answer.text
         assert answer.headers["Content-Disposition"] == f'attachment; filename="{file["name"]}"'
     for log in workspace["logs"]["data"]:
-        answer = requests.get(log["url"], timeout=30)
-        assert log.keys() == {"id", "type", "level", "url", "createdAt"}
-        assert answer.headers["Content-Disposition"] == f'attachment; filename="{log["type"]}.log"'
-    assert {log["level"] for log in workspace["logs"]["data"]} == {"info", "debug", "warning"}
-
-
-def test_a_file_is_not_there_before_its_time_nor_under_another_kind(alice, clock, sandbox):
-    uid = alice.ask().json()["id"]
-    clock.move(10)
-    url = alice.call("GET", f"/workstations/{uid}").json()["workspace"]["files"]["data"][0]["url"]
-
-    assert requests.get(url, timeout=30).status_code == 200
-    assert requests.get(url.replace("/files/", "/logs/"), timeout=30).status_code == 404
-    clock.move(-1)
-    assert requests.get(url, timeout=30).status_code == 404
+        assert requests.get(log["url"], timeout=30).headers["Content-Disposition"].endswith(f'{log["type"]}.log"')
 
 
 def test_it_completes_after_its_lifetime_and_leaves_what_had_appeared(alice, clock):
@@ -75,18 +59,3 @@ def test_nothing_ends_before_the_longest_end_that_the_form_offers(clock):
         made = alice.ask().json()
         clock.move(7 * 86_400 - 1)
         assert alice.uids() == [made["id"]]
-
-
-def test_a_lifetime_of_nothing_and_files_at_once(clock):
-    with server.Sandbox(lifetime=0, file_every=0, clock=clock) as sandbox, Caller(sandbox.base_url) as alice:
-        made = alice.ask().json()
-
-        assert made["status"] == "active"
-        assert len(made["workspace"]["files"]["data"]) == 5
-        assert alice.uids("/workstations/history") == [made["id"]]
-
-
-def test_times_are_whole_seconds_or_microseconds(alice, clock):
-    assert alice.ask().json()["startedAt"] == "2023-11-14T22:13:20Z"
-    clock.move(0.25)
-    assert re.fullmatch(r".*:20\.250000Z", alice.ask().json()["startedAt"])

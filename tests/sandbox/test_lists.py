@@ -14,17 +14,6 @@ def make(alice, clock, count):
     return uids
 
 
-def test_the_newest_comes_first_twenty_a_page(alice, clock):
-    uids = make(alice, clock, 21)
-
-    page = alice.page()
-
-    assert page["object"] == "list"
-    assert [workstation["id"] for workstation in page["data"]] == uids[:20]
-    assert page["previous_cursor"] is None
-    assert alice.uids(cursor=page["next_cursor"]) == uids[20:]
-
-
 def test_cursors_lead_there_and_back_while_new_ones_come(alice, clock):
     uids = make(alice, clock, 5)
     first = alice.page(limit=2)
@@ -41,35 +30,6 @@ def test_cursors_lead_there_and_back_while_new_ones_come(alice, clock):
     assert last["next_cursor"] is None
     assert top["previous_cursor"] is None
     assert alice.uids(cursor=top["next_cursor"]) == uids
-
-
-def test_a_page_that_has_emptied_leads_nowhere(alice, clock):
-    uids = make(alice, clock, 3)
-    cursor = alice.page(limit=2)["next_cursor"]
-    alice.call("DELETE", f"/workstations/{uids[2]}/release")
-
-    page = alice.page(cursor=cursor)
-
-    assert page == {"object": "list", "data": [], "next_cursor": None, "previous_cursor": None}
-    for uid in uids[:2]:
-        alice.release(uid)
-    page = alice.page("/workstations/history", limit=2)
-    assert [workstation["id"] for workstation in page["data"]] == uids[:2], "the history pages likewise"
-    assert alice.uids("/workstations/history", cursor=page["next_cursor"]) == uids[2:]
-
-
-def test_before_and_after_hold_on_the_next_page_too(alice, clock):
-    uids = make(alice, clock, 6)
-    times = {workstation["id"]: workstation["startedAt"] for workstation in alice.page()["data"]}
-
-    page = alice.page(limit=2, before=times[uids[0]], after=times[uids[4]])
-
-    assert [workstation["id"] for workstation in page["data"]] == uids[1:3]
-    follow = alice.page(limit=2, cursor=page["next_cursor"], before="ignored, the cursor overrides it")
-    assert [workstation["id"] for workstation in follow["data"]] == uids[3:4]
-    assert follow["next_cursor"] is None
-    for after, found in (("22:13:24", 1), ("22:13:25", 0), ("22:13:25+01:00", 6)):  # without a zone it is UTC
-        assert len(alice.uids(limit=100, after=f"2023-11-14T{after}")) == found
 
 
 NO_CURSORS = (b"older/x///0", b"\xff", b"older////0", b"older/1/")

@@ -61,22 +61,6 @@ def test_ls_shows_the_files_of_the_workspace_as_they_come(run, clock):
     assert [line.split()[1] for line in run("ls").splitlines()] == list(items.FILES["python"])
 
 
-def test_lines_can_be_edited_and_left(terminal, uid, run):
-    prompt = f"agent@{uid}:~$ "
-    for typed, shown in [
-        ("whoo", "whoo"),
-        ("\x7f", "\b \b"),
-        ("\x1b[D\x1bOAami", "ami"),
-        ("\x03", f"^C\r\n{prompt}"),
-        ("\b", "\a"),
-        ("ab\x0c", f"ab\x1b[2J\x1b[H{prompt}ab"),
-        ("\x04\x00c", "c"),
-        ("\x03", f"^C\r\n{prompt}"),
-    ]:
-        terminal.send(typed)
-        assert terminal.recv(30).decode() == shown
-
-
 @pytest.mark.parametrize("typed", ["exit\r", "\x04", b"exit\nwhoami\n"])
 def test_it_can_be_left(terminal, typed):
     terminal.send(typed)

@@ -49,16 +49,24 @@ class Viewer:
         line.read(16)
         self.name = line.read(struct.unpack("!I", line.read(4))[0]).decode()
         line.write(struct.pack("!BxHii", 2, 2, 6, 0))  # zlib, or raw
-        self.rows: dict[int, bytes] = {}
+        self.rows: list[bytes] = []
 
-    def update(self, *, whole: bool = False) -> set[int]:
+    def update(self, *, whole: bool, is_answered: bool = True) -> None:
         self.line.write(struct.pack("!BBHHHH", 3, not whole, 0, 0, self.width, self.height))
+        if not is_answered:
+            return
         assert self.line.read(4) == b"\0\0\0\1"
         left, top, width, height, encoding = struct.unpack("!HHHHi", self.line.read(12))
-        assert (left, width, encoding) == (0, self.width, 0)
-        changed = {top + number: self.line.read(4 * width) for number in range(height)}
-        self.rows |= changed
-        return set(changed)
+        assert (left, top, width, height, encoding) == (0, 0, self.width, self.height, 0)
+        self.rows = [self.line.read(4 * width) for _ in range(height)]
+
+    def read_clipboard(self) -> str:
+        kind, size = struct.unpack("!B3xI", self.line.read(8))
+        assert kind == 3
+        return self.line.read(size).decode("latin-1")
+
+    def paste(self, text: str) -> None:
+        self.line.write(struct.pack("!B3xI", 6, len(text)) + text.encode("latin-1"))
 
     def set_format(self, *fields: int) -> None:
         """Bits, depth, big-endian, true colour, three maxima, three shifts."""
