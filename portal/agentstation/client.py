@@ -18,6 +18,7 @@ from portal.agentstation._bearer import Bearer
 from portal.agentstation._transport import FAILURES, LARGEST_BODY, LARGEST_PAGE, Call, Received, TooLateError, exchange
 from portal.agentstation.contract import find_in_response
 from portal.agentstation.errors import (
+    REFUSALS,
     AgentStationError,
     NoAnswer,
     NoConnection,
@@ -28,6 +29,7 @@ from portal.agentstation.errors import (
 )
 from portal.agentstation.resources import (
     LONGEST_ADDRESS,
+    LONGEST_WORDS,
     Page,
     Released,
     Reply,
@@ -35,6 +37,7 @@ from portal.agentstation.resources import (
     Workstation,
     WorkstationTypeDescription,
     read_json,
+    read_text,
 )
 
 
@@ -199,7 +202,7 @@ class Client:
         ).prepare()
 
     def _judge(self, received: Received, what: str) -> Response:
-        body = self._bearer.blot_json(self._bearer.blot_bytes(received.body))
+        body = self._bearer.blot(received.body)
         document = read_json(body)
         date = _date(received.date)
         if stream := received.stream:
@@ -210,11 +213,15 @@ class Client:
             body=body,
             truncated=received.truncated,
             retry_after=_retry_after(received.retry_after, date=date),
-            error=self._bearer.cut_words(texts.get("error")),
-            message=self._bearer.cut_words(texts.get("message")),
+            error=read_text(texts.get("error"), longest=LONGEST_WORDS),
+            message=read_text(texts.get("message"), longest=LONGEST_WORDS),
             date=date,
             stream=received.stream,
-            deviations=find_in_response(status=received.status, document=None if received.truncated else document),
+            deviations=find_in_response(
+                status=received.status,
+                document=None if received.truncated else document,
+                is_refusal=received.status in REFUSALS,
+            ),
         )
         if 200 <= response.status < 300:
             return response

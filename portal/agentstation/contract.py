@@ -12,8 +12,6 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from portal.agentstation.errors import REFUSALS
-
 _DEEPEST = 6  # objects and lists within each other, which is as far as the contract goes
 _MOST_FIELDS = _MOST_ENTRIES = 100  # of an object, beside the contract's own; of a list
 _LONGEST_TEXT = 500  # characters
@@ -62,9 +60,12 @@ def find_deviations(*, name: str, document: Mapping[str, object]) -> tuple[Devia
     return tuple(found.values())[:_MOST_KINDS]
 
 
-def find_in_response(*, status: int, document: object) -> tuple[Deviation, ...]:
-    """What differs in a response, whatever it was asked for; `document` is its body as JSON, None where it is none."""
-    is_success, is_refusal = 200 <= status < 300, status in REFUSALS
+def find_in_response(*, status: int, document: object, is_refusal: bool) -> tuple[Deviation, ...]:
+    """What differs in a response, whatever it was asked for; `document` is its body as JSON, None where it is none.
+
+    `is_refusal`: whether its status is one of those whose bodies the contract describes.
+    """
+    is_success = 200 <= status < 300
     example = {"status": status}
     if isinstance(document, dict) and is_refusal:
         return find_deviations(name="error", document=document)

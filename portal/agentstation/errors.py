@@ -19,10 +19,7 @@ AgentStationError
 No text here ever holds the API key, nor anything that the provider wrote: that is in `response`.
 """
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from portal.agentstation.resources import Response
+from portal.agentstation.resources import Response
 
 _NO_SUCH_PATH = (404, 501)
 
@@ -30,7 +27,7 @@ _NO_SUCH_PATH = (404, 501)
 class AgentStationError(Exception):
     """The base of all that a call raises; `response` is the provider's complete response, None where none came."""
 
-    def __init__(self, message: str, *, response: "Response | None" = None) -> None:
+    def __init__(self, message: str, *, response: Response | None = None) -> None:
         super().__init__(message)
         self.response = response
 

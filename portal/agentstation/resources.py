@@ -8,10 +8,11 @@ ValueError. `raw` is the JSON object as it came, `deviations` what in it is not 
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Self
+from functools import cache, partial
+from typing import Annotated, Any, Self, get_origin, get_type_hints
 
 from portal.agentstation._transport import Stream
 from portal.agentstation.contract import Deviation, find_deviations
@@ -64,103 +65,160 @@ def _finite(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
+# --- What is read of a member, whatever it is ---
+
+
+def escape_text(text: str) -> str:
+    r"""The text with what a database refuses, NUL and lone surrogates, written as \x00 and \ud800."""
+    return text.replace("\x00", "\\x00").encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
+def _read_string(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _read_uid(value: object) -> str:
+    if uid := _read_string(value):
+        return uid
+    raise ValueError("no usable id")
+
+
+def read_text(value: object, *, longest: int = _LONGEST_NAME) -> str:
+    """The beginning of a text, escaped."""
+    return escape_text(_read_string(value)[:longest])[:longest]
+
+
+def _read_address(value: object) -> str:
+    address = escape_text(_read_string(value))
+    return address if len(address) <= LONGEST_ADDRESS else ""
+
+
+def _read_texts(value: object) -> tuple[str, ...]:
+    listed = value if isinstance(value, list) else []
+    return tuple(escape_text(text[:_LONGEST_NAME]) for text in listed if isinstance(text, str))
+
+
+def _read_integer(value: object) -> int | None:
+    # In Python True is an int; in JSON it is not.
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _read_time(value: object) -> datetime | None:
+    """An aware time in UTC; one without a zone is taken as UTC."""
+    try:
+        time = datetime.fromisoformat(read_text(value))
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    # What a database or a time zone cannot hold is as good as missing.
+    return time if 1900 <= time.year <= 9000 else None
+
+
+def _read_usable[T](read: Callable[[Mapping[str, object]], T], value: object) -> T | None:
+    try:
+        return read(value) if isinstance(value, dict) else None
+    except ValueError:
+        return None
+
+
+def _read_all[T](read: Callable[[Mapping[str, object]], T], values: Iterable[object]) -> tuple[T, ...]:
+    return tuple(usable for value in values if (usable := _read_usable(read, value)) is not None)
+
+
+def _read_list[T](read: Callable[[Mapping[str, object]], T], value: object) -> tuple[T, ...]:
+    """The usable entries of a nested list: {"object": "list", "data": [...]}."""
+    entries = value.get("data") if isinstance(value, dict) else None
+    return _read_all(read, entries if isinstance(entries, list) else [])
+
+
+# --- The resources, each with the members of its object and how they are read ---
+
+# The members that are not called as their fields are.
+_MEMBERS = {"uid": "id", "created_at": "createdAt", "started_at": "startedAt"}
+
+
+_Uid = Annotated[str, _read_uid]
+_Text = Annotated[str, read_text]
+_Texts = Annotated[tuple[str, ...], _read_texts]
+_Address = Annotated[str, _read_address]
+_Time = Annotated[datetime | None, _read_time]
+
+
 @dataclass(frozen=True, kw_only=True)
-class File:
+class _Resource:
+    raw: Mapping[str, object] = field(repr=False, hash=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> Self:
+        return cls(**_read_members(cls, data), raw=data)
+
+
+def _read_members(kind: Any, data: Mapping[str, object]) -> dict[str, Any]:
+    return {name: read(data.get(member)) for name, member, read in _list_members(kind)}
+
+
+@cache
+def _list_members(kind: type) -> list[tuple[str, str, Callable[[object], object]]]:
+    """Each field that is read, the member of the object that it is read from, and how."""
+    hints = get_type_hints(kind, include_extras=True).items()
+    reads = {name: hint.__metadata__[0] for name, hint in hints if get_origin(hint) is Annotated}
+    return [(name, "id" if read is _read_uid else _MEMBERS.get(name, name), read) for name, read in reads.items()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class File(_Resource):
     """A file in a workspace. `size` is in bytes, as it came: perhaps negative or too large for a column."""
 
-    uid: str
-    name: str
-    url: str
-    size: int | None
-    created_at: datetime | None
-    raw: Mapping[str, object] = field(repr=False, hash=False)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, object]) -> Self:
-        return cls(
-            uid=_uid(data),
-            name=_text(data, "name"),
-            url=_address(data),
-            size=_integer(data, "size"),
-            created_at=_time(data, "createdAt"),
-            raw=data,
-        )
+    uid: _Uid
+    name: _Text
+    url: _Address
+    size: Annotated[int | None, _read_integer]
+    created_at: _Time
 
 
 @dataclass(frozen=True, kw_only=True)
-class Log:
-    uid: str
-    type: str
-    level: str
-    url: str
-    created_at: datetime | None
-    raw: Mapping[str, object] = field(repr=False, hash=False)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, object]) -> Self:
-        return cls(
-            uid=_uid(data),
-            type=_text(data, "type"),
-            level=_text(data, "level"),
-            url=_address(data),
-            created_at=_time(data, "createdAt"),
-            raw=data,
-        )
+class Log(_Resource):
+    uid: _Uid
+    type: _Text
+    level: _Text
+    url: _Address
+    created_at: _Time
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workspace:
+class Workspace(_Resource):
     """Where a workstation works; files and logs without a usable id are only in `raw`."""
 
-    uid: str
-    status: str
-    files: tuple[File, ...]
-    logs: tuple[Log, ...]
-    created_at: datetime | None
-    raw: Mapping[str, object] = field(repr=False, hash=False)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, object]) -> Self:
-        return cls(
-            uid=_uid(data),
-            status=_text(data, "status"),
-            files=_entries(data, "files", File.from_dict),
-            logs=_entries(data, "logs", Log.from_dict),
-            created_at=_time(data, "createdAt"),
-            raw=data,
-        )
+    uid: _Uid
+    status: _Text
+    files: Annotated[tuple[File, ...], partial(_read_list, File.from_dict)]
+    logs: Annotated[tuple[Log, ...], partial(_read_list, Log.from_dict)]
+    created_at: _Time
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workstation:
+class Workstation(_Resource):
     """A workstation; `workspace` is None where the response names none that is usable."""
 
-    uid: str
-    type: str
-    status: str
-    workspace: Workspace | None
-    started_at: datetime | None
-    raw: Mapping[str, object] = field(repr=False, hash=False)
+    uid: Annotated[str, _read_string]
+    type: _Text
+    status: _Text
+    workspace: Annotated[Workspace | None, partial(_read_usable, Workspace.from_dict)]
+    started_at: _Time
     deviations: tuple[Deviation, ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Self:
-        _uid(data)
+        """Read what the contract documents; what is missing or of another type is left empty, but for the id."""
+        _read_uid(data.get("id"))
         return cls.from_entry(data)
 
     @classmethod
     def from_entry(cls, entry: object, *, is_compared: bool = True) -> Self:
         """Read an entry of a list, which may be anything; with `deviations` only where it `is_compared`."""
         data: Mapping[str, object] = entry if isinstance(entry, dict) else {"entry": entry}
-        return cls(
-            uid=_string(data, "id"),
-            type=_text(data, "type"),
-            status=_text(data, "status"),
-            workspace=_usable(data.get("workspace"), Workspace.from_dict),
-            started_at=_time(data, "startedAt"),
-            raw=data,
-            deviations=find_deviations(name="workstation", document=data) if is_compared else (),
-        )
+        deviations = find_deviations(name="workstation", document=data) if is_compared else ()
+        return cls(**_read_members(cls, data), raw=data, deviations=deviations)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,28 +251,21 @@ class Page:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorkstationTypeDescription:
+class WorkstationTypeDescription(_Resource):
     """What the provider's list of types says of one; `models` are those of its language, speech and so on."""
 
-    name: str
-    description: str
-    hardware: tuple[str, ...]
-    software: tuple[str, ...]
-    models: tuple[str, ...]
-    raw: Mapping[str, object] = field(repr=False, hash=False)
+    name: _Uid
+    description: Annotated[str, partial(read_text, longest=LONGEST_WORDS)]
+    hardware: _Texts
+    software: _Texts
+    models: _Texts
     deviations: tuple[Deviation, ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Self:
-        return cls(
-            name=_uid(data),
-            description=_text(data, "description", longest=LONGEST_WORDS),
-            hardware=_texts(data, "hardware"),
-            software=_texts(data, "software"),
-            models=_texts(data, "models"),
-            raw=data,
-            deviations=find_deviations(name="type", document=data),
-        )
+        """Read what the contract documents; what is missing or of another type is left empty, but for the id."""
+        deviations = find_deviations(name="type", document=data)
+        return cls(**_read_members(cls, data), raw=data, deviations=deviations)
 
     @classmethod
     def list_from_dict(cls, data: Mapping[str, object]) -> tuple[Self, ...]:
@@ -223,8 +274,7 @@ class WorkstationTypeDescription:
         if isinstance(listed, dict):
             listed = listed.get("data")
         if isinstance(listed, list):
-            entries = itertools.islice(_unfold(listed), _MOST_TYPES)
-            return tuple(usable for entry in entries if (usable := _usable(entry, cls.from_dict)) is not None)
+            return _read_all(cls.from_dict, itertools.islice(_unfold(listed), _MOST_TYPES))
         raise ValueError("no list of types")
 
 
@@ -244,75 +294,9 @@ class Released:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Self:
+        """Read the answer to a release; `released` is None where it does not say."""
         released = data.get("released")
         return cls(
             released=released if isinstance(released, bool) else None,
             deviations=find_deviations(name="release", document=data),
         )
-
-
-def _uid(data: Mapping[str, object]) -> str:
-    uid = _string(data, "id")
-    if not uid:
-        raise ValueError("no usable id")
-    return uid
-
-
-def escape_text(text: str) -> str:
-    r"""The text with what a database refuses, NUL and lone surrogates, written as \x00 and \ud800."""
-    return text.replace("\x00", "\\x00").encode("utf-8", errors="backslashreplace").decode("utf-8")
-
-
-def _string(data: Mapping[str, object], name: str) -> str:
-    value = data.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _text(data: Mapping[str, object], name: str, *, longest: int = _LONGEST_NAME) -> str:
-    return escape_text(_string(data, name)[:longest])[:longest]
-
-
-def _address(data: Mapping[str, object]) -> str:
-    address = escape_text(_string(data, "url"))
-    return address if len(address) <= LONGEST_ADDRESS else ""
-
-
-def _texts(data: Mapping[str, object], name: str) -> tuple[str, ...]:
-    listed = data.get(name)
-    texts = (text[:_LONGEST_NAME] for text in listed if isinstance(text, str)) if isinstance(listed, list) else ()
-    return tuple(map(escape_text, texts))
-
-
-def _integer(data: Mapping[str, object], name: str) -> int | None:
-    value = data.get(name)
-    # In Python True is an int; in JSON it is not.
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _time(data: Mapping[str, object], name: str) -> datetime | None:
-    """An aware time in UTC; one without a zone is taken as UTC."""
-    try:
-        time = datetime.fromisoformat(_text(data, name))
-        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    # What a database or a time zone cannot hold is as good as missing.
-    return time if 1900 <= time.year <= 9000 else None
-
-
-def _usable[T](value: object, read: Callable[[Mapping[str, object]], T]) -> T | None:
-    if not isinstance(value, dict):
-        return None
-    try:
-        return read(value)
-    except ValueError:
-        return None
-
-
-def _entries[T](data: Mapping[str, object], name: str, read: Callable[[Mapping[str, object]], T]) -> tuple[T, ...]:
-    """The usable entries of a nested list: {"object": "list", "data": [...]}."""
-    listed = data.get(name)
-    entries = listed.get("data") if isinstance(listed, dict) else None
-    if not isinstance(entries, list):
-        return ()
-    return tuple(usable for entry in entries if (usable := _usable(entry, read)) is not None)

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from portal.agentstation import PageTooLarge
-from portal.agentstation.errors import InternalError, NoAnswer, UnreadableResponse
-from tests.agentstation.server import answering, http, reset_after_request
+from portal.agentstation.errors import UnreadableResponse
+from tests.agentstation.server import answering, http
 
 MIB = 1024 * 1024
 
@@ -65,11 +65,6 @@ ODD_CURSORS = [{"data": [{"id": "a"}], "next_cursor": odd} for odd in (7, 0, Fal
 def test_what_is_no_page_is_unreadable(read, fail, document):
     response = answering(http(200, json.dumps(document).encode()))
     assert type(fail(lambda: read(response))) is UnreadableResponse
-
-
-@pytest.mark.parametrize(("response", "kind"), [(answering(http(500)), InternalError), (reset_after_request, NoAnswer)])
-def test_a_failed_page_is_an_error(read, fail, response, kind):
-    assert type(fail(lambda: read(response))) is kind
 
 
 def test_a_page_of_ten_mebibytes_is_read(read):

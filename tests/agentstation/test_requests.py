@@ -99,16 +99,6 @@ def test_no_cookie_comes_back(serve, client_of):
         assert b"Cookie" not in server.received()
 
 
-def test_key_and_address_lose_the_space_around_them_and_a_key_may_hold_any_letter_of_latin_1(serve):
-    for key in (KEY, "clé"):
-        server = serve(answering(http(200, WORKSTATION)))
-        client = Client(base_url=f" {server.url}/\n", api_key=f" {key}\r\n", user_agent="test")
-        client.retrieve_workstation(uid="a")
-        line, headers, _ = parse(server.received())
-        assert line == "GET /v1/workstations/a HTTP/1.1"
-        assert headers["authorization"] == f"Bearer {key}"
-
-
 @pytest.mark.parametrize(
     "key", ["", "  ", "sk-secret\r\nX: y", "sk-secret\x00", "sk-secret\x7f", "sk-secret\x85x", "sk-✓"]
 )
@@ -130,9 +120,3 @@ def test_an_address_that_cannot_be_called_is_refused(base_url):
     with pytest.raises(ValueError, match="base URL") as caught:
         Client(base_url=base_url, api_key=KEY, user_agent="test")
     assert "wonderland" not in str(caught.value)
-
-
-@pytest.mark.parametrize("user_agent", ["", "a\r\nb", "✓"])
-def test_a_user_agent_that_cannot_be_sent_is_refused(user_agent):
-    with pytest.raises(ValueError, match="user agent"):
-        Client(base_url="http://127.0.0.1/v1", api_key=KEY, user_agent=user_agent)

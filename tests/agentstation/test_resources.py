@@ -53,17 +53,6 @@ def test_a_whole_workstation_is_read(client_of, serve):
     assert read == Workstation(uid="Il4lMTpQUC3L", type="python", **values)
 
 
-def test_what_is_missing_is_empty():
-    read = Workstation.from_dict({"id": "a"})
-    assert (read.type, read.status, read.workspace, read.started_at) == ("", "", None, None)
-    workspace = Workspace.from_dict({"id": "a"})
-    assert (workspace.status, workspace.files, workspace.logs, workspace.created_at) == ("", (), (), None)
-    file = File.from_dict({"id": "a"})
-    assert (file.name, file.url, file.size, file.created_at) == ("", "", None, None)
-    log = Log.from_dict({"id": "a"})
-    assert (log.type, log.level, log.url, log.created_at) == ("", "", "", None)
-
-
 def test_what_the_contract_does_not_know_is_kept():
     data = {"id": "ü" * 500, "type": "default", "status": "hibernating", "name": "mine", "GPU": [1]}
     read = Workstation.from_dict(data)
@@ -97,14 +86,6 @@ def test_a_name_is_cut_and_an_address_is_whole_or_none():
         assert (file.uid, file.name) == ("f" * 600, "\\x00" * 125)
         assert file.url == Log.from_dict({"id": "l", "url": url}).url == (url if length == 8192 else "")
         assert file.raw["url"] == url
-
-
-@pytest.mark.parametrize("odd", ODD, ids=repr)
-def test_a_workspace_or_a_list_that_is_none_is_none(odd):
-    read = Workstation.from_dict({"id": "s", "workspace": odd})
-    assert (read.workspace is None) == (odd != {"id": "x"})
-    workspace = Workspace.from_dict({"id": "w", "files": odd, "logs": odd})
-    assert (workspace.files, workspace.logs) == ((), ())
 
 
 @pytest.mark.parametrize("kind", [Workstation, Workspace, File, Log])
@@ -164,10 +145,3 @@ def test_a_release_is_read(client_of, serve, data, expected):
     released = client_of(server.url).release_workstation(uid="a")
     assert released.released is expected
     assert released == Released.from_dict(data)
-
-
-def test_resources_are_frozen_and_have_hashes():
-    read = Workstation.from_dict(WORKSTATION)
-    with pytest.raises(AttributeError):
-        read.uid = "b"  # type: ignore[misc]
-    assert hash(read) == hash(Workstation.from_dict(WORKSTATION))

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from portal import agentstation
 from portal.agentstation import RateLimited
 from portal.agentstation.errors import (
     AssetNotFound,
@@ -103,21 +102,6 @@ def test_a_503_in_any_other_form_may_be_a_gateway_s(refuse, body):
     assert type(refuse(http(503, b'{"message": "", "error": ""}'))) is Overloaded, "only words may be empty"
 
 
-def test_the_tree_is_as_drawn():
-    kinds = [kind for kind in vars(agentstation.errors).values() if isinstance(kind, type)]
-    parents = {kind.__name__: kind.__mro__[1].__name__ for kind in kinds}
-    drawn, stack = {}, [(-1, "Exception")]
-    for line in agentstation.errors.__doc__.split("\n\n")[1].splitlines():
-        name = line.replace("|", " ").replace("+--", "   ").split()[0]
-        depth = line.index(name)
-        while stack[-1][0] >= depth:
-            stack.pop()
-        drawn[name] = stack[-1][1]
-        stack.append((depth, name))
-    assert drawn == parents
-    assert issubclass(GatewayResponse, NoAnswer)
-
-
 # Two-hundreds that cannot be read.
 
 UNREADABLE = {
@@ -161,12 +145,6 @@ def test_every_2xx_that_can_be_read_is_a_success(client_of, serve, status):
     assert reply.value.uid == "a"
     assert reply.response.status == status
     assert (reply.response.error, reply.response.message, reply.response.retry_after) == ("", "", None)
-
-
-def test_numbers_that_are_no_json_numbers_are_none(client_of, serve):
-    body = b'{"id": "a", "x": [NaN, Infinity, -Infinity, 1e999, -1e999, 1.5, 9007199254740993]}'
-    workstation = OPERATIONS["GET"](client_of(serve(answering(http(200, body))).url))
-    assert workstation.raw["x"] == [None, None, None, None, None, 1.5, 9007199254740993]
 
 
 @pytest.mark.parametrize(
@@ -221,11 +199,6 @@ def test_a_date_to_come_counts_from_the_response_s_own_date(refuse, hours):
     dates = [email.utils.formatdate(moment, usegmt=True) for moment in (answered, answered + 30)]
     response = refuse(http(429, ERROR, f"Date: {dates[0]}", f"Retry-After: {dates[1]}")).response
     assert (response.retry_after, response.date) == (30.0, datetime.fromtimestamp(int(answered), UTC))
-
-
-@pytest.mark.parametrize("header", [[], ["Date: yesterday"], ["Date: "]])
-def test_a_date_that_is_missing_or_unreadable_is_none(post, header):
-    assert post(http(200, WORKSTATION, *header)).response.date is None
 
 
 # Compression, which nobody asked for.

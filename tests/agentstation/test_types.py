@@ -5,7 +5,7 @@ import json
 import pytest
 
 from portal.agentstation import WorkstationTypeDescription
-from portal.agentstation.errors import AssetNotFound, UnexpectedStatus, UnreadableResponse
+from portal.agentstation.errors import UnreadableResponse
 from tests.agentstation.server import answering, http
 
 DEFAULT = {
@@ -62,10 +62,3 @@ def test_what_is_no_type_is_left_out_of_the_list(client_of, serve):
 def test_what_is_no_list_of_types_is_unreadable(client_of, fail, serve, document):
     server = serve(give(document))
     assert type(fail(lambda: client_of(server.url).list_types())) is UnreadableResponse
-
-
-@pytest.mark.parametrize(("status", "kind"), [(404, UnexpectedStatus), (422, AssetNotFound)])
-def test_a_provider_without_a_list_of_types_refuses_and_an_empty_one_is_no_error(client_of, fail, serve, status, kind):
-    server = serve(answering(http(status, b"{}")), give({"data": []}))
-    assert type(fail(lambda: client_of(server.url).list_types())) is kind
-    assert client_of(server.url).list_types() == ()
