@@ -62,7 +62,7 @@ class ScanAdmin(readonly.ReadOnlyAdmin):
         ("active_count", "history_count", "new_count"),
     )
 
-    def find_events(self, row: models.Scan) -> dict[str, object]:
+    def find_events(self, row: models.Scan) -> dict[str, str]:
         """What was settled by it: from its beginning to that of the next."""
         later = models.Scan.objects.filter(account=row.account_id, id__gt=row.pk).order_by("id").first()
         until = {"at__lt": later.begun_at.isoformat(" ")} if later else {}
@@ -81,9 +81,7 @@ class WorkstationTypeAdmin(readonly.ReadOnlyAdmin):
     list_select_related = ("account",)
     list_filter = (filters.ACCOUNT,)
     search_fields = ("name", "description")
-
-    def find_events(self, row: models.WorkstationType) -> dict[str, object]:
-        return {"verb": "change-types", "target": f"account {row.account}"}
+    events_by = {"verb": "change-types", "target": "account {0.account}"}
 
 
 @admin.register(models.Database)

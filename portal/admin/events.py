@@ -72,7 +72,7 @@ class EventAdmin(readonly.ExportAdmin):
             return []
         return [(_("All of this HTTP request"), columns.list_url(models.Event, q=row.http_request))]
 
-    def find_events(self, row: models.Event) -> dict[str, object]:
+    def find_events(self, row: models.Event) -> dict[str, str]:
         return {"target": row.target} if row.request_number is None else {"q": f"R-{row.request_number}"}
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
@@ -83,6 +83,7 @@ class EventAdmin(readonly.ExportAdmin):
 class SealAdmin(readonly.ReadOnlyAdmin):
     list_display = ("__str__", "made_at", "count", "first_id", "last_id", "key_id", "digest")
     fields = ("number", "made_at", ("count", "first_id", "last_id"), "key_id", "previous", "signatures", "digest")
+    events_by = {"seal": "{0.pk}"}  # those that it closed: nothing ever happens to a seal
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(require_POST(self.download_checkpoint))
@@ -105,16 +106,10 @@ class SealAdmin(readonly.ReadOnlyAdmin):
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return JsonResponse(checkpoint, json_dumps_params={"indent": 2}, headers=headers)
 
-    def find_events(self, row: models.Seal) -> dict[str, object]:
-        """Those that it closed: nothing ever happens to a seal."""
-        return {"seal": row.pk}
-
 
 @admin.register(models.Tombstone)
 class TombstoneAdmin(readonly.ReadOnlyAdmin):
     list_display = ("__str__", "made_at", "kind", "first_id", "last_id", "counts")
     list_filter = ("kind", ("made_at", filters.TimeFilter))
-
-    def find_events(self, row: models.Tombstone) -> dict[str, object]:
-        """The one of the pruning that it was made by, where it is the first of it."""
-        return {"target": f"tombstone {row.pk}"}
+    # The one of the pruning that it was made by, where it is the first of it.
+    events_by = {"target": "tombstone {0.pk}"}

@@ -6,7 +6,6 @@ from django.contrib import admin
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from portal import models
@@ -17,11 +16,11 @@ from portal.web import confirming
 _TIMES = tuple(columns.find_column(models.User, name, is_list=False) for name in ("last_login", "date_joined"))
 
 
-def _name_groups(person: models.User) -> str:
-    return ", ".join(sorted(group.name for group in person.groups.all())) or columns.NOTHING
-
-
-_GROUPS = columns.make_column(_name_groups, field="groups", label=_("groups"))
+_GROUPS = columns.make_column(
+    lambda person: ", ".join(sorted(group.name for group in person.groups.all())) or columns.NOTHING,
+    field="groups",
+    label=_("groups"),
+)
 
 
 def _ask_again(request: HttpRequest) -> HttpResponse | None:
@@ -45,19 +44,14 @@ class UserAdmin(readonly.ReadOnlyAdmin):
         _TIMES,
     )
     linked_lists = {models.Request: "requester", models.Workspace: "owner"}
+    portal_page = "person_detail"
+    events_by = {"q": '"{0.username}"'}  # what they did, and what was done to them
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("portal.see_all")
-
-    def list_links(self, row: models.User) -> columns.Links:
-        return [*super().list_links(row), (_("Open in the portal"), reverse("person_detail", args=[row.pk]))]
-
-    def find_events(self, row: models.User) -> dict[str, object]:
-        """What they did, and what was done to them."""
-        return {"q": f'"{row.username}"'}
 
 
 admin.site.unregister(Group)  # Django's own page

@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from portal import models
@@ -46,6 +45,9 @@ class RequestAdmin(readonly.ExportAdmin):
     search_help_text = _WORDS
     number_lookup = "pk"
     person_lookup = "requester"
+    linked_lists = {models.Attempt: "request"}
+    portal_page = "request_detail"
+    events_by = {"q": "{0.label}"}
     fields = (
         "requester",
         ("type", "workspace_uid", "workspace_name"),
@@ -78,15 +80,6 @@ class RequestAdmin(readonly.ExportAdmin):
             context["steps"] = timeline.list_steps(request_history=history)
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def list_links(self, row: models.Request) -> columns.Links:
-        return [
-            (_("Open in the portal"), reverse("request_detail", args=[row.pk])),
-            (_("All attempts"), columns.list_url(models.Attempt, request=row.pk)),
-        ]
-
-    def find_events(self, row: models.Request) -> dict[str, object]:
-        return {"q": row.label}
-
 
 @admin.register(models.Attempt)
 class AttemptAdmin(readonly.ReadOnlyAdmin):
@@ -109,6 +102,7 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
     number_lookup = "request"
     person_lookup = "request__requester"
     name_lookups = ("key_fingerprint",)
+    events_by = {"q": "{0.request.label}"}
     fields = (
         ("request", "number", "request__requester"),
         ("outcome", "failure"),
@@ -127,9 +121,6 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
             (_("Request"), columns.url_of(row.request)),
             *([(_("Attempts with this key"), same_key)] if row.key_fingerprint else []),
         ]
-
-    def find_events(self, row: models.Attempt) -> dict[str, object]:
-        return {"q": row.request.label}
 
 
 @admin.register(models.LateResponse)
@@ -151,6 +142,7 @@ class LateResponseAdmin(readonly.ReadOnlyAdmin):
     search_help_text = _WORDS
     number_lookup = "attempt__request"
     person_lookup = "attempt__request__requester"
+    events_by = {"q": "{0.attempt.request.label}"}
     fields = (
         ("attempt", "attempt__request"),
         ("outcome", "failure", "http_status"),
@@ -159,6 +151,3 @@ class LateResponseAdmin(readonly.ReadOnlyAdmin):
         "message",
         "response",
     )
-
-    def find_events(self, row: models.LateResponse) -> dict[str, object]:
-        return {"q": row.attempt.request.label}

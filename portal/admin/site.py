@@ -1,6 +1,7 @@
 """Who may enter the admin, what its first page lists, and its ways out into the portal."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -15,41 +16,58 @@ from django.utils.translation import gettext_lazy as _
 from portal import failures, forms, models
 from portal.admin.base import columns
 from portal.services.audit import nightly, protection, seals
-from portal.services.people import throttle
+from portal.services.limits import throttle
 
-# Headings, by the names that the page gives them.
-SECTIONS: Mapping[str, failures.Words] = {
-    "requests": _("Requests and responses"),
-    "workstations": _("Workstations and workspaces"),
-    "audit-log": _("Audit log"),
-    "accounts": _("Accounts and people"),
-    "changes": _("API changes and backups"),
-}
-# The section of each model, and a line that says what it is.
-MODELS: Mapping[type[Model], tuple[str, failures.Words]] = {
-    models.Request: ("requests", _("What people requested, and what became of it.")),
-    models.Attempt: ("requests", _("Each time a request was sent to AgentStation, and the response.")),
-    models.LateResponse: ("requests", _("Responses that came after the portal had stopped waiting.")),
-    models.LostResponse: ("requests", _("Responses to attempts that the database no longer has.")),
-    models.Scan: ("requests", _("Each reading of AgentStation's lists, by which unclear outcomes are resolved.")),
-    models.Workstation: ("workstations", _("The machines, running and ended, and who requested them.")),
-    models.Connection: ("workstations", _("Who opened a desktop, a terminal or a log, and for how long.")),
-    models.Share: ("workstations", _("Whom the owner of a workstation let look or work.")),
-    models.Workspace: ("workstations", _("Where files stay between machines, and who owns them.")),
-    models.File: ("workstations", _("Names and sizes of the files in workspaces.")),
-    models.Log: ("workstations", _("Types, levels and times of the logs in workspaces.")),
-    models.WorkstationType: ("workstations", _("The types that AgentStation offers, or once offered.")),
-    models.Event: ("audit-log", _("Who did what to what, and when.")),
-    models.Seal: ("audit-log", _("Each batch of events that was closed, so that a missing one is noticed.")),
-    models.Tombstone: ("audit-log", _("What was deleted because of its age, named and counted.")),
-    models.User: ("accounts", _("Who may sign in, and the groups that each person is in.")),
-    Group: ("accounts", _("What the members of each group may do.")),
-    models.Account: ("accounts", _("The AgentStation accounts whose workstations the portal manages.")),
-    models.Key: ("accounts", _("Whether requests are being sent, and if not, why.")),
-    models.Credential: ("accounts", _("Fingerprints of the API keys in use, and who accepted them.")),
-    models.Notice: ("changes", _("Responses that differ from AgentStation's documentation.")),
-    models.Database: ("changes", _("Which database this is, and whether it was moved.")),
-    models.Restore: ("changes", _("Backups that were restored, and what was lost with them.")),
+# Headings, by the names that the page gives them; and below each the models, with a line that says what each is.
+SECTIONS: Mapping[str, tuple[failures.Words, Mapping[type[Model], failures.Words]]] = {
+    "requests": (
+        _("Requests and responses"),
+        {
+            models.Request: _("What people requested, and what became of it."),
+            models.Attempt: _("Each time a request was sent to AgentStation, and the response."),
+            models.LateResponse: _("Responses that came after the portal had stopped waiting."),
+            models.LostResponse: _("Responses to attempts that the database no longer has."),
+            models.Scan: _("Each reading of AgentStation's lists, by which unclear outcomes are resolved."),
+        },
+    ),
+    "workstations": (
+        _("Workstations and workspaces"),
+        {
+            models.Workstation: _("The machines, running and ended, and who requested them."),
+            models.Connection: _("Who opened a desktop, a terminal or a log, and for how long."),
+            models.Share: _("Whom the owner of a workstation let look or work."),
+            models.Workspace: _("Where files stay between machines, and who owns them."),
+            models.File: _("Names and sizes of the files in workspaces."),
+            models.Log: _("Types, levels and times of the logs in workspaces."),
+            models.WorkstationType: _("The types that AgentStation offers, or once offered."),
+        },
+    ),
+    "audit-log": (
+        _("Audit log"),
+        {
+            models.Event: _("Who did what to what, and when."),
+            models.Seal: _("Each batch of events that was closed, so that a missing one is noticed."),
+            models.Tombstone: _("What was deleted because of its age, named and counted."),
+        },
+    ),
+    "accounts": (
+        _("Accounts and people"),
+        {
+            models.User: _("Who may sign in, and the groups that each person is in."),
+            Group: _("What the members of each group may do."),
+            models.Account: _("The AgentStation accounts whose workstations the portal manages."),
+            models.Key: _("Whether requests are being sent, and if not, why."),
+            models.Credential: _("Fingerprints of the API keys in use, and who accepted them."),
+        },
+    ),
+    "changes": (
+        _("API changes and backups"),
+        {
+            models.Notice: _("Responses that differ from AgentStation's documentation."),
+            models.Database: _("Which database this is, and whether it was moved."),
+            models.Restore: _("Backups that were restored, and what was lost with them."),
+        },
+    ),
 }
 
 
@@ -79,31 +97,22 @@ class PortalAdminSite(admin.AdminSite):
         """What the person may see of each section, every model with its line."""
         apps = self._build_app_dict(request, app_label).values()
         known = {shown["model"]: shown for app in apps for shown in app["models"]}
-        arranged: dict[str, list[Any]] = {section: [] for section in SECTIONS}
-        for model, (section, words) in MODELS.items():
-            if model in known:
-                arranged[section].append({**known[model], "words": words})
         return [
-            {"name": SECTIONS[section], "app_label": section, "models": listed}
-            for section, listed in arranged.items()
-            if listed
+            {"name": title, "app_label": section, "models": listed}
+            for section, (title, words) in SECTIONS.items()
+            if (listed := [{**known[model], "words": words[model]} for model in words if model in known])
         ]
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        tasks = {
-            "days": [
-                (words, columns.list_url(models.Event, since=since, until=until))
-                for words, since, until in forms.list_periods()
-            ],
+        shown = {
+            "days": forms.list_periods(partial(columns.list_url, models.Event)),
             "all_events": columns.list_url(models.Event),
-        }
-        state = {
             "audit_log": seals.describe_state(),
             "faults": protection.find_faults(),
             "blocked": throttle.count_blocked(),
             "check": nightly.read_check(),
         }
-        return super().index(request, {**(extra_context or {}), **tasks, **state})
+        return super().index(request, {**(extra_context or {}), **shown})
 
     def app_index(self, request: HttpRequest, app_label: str, extra_context: Any = None) -> Any:
         """The first page has the models of all apps."""

@@ -50,18 +50,3 @@ def test_a_download_from_the_admin_is_recorded(alice, download, browser):
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     written = b"".join(response.streaming_content).decode()
     assert written.startswith("\ufeffid,at,actor,address,http_request,verb,target,request,")
-
-
-def test_the_lists_link_to_their_files_with_what_was_chosen(browser, alice):
-    for name in ("request", "event"):
-        page = browser.get(f"/admin/portal/{name}/?q=alice+demo&o=0").text
-        assert 'action="export.csv?q=alice+demo&amp;o=0"' in page
-        assert 'action="export.jsonl?q=alice+demo&amp;o=0"' in page
-    assert "export.csv" not in browser.get("/admin/portal/attempt/").text
-
-
-def test_a_file_is_for_those_who_may_see_the_list_and_of_filters_that_mean_something(alice, sign_in, client, browser):
-    assert sign_in(alice).post("/admin/portal/event/export.csv").status_code == 403
-    assert client.post("/admin/portal/event/export.csv").status_code == 302
-    assert browser.post("/admin/portal/request/export.csv?nonsense=1").status_code == 400
-    assert not factories.list_events("export").exists()

@@ -12,7 +12,6 @@ from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from portal import models
 from portal.services.audit import rows as audited_rows
 from tests.admin import rows
 from tests.signing import write_event
@@ -29,21 +28,22 @@ def url(name: str, page: str, *args: object) -> str:
     return reverse(f"admin:portal_{name}_{page}", args=args)
 
 
-def test_list_and_page_open(record, browser, root, sign_in):
+def test_list_and_page_open(record, browser, alice, root, sign_in):
     administrator = sign_in(root)
-    for name, row in record.items():
+    for name, row in (record | {"user": alice}).items():
         listed = browser.get(url(name, "changelist"))
         shown = administrator.get(url(name, "change", row.pk))
         assert listed.status_code == shown.status_code == 200, name
         assert url(name, "change", row.pk) in listed.text, name
         for words in ('name="_save"', 'class="addlink"', "deletelink", "<style", " style="):
             assert words not in listed.text + shown.text, name
+        assert alice.password.split("$")[2] not in listed.text + shown.text
 
 
-def test_not_even_a_superuser_deletes_from_a_list(record, root, sign_in):
+def test_not_even_a_superuser_deletes_from_a_list(record, alice, root, sign_in):
     """That nobody adds, changes or deletes on a page is in the table of all addresses."""
     browser = sign_in(root)
-    for name, row in record.items():
+    for name, row in (record | {"user": alice}).items():
         data = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes", "index": 0}
         browser.post(url(name, "changelist"), data)
         assert type(row).objects.filter(pk=row.pk).exists(), name
@@ -79,18 +79,13 @@ def test_the_models_above_are_all_that_the_admin_shows(record):
 
 
 def test_events_are_of_just_that_object(record, alice, browser):
-    workspace, notice, look = record["workspace"], record["notice"], record["scan"]
+    workspace, look = record["workspace"], record["scan"]
     of_request = record["event"]
     rows.create_event(alice, target="request R-999", request_number=999)
-    seen = rows.create_event(None, verb="notice", target=f"notice {notice.kind}")
     settled = rows.create_event(None, verb="reconcile", target="request R-5", at=look.begun_at + timedelta(seconds=1))
     rows.create_event(None, verb="reconcile", target="request R-6", at=look.begun_at - timedelta(seconds=1))
-    rows.create_event(None, verb="reconcile", target="request R-7", at=look.begun_at + timedelta(minutes=6))
-    models.Scan.objects.create(account=look.account, begun_at=look.begun_at + timedelta(minutes=5))
     expected = {
         "workspace": (workspace, [of_request]),
-        "file": (record["file"], [of_request]),
-        "notice": (notice, [seen]),
         "scan": (look, [settled]),
         "seal": (record["seal"], [of_request]),
     }
@@ -106,35 +101,6 @@ def test_no_page_reads_the_ids_in_a_seal(record, browser):
             assert browser.get(address).status_code == 200
     assert any("portal_seal" in query["sql"] for query in queries)
     assert not [query["sql"] for query in queries if '"portal_seal"."ids"' in query["sql"]]
-
-
-def test_an_event_leads_to_its_seal(record, alice, browser):
-    later = rows.create_event(alice)
-    assert url("seal", "change", record["seal"].pk) in browser.get(url("event", "change", record["event"].pk)).text
-    assert "/admin/portal/seal/" not in browser.get(url("event", "change", later.pk)).text
-
-
-def test_links_lead_from_each_row_to_what_belongs_to_it(record, alice, browser):
-    expected = {
-        "request": ["account", "workstation"],
-        "attempt": ["request", "lateresponse"],
-        "lateresponse": ["attempt", "request"],
-        "workstation": ["request", "workspace", "account"],
-        "workspace": ["account"],
-        "file": ["workspace"],
-        "log": ["workspace"],
-        "event": ["request"],
-        "account": ["key"],
-        "key": ["account"],
-    }
-
-    for name, others in expected.items():
-        page = browser.get(url(name, "change", record[name].pk)).text
-        for other in others:
-            assert url(other, "change", record[other].pk) in page, (name, other)
-    for name in ("request", "attempt", "workspace", "event"):
-        page = browser.get(url(name, "change", record[name].pk)).text
-        assert url("user", "change", alice.pk) in page, name
 
 
 def test_what_belongs_to_nobody_has_a_page(browser):

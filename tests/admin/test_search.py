@@ -3,7 +3,6 @@
 import itertools
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -31,15 +30,6 @@ ODD = [
 # --- Words ---
 
 
-def test_a_request_is_found_by_its_number_and_no_other(alice, browse):
-    wanted = rows.create_request(alice)
-    other = rows.create_request(alice, note=f"see {wanted.label}, {wanted.pk}")
-    number = str(wanted.pk)
-    for query in (wanted.label, number, wanted.label.lower(), f" {wanted.label} ", f"\u200f{wanted.label}\u200e"):
-        assert browse("request", q=query) == [wanted.pk], query
-    assert browse("request", q=f'"see {wanted.label}"') == [other.pk]
-
-
 def test_what_belongs_to_a_request_is_found_by_its_number_person_and_words(alice, bob, browse):
     noted = ((alice, "for the demo"), (bob, "something else"))
     found = [rows.create_request(person, note=note) for person, note in noted]
@@ -52,21 +42,10 @@ def test_what_belongs_to_a_request_is_found_by_its_number_person_and_words(alice
         assert browse(name, q="R-999999") == browse(name, q="nowhere") == []
     assert browse("attempt", q=attempts[0].key_fingerprint) == [attempts[0].pk]
     assert browse("workstation", q=stations[0].uid) == [stations[0].pk]
-    orphan = rows.create_workstation(None, uid="Orphan1")
+    orphan, space = rows.create_workstation(None, uid="Orphan1"), rows.create_workspace(bob, uid="Ws1")
     assert browse("workstation", q="Orphan1") == [orphan.pk]
-
-
-def test_workspaces_files_and_logs_are_found(alice, bob, browse):
-    mine, other = rows.create_workspace(alice, uid="Ws1"), rows.create_workspace(bob)
-    file, log = rows.create_file(mine, name="4242424242"), rows.create_log(mine, type="crash")
-    rows.create_file(other)
-    rows.create_log(other)
-    asked, made = rows.create_request(alice, workspace_uid="Ws1"), rows.create_request(alice)
-    rows.create_workstation(made, workspace=mine)
-    own = {"file": (file, "4242424242", file.uid), "log": (log, "crash", log.uid)}
-    for name, (row, *words) in (own | {"workspace": (mine, asked.label, made.label)}).items():
-        for query in (*words, "alice", "Ws1"):
-            assert browse(name, q=query) == [row.pk], (name, query)
+    for row in (space, rows.create_file(space), rows.create_log(space)):
+        assert browse(row._meta.model_name, q="Ws1") == browse(row._meta.model_name, q="bob") == [row.pk]
 
 
 def test_events_are_found_by_person_target_and_reason(alice, bob, browse):
@@ -76,9 +55,9 @@ def test_events_are_found_by_person_target_and_reason(alice, bob, browse):
     fourth = rows.create_event(None, verb="pause", target="key key of https://provider.example/v1")
     for query, expected in [
         *(("alice", [third, first]), ("user", []), ('"user alice"', [first]), ("WsQ81", [second])),
-        *(('"workstation WsQ81"', [second]), ('"key of https://provider.example/v1"', [fourth])),
+        ('"key of https://provider.example/v1"', [fourth]),
         *(("alice 100%", [third]), ("bob 100%", []), ("nobody knew", [second]), ("it", [third, second])),
-        *(("hers_", [third]), ("herst", []), ("s_", [third]), ("R-7", [third]), ("7", [third])),
+        *(("hers_", [third]), ("herst", []), ("R-7", [third])),
     ]:
         listed = [event.pk for event in expected]
         assert browse("event", q=query) == listed, query
@@ -131,17 +110,6 @@ def test_a_filter_leaves_what_it_says(alice, browse):
     ]
     for name, query, wanted in asked:
         assert browse(name, **query) == [wanted.pk], (name, query)
-
-
-def test_filters_and_search_go_together(alice, bob, browse):
-    failed, march = {"note": "demo", "status": "FAILED", "failure": "402"}, "2026-03-01 00:00:00+00:00"
-    wanted = rows.create_request(alice, created_at=datetime(2026, 2, 1, tzinfo=UTC), **failed)
-    rows.create_request(bob, **failed)
-    chosen = {"status__exact": "FAILED", "failure": "402", "requester": alice.pk, "created_at__lt": march}
-    assert browse("request", q="demo", account=wanted.account_id, **chosen) == [wanted.pk]
-    assert browse("request", **chosen) == [wanted.pk]
-    assert browse("request", **(chosen | {"created_at__lt": "2026-01-01 00:00:00+00:00"})) == []
-    assert browse("request", **(chosen | {"requester": bob.pk})) == []
 
 
 def test_which_requests_used_a_key(alice, browse, browser):

@@ -12,7 +12,7 @@ from portal import models
 from portal.models.canonical_json import write_json
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import events, report, seals, verify
+from portal.services.audit import events, seals
 from tests import factories
 from tests.audit.conftest import add_event, fail_to_verify, find, find_in_chain, tamper
 from tests.audit.damage import change_columns
@@ -253,17 +253,6 @@ def test_the_command_ends_with_one_and_names_the_first(record, capsys):
     tamper("DELETE FROM portal_event WHERE id = %s", record[9].pk)
     assert fail_to_verify(f"First finding: Event {record[4].pk} was changed") == 1
     assert f"Event {record[9].pk} was removed" in capsys.readouterr().out
-
-
-def test_many_of_one_kind_do_not_push_out_another(record, monkeypatch):
-    monkeypatch.setattr(report, "MOST_KEPT", 3)
-    last = record[-1].pk
-    for number in range(1, 9):
-        models.Event.objects.create(pk=last + number, verb="x", target="x", signature=f"{number:08x}:" + "0" * 32)
-    tamper("UPDATE portal_seal SET count = 0 WHERE number = 2")
-    found = verify.verify_log()
-    assert found.count == 9
-    assert [finding.kind for finding in found.findings] == ["seal", "key", "key", "key"]
 
 
 @pytest.mark.parametrize(("model", "kind"), [(models.Event, "changed"), (models.Seal, "seal")])

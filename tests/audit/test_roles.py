@@ -1,7 +1,5 @@
 """Two roles on PostgreSQL: one owns the tables, the portal's own cannot get round the audit log."""
 
-import io
-import threading
 from collections.abc import Iterator
 
 import psycopg
@@ -17,7 +15,6 @@ from portal import models
 from portal.db import places
 from portal.services.audit import protection, seals, verify
 from portal.services.people import membership
-from portal.worker import process
 from tests import factories, roles
 from tests.audit.conftest import count_rows, end_workstations, find, prune_all, respond
 
@@ -40,25 +37,6 @@ def as_role(role, alice, olga, root) -> Iterator[str]:
 
 
 # --- What it can do ---
-
-
-def test_a_worker_starts_sends_and_stops(sandbox, as_role, alice, monkeypatch):
-    started = []
-    monkeypatch.setattr(process.Process, "stop_on_signals", lambda worker: started.append(worker))
-    command = threading.Thread(target=call_command, args=["work", "--threads", "2"], kwargs={"stderr": io.StringIO()})
-    command.start()
-    numbers = [factories.submit(alice).pk for _ in range(3)]
-    pause = threading.Event()
-    while models.Request.objects.filter(pk__in=numbers, status="SUCCEEDED").count() < len(numbers):
-        pause.wait(0.02)
-        assert command.is_alive()
-    while not models.Seal.objects.exists():
-        pause.wait(0.02)
-    started[0].stop()
-    command.join(30)
-    assert not command.is_alive()
-    assert models.Worker.objects.get().stopped_at
-    assert find() == []
 
 
 def test_pages_serve_and_change_what_they_may(sandbox, as_role, alice, olga, root, sign_in, client):

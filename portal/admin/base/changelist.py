@@ -57,7 +57,7 @@ class EventChangeList(UncountedChangeList):
     form: forms.EventFilterForm
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        self.form = forms.EventFilterForm(request.GET, verbs=sentences.list_choices())
+        self.form = forms.EventFilterForm(request.GET, offered={"verb": sentences.list_choices()})
         super().__init__(request, *args, **kwargs)
 
     def get_filters_params(self, params: Any = None) -> Any:
@@ -83,8 +83,7 @@ class EventChangeList(UncountedChangeList):
     @property
     def days(self) -> list[tuple[str, str]]:
         """Of the person's zone."""
-        periods = forms.list_periods()
-        return [(words, self.get_query_string({"since": since, "until": until})) for words, since, until in periods]
+        return forms.list_periods(lambda **days: self.get_query_string(days))
 
     @property
     def others(self) -> list[tuple[str, str]]:

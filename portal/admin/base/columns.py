@@ -52,8 +52,9 @@ def make_column(show: Show, *, field: str, label: failures.Words = "", ordering:
     def column(row: Any) -> Any:
         return show(row)
 
-    column.__name__ = field
-    return admin.display(description=label or _find_label(field), ordering=ordering)(column)
+    column.__name__, name = field, field.split("__")[-1]
+    label = label or _LABELS.get(name) or name.removesuffix("_at").replace("_", " ")
+    return admin.display(description=label, ordering=ordering)(column)
 
 
 @cache
@@ -82,26 +83,20 @@ def list_large(model: type[Model], related: Iterable[str] = ()) -> list[str]:
 
 
 def _find_show(field: Any, *, is_list: bool) -> Show | None:
-    if field.name in ("failure", "cause", "release_failure"):
-        return show_failure
-    if field.is_relation:
-        return link_to
-    if isinstance(field, DateTimeField):
-        return show_time
-    if isinstance(field, BinaryField):
-        return show_response
-    if field.name == "raw":
-        return show_text
-    if field.name == "size":
-        return ui.file_size
+    shows: dict[object, Show] = {
+        "failure": show_failure,
+        "cause": show_failure,
+        "release_failure": show_failure,
+        "raw": show_text,
+        "size": ui.file_size,
+        DateTimeField: show_time,
+        BinaryField: show_response,
+    }
+    if show := shows.get(field.name) or shows.get(type(field)) or (link_to if field.is_relation else None):
+        return show
     if is_list and isinstance(field, CharField | TextField) and not field.choices:
         return shorten
     return (lambda value: NOTHING if value in ("", None) else value) if field.name in _LABELS else None
-
-
-def _find_label(path: str) -> str:
-    name = path.split("__")[-1]
-    return _LABELS.get(name) or name.removesuffix("_at").replace("_", " ")
 
 
 def _follow(row: Any, path: str) -> Any:

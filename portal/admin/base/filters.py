@@ -115,13 +115,10 @@ class TimeFilter(admin.DateFieldListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         rows: Any = super().queryset(request, queryset)
-        since, until = (self._read_time(name) for name in (self.lookup_kwarg_since, self.lookup_kwarg_until))
+        values = (self.used_parameters.get(name) for name in (self.lookup_kwarg_since, self.lookup_kwarg_until))
+        times = (parse_datetime(str(value[-1] if isinstance(value, list) else value)) for value in values)
+        since, until = (time if time and time.tzinfo else None for time in times)
         return filter_period(rows, column=self.field_path, since=since, until=until)
-
-    def _read_time(self, name: str) -> datetime | None:
-        value = self.used_parameters.get(name)
-        time = parse_datetime(str(value[-1] if isinstance(value, list) else value)) if value else None
-        return time if time and time.tzinfo else None
 
 
 class LinkedTimeFilter(TimeFilter):
@@ -131,13 +128,9 @@ class LinkedTimeFilter(TimeFilter):
         return bool(self.used_parameters)
 
 
-def _list_types() -> Choices:
-    return ((name, models.label_type(name)) for name in types.list_known_types())
-
-
 FAILURE = make_filter("failure", offer=lambda: failures.CHOICES)
 CAUSE = make_filter("cause", offer=lambda: failures.CHOICES)
-TYPE = make_filter("type", offer=_list_types)
+TYPE = make_filter("type", offer=lambda: ((name, models.label_type(name)) for name in types.list_known_types()))
 LEVEL = make_filter("level", offer=offer_words("debug", "info", "warning", "error"))
 WORKSTATION_STATUS = make_filter("status", title=_("last status"), offer=offer_words("active", "completed", "errored"))
 WORKSPACE_STATUS = make_filter("status", offer=offer_words("active", "archived"))

@@ -1,7 +1,7 @@
 """The history of an object: what events have changed about it, in words, as the audit log has it."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ from django.db.models import DateTimeField, Field, ForeignKey, Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator, capfirst
@@ -35,16 +36,23 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     changelist_class = changelist.ChangeList
     # Lists of what belongs to a row, with the filter that finds it.
     linked_lists: ClassVar[Mapping[type[Model], str]] = {}
+    # The portal's own page of a row.
+    portal_page: ClassVar[str] = ""
+    # Search or filters by which the list of events has those of a row: formats of it. By its name where there are none.
+    events_by: ClassVar[Mapping[str, str]] = {}
 
     def list_links(self, row: Any) -> columns.Links:
-        return [
+        links: columns.Links = [
             (capfirst(str(model._meta.verbose_name_plural)), columns.list_url(model, **{parameter: row.pk}))
             for model, parameter in self.linked_lists.items()
         ]
+        return (
+            [*links, (_("Open in the portal"), reverse(self.portal_page, args=[row.pk]))] if self.portal_page else links
+        )
 
-    def find_events(self, row: Any) -> dict[str, object]:
-        """Search or filters by which the list of events has those of the row."""
-        return {"target": models.name_target(row)}
+    def find_events(self, row: Any) -> dict[str, str]:
+        found = {name: text.format(row) for name, text in self.events_by.items()}
+        return found or {"target": models.name_target(row)}
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """Only what the filters ask for: Django takes every lookup of every field, and a `note__regex` keeps a database
@@ -80,6 +88,8 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             raise Http404
         pages = Paginator(found.order_by("-event_id", "-position"), _PER_PAGE)
         page = pages.get_page(request.GET.get(PAGE_VAR))
+        changes = list(page.object_list)
+        events, people = models.Event.objects.in_bulk({change.event_id for change in changes}), _read_people(changes)
         name = str(row) if row else f"{self.opts.verbose_name} {row_id}"
         context = {
             **self.admin_site.each_context(request),
@@ -92,7 +102,7 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "page": page,
             "page_var": PAGE_VAR,
             "page_range": pages.get_elided_page_range(page.number),
-            "lines": _read_lines(list(page.object_list)),
+            "lines": [(change, events.get(change.event_id), _show_columns(change, people)) for change in changes],
         }
         return TemplateResponse(request, "admin/object_history.html", context)
 
@@ -101,17 +111,12 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 def _list_lookups(list_filter: Any) -> tuple[str, ...]:
-    if isinstance(list_filter, str):
-        return f"{list_filter}__exact", f"{list_filter}__id__exact", f"{list_filter}__isnull"
-    if isinstance(list_filter, tuple):
-        return f"{list_filter[0]}__gte", f"{list_filter[0]}__lt"
+    match list_filter:
+        case str():
+            return f"{list_filter}__exact", f"{list_filter}__id__exact", f"{list_filter}__isnull"
+        case column, _kind:
+            return f"{column}__gte", f"{column}__lt"
     return (list_filter.parameter_name,)
-
-
-def _read_lines(found: Sequence[models.Change]) -> list[tuple[models.Change, models.Event | None, SafeString]]:
-    events = models.Event.objects.in_bulk([change.event_id for change in found])
-    people = _read_people(found)
-    return [(change, events.get(change.event_id), _show_columns(change, people)) for change in found]
 
 
 def show_changes(changes: Iterable[models.Change]) -> columns.Shown:
@@ -171,7 +176,9 @@ def _show(value: Any, field: "Field[Any, Any] | None", people: People) -> column
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(field, ForeignKey):
-        return _link_to(value, field.related_model, people)
+        model: Any = field.related_model
+        names = {models.Request: f"R-{value}", models.User: people.get(value)}
+        return columns.link_to(model(pk=value), names.get(model) or f"{model._meta.verbose_name} {value}")
     if isinstance(field, DateTimeField):
         return columns.show_time(datetime.fromisoformat(f"{value}+00:00"))
     if isinstance(value, str) and field and field.choices:
@@ -187,9 +194,3 @@ def _write(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_write, value))
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _link_to(key: Any, model: type[Any], people: People) -> columns.Shown:
-    names = {models.Request: f"R-{key}", models.User: people.get(key)}
-    name = names.get(model) or f"{model._meta.verbose_name} {key}"
-    return columns.link_to(model(pk=key), name)

@@ -6,15 +6,14 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.main import ORDER_VAR
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from portal import models
 from portal.admin.base import changelist, columns, history
-from portal.services.search import exporting
-from portal.web.streams import limit_streams
+from portal.web.streams import limit_streams, send_rows
 
 _NAMES = {"csv": _("Download as CSV"), "jsonl": _("Download as JSON Lines")}
 
@@ -126,7 +125,7 @@ class ExportAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         ids = self.get_changelist_instance(request).queryset.values_list("pk", flat=True)
-        pieces = exporting.export_rows(
+        return send_rows(
             actor=request.user,  # type: ignore[arg-type]  # admin_view lets nobody in who is not signed in
             kind=self.export_kind,
             form=form,
@@ -134,5 +133,3 @@ class ExportAdmin(ReadOnlyAdmin):
             find=lambda part: part.cut(ids),
             newest_first=request.GET.get(ORDER_VAR) != "0",
         )
-        headers = {"Content-Disposition": f'attachment; filename="{self.export_kind}.{form}"'}
-        return StreamingHttpResponse(pieces, content_type=exporting.CONTENT_TYPES[form], headers=headers)

@@ -1,6 +1,8 @@
 """Events as sentences: who did what to what, which is named with its kind where its name alone does not say that."""
 
+import re
 from collections.abc import Mapping
+from typing import Any
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -23,10 +25,10 @@ GROUPS: Mapping[str, failures.Words] = {
     "audit-log": _("Audit log and retention"),
     "upkeep": _("Backups, settings and API changes"),
 }
-# Kinds whose names say what they are; of others the kind is named too.
-_PLAIN = ("request", "attempt", "user", "notice")
-_DOUBLED = ("key", "restore", "lost response")  # whose names begin with the kind
-_OTHERWISE = {"tombstone": _("deletion record")}  # what pages call a kind
+# Kinds whose names say what they are, or begin with the kind; of others the kind is named too.
+_NEEDLESS = re.compile(
+    "^(?:request|attempt|user|notice|key(?= key )|restore(?= restore )|lost response(?= response )) "
+)
 
 
 def list_verbs(code: str) -> list[str]:
@@ -34,9 +36,9 @@ def list_verbs(code: str) -> list[str]:
     return [verb for verb in Verb if code in (verb, verb.group)]
 
 
-def list_choices() -> list[tuple[str, list[tuple[str, str]]]]:
+def list_choices() -> list[tuple[str, Any]]:
     """All verbs in their groups, as a field offers them: the whole group first."""
-    return [
+    groups = [
         (
             str(label),
             [
@@ -46,6 +48,7 @@ def list_choices() -> list[tuple[str, list[tuple[str, str]]]]:
         )
         for code, label in GROUPS.items()
     ]
+    return [("", gettext("Anything")), *groups]
 
 
 def describe_event(event: models.Event) -> SafeString:
@@ -67,7 +70,7 @@ def _show_actor(event: models.Event) -> columns.Shown:
 
 def _show_target(event: models.Event) -> columns.Shown:
     """What it was done to, with the request linked that it names or belongs to."""
-    name = _name_target(event.target)
+    name = re.sub("^tombstone ", gettext("deletion record "), _NEEDLESS.sub("", event.target))
     if event.request_number is None:
         return name
     link, label = columns.link_to(models.Request(pk=event.request_number)), f"R-{event.request_number}"
@@ -75,17 +78,6 @@ def _show_target(event: models.Event) -> columns.Shown:
     if found and not after[:1].isdigit():
         return format_html("{}{}{}", before, link, after)
     return format_html("{} ({})", name, link)
-
-
-def _name_target(target: str) -> str:
-    for kind in _PLAIN:
-        if target.startswith(f"{kind} "):
-            return target.removeprefix(f"{kind} ")
-    for kind in _DOUBLED:
-        if target.startswith(f"{kind} {kind.split()[-1]} "):
-            return target.removeprefix(f"{kind} ")
-    kind, _space, name = target.partition(" ")
-    return f"{_OTHERWISE[kind]} {name}" if kind in _OTHERWISE else target
 
 
 def _describe_outcome(event: models.Event) -> columns.Shown:

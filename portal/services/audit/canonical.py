@@ -10,10 +10,12 @@ type Ranges = list[list[int]]
 
 
 def write_time(*, time: datetime) -> str:
+    """UTC with microseconds, without a zone: the same text on both databases."""
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def convert_value(*, value: Any) -> Any:
+    """A column's value as JSON can hold it."""
     if isinstance(value, datetime):
         return write_time(time=value)
     return value.hex if isinstance(value, UUID) else value
@@ -31,4 +33,5 @@ def pack_ranges(*, numbers: Iterable[int]) -> Ranges:
 
 
 def unpack_ranges(*, ranges: Ranges) -> set[int]:
+    """All numbers from each first to each last, both included."""
     return {number for first, last in ranges for number in range(first, last + 1)}

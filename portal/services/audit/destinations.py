@@ -46,6 +46,7 @@ class Output:
 
 class File(Output):
     def send(self, lines: Sequence[Line]) -> None:
+        """Append, and wait for the disk. Raises OSError."""
         with open(self.url.path, "ab+", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             # Who was killed, or had no room, may have left half a line.
             if file.tell() and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n":
@@ -59,6 +60,7 @@ class Https(Output):
     """An address that takes events by POST. No redirect is followed."""
 
     def send(self, lines: Sequence[Line]) -> None:
+        """POST one CloudEvents batch. Raises OSError, for a status but 2xx too, or HTTPException."""
         if not lines:
             return
         headers = {"Content-Type": "application/cloudevents-batch+json", "User-Agent": "workstation-portal"}
@@ -82,11 +84,13 @@ class Syslog(Output):
     _socket: socket.socket | None = None
 
     def send(self, lines: Sequence[Line]) -> None:
+        """Write RFC 5424 messages on one connection, which is kept. Raises OSError."""
         opened = self._socket or self._connect()
         header = f"<{_LOG_AUDIT}>1 %b {socket.gethostname()} workstation-portal - event - %b".encode()
         self._write(opened, [header % (line.time.encode(), line.text) for line in lines])
 
     def close(self) -> None:
+        """Close the connection; the next lines open another."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -123,6 +127,7 @@ class TlsSyslog(Syslog):
 
 
 def make_destination() -> Output:
+    """The one that `PORTAL_AUDIT_STREAM` names, by its scheme."""
     url = urlsplit(settings.PORTAL_AUDIT_STREAM)
     kinds = {"stdout": Output, "file": File, "syslog+unix": Syslog, "syslog+tls": TlsSyslog}
     return kinds.get(url.scheme, Https)(url)

@@ -1,6 +1,6 @@
 """Writes the audit log: events, and what they change about rows, as the audited columns before and after."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ from portal.db import numbers
 from portal.models.audited import Audited
 from portal.models.event import Verb
 from portal.services.audit import reading, rows, signatures
-from portal.services.runtime import limits
 
 
 @dataclass(kw_only=True)
@@ -22,25 +21,12 @@ class Origin:
 
     address: str = ""
     http_request: str = ""
-    is_counted: bool = False  # by the limit for acts of one person
+    count: Callable[..., bool] | None = None  # counts an act of a person; None once one is, and where none need be
     token: int | None = None  # the number of the token with which a program did it
 
 
 type _Entry = tuple[models.Event, list[models.Change]]  # an event that has no number yet, and what it says of rows
 
-# What needs a right, whoever does it to what, and what needs one only for what is somebody else's.
-_ALWAYS = {
-    *(Verb.SUBMIT, Verb.PAUSE, Verb.RESUME, Verb.CONFIRM_KEY, Verb.CONFIRM_DATABASE, Verb.CLEAR_SHARING, Verb.CLOSE),
-    *(Verb.ADOPT, Verb.DISOWN, Verb.LEAVE_OUT, Verb.EVIDENCE, Verb.GIVE_WORKSPACE),
-    *(Verb.ADD_PERSON, Verb.CHANGE_PERSON, Verb.MAKE_LINK, Verb.ADD_GROUP, Verb.CHANGE_GROUP, Verb.DELETE_GROUP),
-    *(Verb.RESET_FACTORS, Verb.SET_LIMIT, Verb.CHANGE_POLICY),
-}
-_OF_OTHERS = {Verb.CANCEL, Verb.REQUEST_CANCEL, Verb.NOT_CREATED, Verb.ENDED, Verb.SET_END}
-# What has a limit of its own, the end of what was counted when it began, and releases: nobody is kept from saving.
-_ASIDE = {Verb.OPEN_CONNECTION, Verb.END_CONNECTION, Verb.PASS_ON, Verb.END_SESSIONS, Verb.SIGN_OUT, Verb.REFUSED}
-_ASIDE |= {Verb.END_TOKEN, Verb.REQUEST_RELEASE}
-# A stranger at an open browser can do none of these, and must not keep its owner from them.
-_WITH_PASSWORD = {Verb.SIGN_IN, Verb.CHANGE_PASSWORD, Verb.USE_LINK, Verb.SET_UP}
 _ORIGIN: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 (nobody changes it)
 _COLLECTED: ContextVar[list[_Entry] | None] = ContextVar("collected", default=None)
 
@@ -84,8 +70,8 @@ def record(
         detail={**(detail or {}), **({"token": source.token} if source.token else {})},
         reason=str(reason),
     )
-    if by and source.http_request and not source.is_counted:
-        source.is_counted = _count_act(event, person=by)
+    if by and source.count and source.count(event=event, person=by):
+        source.count = None
     if (collected := _COLLECTED.get()) is None:
         _write([(event, described)])
     else:
@@ -93,11 +79,9 @@ def record(
 
 
 @contextmanager
-def acting_from(
-    *, address: str, http_request: str, token: int | None = None, is_counted: bool = False
-) -> Iterator[None]:
-    """`is_counted`: what is done has a limit of its own."""
-    before = _ORIGIN.set(Origin(address=address, http_request=http_request, token=token, is_counted=is_counted))
+def acting_from(*, origin: Origin) -> Iterator[None]:
+    """What is done within comes from there."""
+    before = _ORIGIN.set(origin)
     try:
         yield
     finally:
@@ -143,22 +127,6 @@ def sign_event(*, event: models.Event, described: Sequence[models.Change]) -> No
     changes = [{name: getattr(change, name) for name in reading.CHANGE} for change in described]
     values = signatures.describe_row(row=event) | {"id": event.pk, "changes": changes}
     event.signature = signatures.sign(what="event", described=values)
-
-
-def _count_act(event: models.Event, *, person: models.User) -> bool:
-    """Count an act of the person, but for those aside and what needs a right: submissions, and operators' decisions."""
-    if event.verb in _ASIDE or _needs_right(event, person=person):
-        return False
-    limits.count_one(kind=limits.SIGN_IN if event.verb in _WITH_PASSWORD else limits.ACT, person=person)
-    return True
-
-
-def _needs_right(event: models.Event, *, person: models.User) -> bool:
-    """Whether an act of the person needs one, about this request: what is one's own needs none."""
-    if event.verb not in _OF_OTHERS or event.request_number is None:
-        return event.verb in _ALWAYS or event.verb in _OF_OTHERS
-    requester = models.Request.objects.filter(pk=event.request_number).values_list("requester_id", flat=True).first()
-    return requester not in (None, person.pk)  # none: it was pruned
 
 
 def describe_moment(*, row: Model, column: str) -> dict[str, object]:

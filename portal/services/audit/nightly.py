@@ -39,11 +39,13 @@ def check_log() -> None:
 
 
 def ask_check(*, actor: models.User) -> None:
+    """Have a worker verify the audit log soon; asked twice, it is verified once."""
     models.LogCheck.objects.get_or_create(pk=1)
     models.LogCheck.objects.filter(asked_at=None).update(asked_at=Now(), asked_by=actor)
 
 
 def read_check() -> models.LogCheck:
+    """What the last verification found; an empty row before the first."""
     return models.LogCheck.objects.select_related("asked_by").first() or models.LogCheck()
 
 

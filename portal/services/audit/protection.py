@@ -22,6 +22,7 @@ _CONTAINS = {"sqlite": "{row} IN (SELECT value FROM json_each(t.ids))", "postgre
 
 
 def list_rules() -> list[Rule]:
+    """What may be done to each protected table, as conditions in SQL."""
     of_attempt = "(SELECT a.request_id FROM portal_attempt a WHERE a.id = OLD.attempt_id)"
     claim = ("id", "request_id", "number", "worker", "token", "key_fingerprint", "claimed_at", "claimed_tick")
     origin = ("id", "account_id", "requester_id", "submission")
@@ -68,10 +69,12 @@ def _is_named(kind: str, row: str) -> str:
 
 
 def install_triggers() -> None:
+    """Write the triggers anew, in place of those that are there."""
     triggers.install_triggers(rules=list_rules())
 
 
 def find_faults() -> list[str]:
+    """Each trigger that is missing or is not ours, as a sentence."""
     return triggers.find_faults(rules=list_rules())
 
 

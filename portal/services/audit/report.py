@@ -46,9 +46,11 @@ class Report:
 
     @property
     def count(self) -> int:
+        """Findings of all kinds."""
         return self.kinds.total()
 
     def count_broken(self) -> int:
+        """Findings that say that something was removed or changed."""
         return self.kinds["removed"] + self.kinds["changed"]
 
     def add(self, kind: str, what: str, words: str) -> None:
@@ -60,6 +62,7 @@ class Report:
             self.findings.append(Finding(kind=kind, what=what, words=words))
 
     def add_key(self, signature: str, what: str) -> None:
+        """Note once that what was signed with this key cannot be checked."""
         key_id = signature.partition(":")[0]
         if key_id not in self._missing_keys:
             self._missing_keys.add(key_id)

@@ -24,6 +24,7 @@ type _Left = dict[str, tuple[object, int]]  # of each column the value, and the 
 
 
 def compare_rows(*, report: Report, on_step: Callable[[], None]) -> None:
+    """Compare all audited rows with their last changes, a page at a time; `on_step` is called after each page."""
     for kind in rows.KINDS.values():
         comparison, after = Comparison(kind=kind, report=report), reading.LOWEST
         while page := comparison.list_next(after):
@@ -54,6 +55,7 @@ class Comparison:
         return sorted({*changed.distinct()[:_PAGE], *present[:_PAGE]})[:_PAGE]
 
     def compare(self, ids: list[int]) -> None:
+        """Compare these rows, again where an event came meanwhile, and report what differs."""
         self.report.rows += len(ids)
         for row_id, found in self._find(ids).items():
             seen = -1
@@ -125,4 +127,5 @@ def _show(value: object) -> str:
 
 
 def name_row(*, kind: str, row_id: int) -> str:
+    """What a finding calls the row."""
     return f"request R-{row_id}" if kind == "request" else f"{kind.replace('-', ' ')} {row_id}"

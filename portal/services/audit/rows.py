@@ -49,6 +49,7 @@ _BY_MODEL = {kind.model: kind for kind in KINDS.values()}
 
 
 def find_kind(*, row: Model) -> Kind | None:
+    """None for a row that is not audited."""
     return _BY_MODEL.get(type(row))
 
 
@@ -69,6 +70,7 @@ def hide(*, kind: Kind, column: str, value: object, key_id: str = "") -> object:
 
 
 def read_rows(*, kind: Kind, ids: Iterable[int]) -> dict[int, Columns]:
+    """The audited columns of these rows as JSON can hold them, by id."""
     found: dict[int, Columns] = {
         number: {name: canonical.convert_value(value=value) for name, value in zip(kind.columns, values, strict=True)}
         for number, *values in kind.model._base_manager.filter(pk__in=ids).values_list("pk", *kind.columns)
@@ -79,6 +81,7 @@ def read_rows(*, kind: Kind, ids: Iterable[int]) -> dict[int, Columns]:
 
 
 def read_lists(*, kind: Kind, ids: Iterable[int]) -> dict[int, Columns]:
+    """The names in the lists of these rows, such as a person's groups, by id."""
     lists: dict[int, dict[str, list[str]]] = {number: {name: [] for name in kind.lists} for number in ids}
     owner = str(kind.model._meta.model_name)
     for name in kind.lists:

@@ -36,6 +36,7 @@ class NotACheckpoint(Exception):
 
 
 def read_seals(*, after: int, limit: int) -> list[models.Seal]:
+    """The next seals after this number, in order."""
     return list(models.Seal.objects.filter(number__gt=after).order_by("number")[:limit])
 
 
@@ -97,6 +98,7 @@ def _seal_batch(*, until: int) -> int:
 
 
 def hash_signatures(*, lines: list[str]) -> str:
+    """SHA-256 of the lines, as hexadecimal digits."""
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
@@ -105,6 +107,7 @@ def _read_newest() -> models.Seal | None:
 
 
 def find_sealed() -> int:
+    """The last event that a seal covers; 0 before the first seal."""
     newest = _read_newest()
     return newest.last_id if newest else 0
 

@@ -34,6 +34,7 @@ class AuditKey:
 
 
 def get_key() -> AuditKey:
+    """The key that signs now: `PORTAL_AUDIT_KEY`, or one derived from `SECRET_KEY`."""
     return _derive(settings.PORTAL_AUDIT_KEY or settings.SECRET_KEY)
 
 

@@ -87,6 +87,7 @@ class Stream:
 
 
 def find_warnings(*, now: datetime) -> list[str]:
+    """A sentence where sealed events have waited for too long to be sent away; else nothing."""
     if not settings.PORTAL_AUDIT_STREAM:
         return []
     last_id = models.StreamPosition.objects.values_list("last_id", flat=True).first() or 0
@@ -115,6 +116,7 @@ def fit_data(*, event: canonical.Described) -> canonical.Described:
 
 
 def list_lines(*, after: int, most: int) -> list[Line]:
+    """At most so many sealed events after this one, as lines to send."""
     source, sealed = name_source(), models.Event.objects.filter(id__gt=after, id__lte=seals.find_sealed())
     until = max(sealed.order_by("id").values_list("id", flat=True)[:most], default=after)
     return [_write_line(event, source=source) for event in reading.walk_events(after=after, until=until)]

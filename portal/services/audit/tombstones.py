@@ -21,6 +21,7 @@ class Start:
 
 
 def walk_tombstones() -> Iterator[models.Tombstone]:
+    """All of them, in the order in which they were written."""
     return models.Tombstone.objects.order_by("id").iterator(chunk_size=100)
 
 

@@ -1,11 +1,10 @@
 """Verifying: is the audit log as the portal wrote it, and is each row as the log says? What differs is named.
 
 In constant memory, and while the portal runs: seals are read before their events, which were there before them, and
-what seems wrong in a part that was pruned meanwhile is read again from where the chain begins by then.
+where something seems wrong and some of the log was pruned meanwhile, all is read again.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef
@@ -33,44 +32,35 @@ def verify_log(
     *, checkpoint: seals.Checkpoint | None = None, rows: bool = False, on_step: Callable[[], None] = lambda: None
 ) -> Report:
     """Check every seal and event, and with `rows` every row that events name. `on_step` is called all the time."""
-    report = Report()
-    for tombstone in tombstones.walk_tombstones():
-        _judge(report, "tombstone", tombstone.pk, describe_row(row=tombstone))
-    report, start = _check_kept(report)
-    if checkpoint is not None:
-        _check_checkpoint(report, checkpoint, start)
-    link = _begin(start)
-    while group := seals.read_seals(after=link.number, limit=_SEALS):
-        found = deepcopy(report)
-        behind = _check_group(found, group, link)
-        if found.count > report.count and (now := tombstones.find_start()).number > link.number:
-            link = _begin(now)
-        else:
-            report, link = found, behind
-        on_step()
-    for event in reading.walk_events(after=link.last_id):
-        report.events += 1
-        report.unsealed += _judge(report, "event", event["id"], event)
-    _find_headless(report)
-    report.pruned = tombstones.find_start().pruned
+    while True:
+        start = tombstones.find_start()
+        report = _check_log(start, checkpoint=checkpoint, on_step=on_step)
+        if not report.count or tombstones.find_start() == start:
+            break
     if rows:
         rowcheck.compare_rows(report=report, on_step=on_step)
     return report
 
 
-def _begin(start: tombstones.Start) -> _Link:
-    return _Link(start.number, start.digest, start.last_id, start.last_id)
-
-
-def _check_kept(report: Report) -> tuple[Report, tombstones.Start]:
-    """The events that stayed when others of their seals were pruned. Returns where the chain begins behind them."""
-    start, found = tombstones.find_start(), deepcopy(report)
+def _check_log(start: tombstones.Start, *, checkpoint: seals.Checkpoint | None, on_step: Callable[[], None]) -> Report:
+    report = Report(pruned=start.pruned)
+    for tombstone in tombstones.walk_tombstones():
+        _judge(report, "tombstone", tombstone.pk, describe_row(row=tombstone))
     if start.number:
+        # The events that stayed when others of their seals were pruned.
         events = reading.walk_events(after=reading.LOWEST, until=start.last_id)
-        _check_events(found, events, expected=start.kept, begin=reading.LOWEST, is_whole=True)
-    if found.count > report.count and tombstones.find_start() != start:
-        return _check_kept(report)
-    return found, start
+        _check_events(report, events, expected=start.kept, begin=reading.LOWEST, is_whole=True)
+    if checkpoint is not None:
+        _check_checkpoint(report, checkpoint, start)
+    link = _Link(start.number, start.digest, start.last_id, start.last_id)
+    while group := seals.read_seals(after=link.number, limit=_SEALS):
+        link = _check_group(report, group, link)
+        on_step()
+    for event in reading.walk_events(after=link.last_id):
+        report.events += 1
+        report.unsealed += _judge(report, "event", event["id"], event)
+    _find_headless(report)
+    return report
 
 
 def _check_checkpoint(report: Report, checkpoint: seals.Checkpoint, start: tombstones.Start) -> None:
@@ -150,6 +140,7 @@ class _Events:
         self._next = next(events, None)
 
     def take_until(self, last_id: int) -> Iterator[canonical.Described]:
+        """The events up to this id, the last included."""
         while (event := self._next) is not None and event["id"] <= last_id:
             self._next = next(self._events, None)
             yield event
