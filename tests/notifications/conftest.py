@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from django.db.models import F
 
-from portal import environment, models
+from portal import models
 from portal.services.audit import seals
 from portal.services.notifications import delivery, telling
 from portal.services.runtime import leases
 from tests import factories
 from tests.agentstation import server
-from tests.mailserver import MailServer
 
 
 @pytest.fixture(autouse=True)
@@ -23,15 +22,15 @@ def _begin(db) -> None:
     telling.read_position()
 
 
+def tell_people() -> list[models.Notification]:
+    """A round of the job. Returns all notifications, oldest first."""
+    factories.acquire_lease(name="notify").run(telling.tell_people, seen=set())
+    return list(models.Notification.objects.select_related("person").order_by("id"))
+
+
 @pytest.fixture
 def tell() -> Callable[[], list[models.Notification]]:
-    """A round of the job. Returns all notifications, oldest first."""
-
-    def tell() -> list[models.Notification]:
-        factories.acquire_lease(name="notify").run(telling.tell_people, seen=set())
-        return list(models.Notification.objects.select_related("person").order_by("id"))
-
-    return tell
+    return tell_people
 
 
 @pytest.fixture
@@ -51,21 +50,17 @@ def move_back(**time: float) -> None:
 def send_mails(*, lease: leases.Lease | None = None) -> None:
     """What was told is due at once."""
     models.Notification.objects.filter(send_tries=0, send_due_at__isnull=False).update(send_due_at=F("created_at"))
-    (lease or factories.acquire_lease(name="notify-mail")).run(delivery.send_mails)
+    (lease or factories.acquire_lease(name="mail")).run(delivery.send_mails)
+
+
+def tell_by_mail() -> None:
+    tell_people()
+    send_mails()
 
 
 def send_to(url: str) -> None:
     models.Notification.objects.filter(send_tries=0, send_due_at__isnull=False).update(send_due_at=F("created_at"))
     factories.acquire_lease(name="notify-channel").run(delivery.send_to_channel, url=url)
-
-
-@pytest.fixture
-def mails(monkeypatch, settings) -> Iterator[MailServer]:
-    with MailServer() as running:
-        monkeypatch.setenv("EMAIL_URL", running.url)
-        settings.MAILERS, settings.DEFAULT_FROM_EMAIL = environment.read_mail("EMAIL_URL", host="")
-        settings.PORTAL_URL = "https://portal.example"
-        yield running
 
 
 class Receiver(server.Server):

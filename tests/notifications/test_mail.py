@@ -27,7 +27,7 @@ from portal.services.reconciliation import restore
 from portal.services.runtime import leases
 from tests import factories, ports
 from tests.browser import Browser
-from tests.notifications.conftest import move_back, send_mails
+from tests.notifications.conftest import move_back, send_mails, tell_by_mail
 from tests.notifications.test_telling import fail
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,10 +47,9 @@ def find_link(text: str) -> str:
     return found[1]
 
 
-def test_a_mail_says_what_happened_and_leads_to_the_portal(tell, mails, alice, olga):
+def test_a_mail_says_what_happened_and_leads_to_the_portal(mails, alice, olga):
     [failed] = fail(alice, olga)
-    tell()
-    send_mails()
+    tell_by_mail()
     send_mails()
     [message] = mails.mails
     assert (message["To"], message["From"]) == ("alice@team.example", "portal@team.example")
@@ -63,20 +62,18 @@ def test_a_mail_says_what_happened_and_leads_to_the_portal(tell, mails, alice, o
     assert row.read_at is None
 
 
-def test_times_are_in_the_reader_s_zone(tell, mails, sandbox, alice):
+def test_times_are_in_the_reader_s_zone(mails, sandbox, alice):
     factories.update(alice, time_zone="Asia/Tokyo")
     stored, detail = factories.create_workstation(alice), {"ends_at": "2026-12-01T20:00:00+00:00", "why": "idle"}
     with transaction.atomic():
         audit.record(Verb.WARN_END, stored, detail=detail, rows=())
-    tell()
-    send_mails()
+    tell_by_mail()
     assert "ends on 2 Dec 2026, 05:00 JST" in mails.mails[0]["Subject"]
 
 
-def test_a_storm_is_one_mail(tell, mails, alice, olga):
+def test_a_storm_is_one_mail(mails, alice, olga):
     fail(alice, olga, count=50)
-    tell()
-    send_mails()
+    tell_by_mail()
     [message] = mails.mails
     assert message["Subject"].startswith("50 requests failed: ")
 
@@ -84,11 +81,11 @@ def test_a_storm_is_one_mail(tell, mails, alice, olga):
 def test_a_moment_is_waited_for_what_else_happens(tell, mails, alice, olga):
     fail(alice, olga)
     tell()
-    factories.acquire_lease(name="notify-mail").run(delivery.send_mails)
+    factories.acquire_lease(name="mail").run(delivery.send_mails)
     assert mails.connections == 0
 
 
-def test_names_and_reasons_put_nothing_into_the_head(tell, mails, sandbox, alice, olga):
+def test_names_and_reasons_put_nothing_into_the_head(mails, sandbox, alice, olga):
     stored = factories.create_workstation(alice)
     models.Workstation.objects.update(uid="<script>\r\nBcc: eve@evil.example")
     stored.refresh_from_db()
@@ -96,8 +93,7 @@ def test_names_and_reasons_put_nothing_into_the_head(tell, mails, sandbox, alice
     olga.refresh_from_db()
     with transaction.atomic():
         audit.record(Verb.REQUEST_RELEASE, stored, by=olga, reason="<b>Because</b>\r\n\r\nhello", rows=())
-    tell()
-    send_mails()
+    tell_by_mail()
     [message] = mails.mails
     assert message["Bcc"] is None
     assert message["To"] == "alice@team.example"
@@ -160,8 +156,7 @@ def test_operators_are_asked_about_their_kinds_too(mails, olga, anna, sign_in):
 
 def test_one_press_in_a_mail_program_stops_the_kind(tell, mails, alice, olga):
     fail(alice, olga)
-    tell()
-    send_mails()
+    tell_by_mail()
     [message] = mails.mails
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     path = find_link(mails.texts[0])
@@ -181,10 +176,9 @@ def test_one_press_in_a_mail_program_stops_the_kind(tell, mails, alice, olga):
     assert tell()[-1].send_due_at is None
 
 
-def test_a_link_that_was_changed_stops_nothing(tell, mails, alice, bob, olga, client):
+def test_a_link_that_was_changed_stops_nothing(mails, alice, bob, olga, client):
     fail(alice, olga)
-    tell()
-    send_mails()
+    tell_by_mail()
     path = find_link(mails.texts[0])
     for other in (path[:-3] + "/", path.replace(f"{alice.pk}.", f"{bob.pk}."), path.replace("failed", "ready")):
         assert client.get(other).status_code == client.post(other).status_code == 404
@@ -258,7 +252,7 @@ def test_what_no_worker_has_sent_for_an_hour_is_not_sent(tell, mails, alice, olg
     fail(alice, olga)
     tell()
     move_back(minutes=61)
-    factories.acquire_lease(name="notify-mail").run(delivery.send_mails)
+    factories.acquire_lease(name="mail").run(delivery.send_mails)
     assert mails.connections == 0
     settle_late()
     row = models.Notification.objects.get()
@@ -288,13 +282,12 @@ def test_a_message_to_a_channel_that_was_taken_out_is_settled_and_a_step_of_the_
     assert models.Notification.objects.filter(failure="too late", send_due_at=None).count() == 2
 
 
-def test_a_connection_that_is_cut_at_one_mail_holds_up_no_other(tell, mails, alice, olga):
+def test_a_connection_that_is_cut_at_one_mail_holds_up_no_other(mails, alice, olga):
     bob = factories.create_user("bob", "Members", email="bob@team.example")
     mails.replies = {"RCPT TO:<ALICE@": ""}
     for person in (alice, bob):
         fail(person, olga)
-    tell()
-    send_mails()
+    tell_by_mail()
     assert [message["To"] for message in mails.mails] == ["bob@team.example"]
     rows = models.Notification.objects.order_by("person__username")
     assert [(row.failure, row.send_tries) for row in rows] == [("SMTPServerDisconnected", 1), ("", 1)]
@@ -314,12 +307,11 @@ def test_what_was_not_tried_stays_due_and_is_not_counted(tell, mails, alice, olg
     assert [(row.failure, row.send_tries) for row in rows] == [("TimeoutError", 1), ("", 0)]
 
 
-def test_no_connection_to_the_database_is_held_while_a_mail_is_sent(tell, mails, alice, olga):
+def test_no_connection_to_the_database_is_held_while_a_mail_is_sent(mails, alice, olga):
     held = []
     mails.before_mail = lambda: held.append(connection.in_atomic_block)
     fail(alice, olga)
-    tell()
-    send_mails()
+    tell_by_mail()
     assert held == [False]
 
 
@@ -328,7 +320,7 @@ def test_no_connection_to_the_database_is_held_while_a_mail_is_sent(tell, mails,
 SEND = """
 from tests import factories
 from portal.services.notifications import delivery
-factories.acquire_lease(name="notify-mail").run(delivery.send_mails)
+factories.acquire_lease(name="mail").run(delivery.send_mails)
 """
 
 
@@ -375,6 +367,7 @@ def test_a_copy_sends_nothing_before_somebody_has_said_what_it_is(tell, mails, s
     models.StreamPosition.objects.update(place="elsewhere")
     fail(alice, olga)
     tell()
+    models.User.objects.filter(pk=alice.pk).update(link_asked_at=Now())
     send_mails()
     send_mails()
     assert mails.connections == 0
@@ -385,7 +378,7 @@ def test_a_copy_sends_nothing_before_somebody_has_said_what_it_is(tell, mails, s
         restore.confirm_database(actor=olga, account=models.Account.objects.get(), was_put_back=False)
     assert models.StreamPosition.objects.get().place == places.read_place().name
     send_mails()
-    assert len(mails.mails) == 1
+    assert len(mails.mails) == 2, "a sign-in link, and a notification"
 
 
 @pytest.mark.skipif("SLOW" not in os.environ, reason="a part of `make slow`")
@@ -405,7 +398,7 @@ def test_a_thousand_are_sent_with_flat_memory(mails, alice):
         )
 
     job: Callable[[], None] = delivery.send_mails
-    lease, peaks = factories.acquire_lease(name="notify-mail"), []
+    lease, peaks = factories.acquire_lease(name="mail"), []
     add(50)
     lease.run(job)
     for count in (100, 900):

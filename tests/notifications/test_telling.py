@@ -127,8 +127,8 @@ def test_each_warning_of_an_end_is_told(tell, sandbox, alice):
 
 
 def test_a_release_by_somebody_else_is_told_with_the_reason(tell, stage):
-    acts.request_release(stage)
-    stored = models.Workstation.objects.get()
+    stored = factories.create_workstation(stage.alice)
+    releases.request_release(actor=stage.olga, workstation=stored, reason=REASON)
     line = f"olga released your workstation Python of R-{stored.request_id}"
     assert list_told(tell()) == {("alice", line, f"olga: {REASON}", f"/requests/{stored.request_id}/")}
 

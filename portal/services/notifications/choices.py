@@ -16,6 +16,7 @@ _SIGNER = signing.Signer(salt="portal notifications by mail")
 
 
 def mark_read(*, person: models.User, until: int, since: int = 0) -> None:
+    """Mark the person's notifications in this range of ids as read."""
     models.Notification.objects.filter(person=person, read_at=None, pk__range=(since, until)).update(read_at=Now())
 
 

@@ -1,6 +1,7 @@
 """Sends notifications by mail and to the team's channels: at least once, and tried again for a day where that fails.
 
-No transaction is open meanwhile. Each channel has a job of its own, and who is slow is waited for a bounded time.
+All mail leaves by one job, that with sign-in links too. No transaction is open meanwhile. Each channel has a job of its
+own, and who is slow is waited for a bounded time.
 """
 
 import email.policy
@@ -19,7 +20,7 @@ from portal.db import clock, release_connection
 from portal.models.clock import Now
 from portal.services.key import database_moved, steady_clock
 from portal.services.notifications import channels, choices, messages
-from portal.services.people import mail, policy
+from portal.services.people import invitations, mail, policy
 from portal.services.runtime import leases
 
 _MOST = 50  # sent at once
@@ -36,14 +37,16 @@ class _Mail(EmailMessage):
 
 
 def send_mails() -> None:
-    rows = _take_due(channel="")
-    decided = policy.read_policy() if rows else models.Policy()
+    """Mail sign-in links, then notifications. Each mail is tried by itself."""
+    invitations.send_asked()
+    if not (rows := _take_due(channel="")):
+        return
+    decided = policy.read_policy()
     wanted = [(row, one) for row in rows if (one := row.person) and _is_wanted(row, person=one, decided=decided)]
     sent = [row for row, _person in wanted]
     _drop([row for row in rows if row not in sent], why="not wanted")
     mails = [_write_mail(row, person=person) for row, person in wanted]
-    outcomes = zip(sent, mail.send(mails=mails, patience=mail.PATIENCE), strict=True)
-    _record([(row, outcome.failure) for row, outcome in outcomes if outcome.is_tried])
+    _record([(row, outcome.failure) for row, outcome in zip(sent, mail.send(mails=mails), strict=False)])
 
 
 def send_to_channel(*, url: str) -> None:

@@ -19,6 +19,7 @@ _SETTLED, _FORGOTTEN = timedelta(minutes=10), timedelta(days=1)  # until then a 
 
 
 def note_lasting() -> None:
+    """Record events for what lasts and no act begins: a slow queue, and unassigned workstations."""
     waiting, was_slow = readiness.find_slow_request(), telling.read_position().is_queue_slow
     if (waiting is not None) != was_slow:
         with leases.transaction():

@@ -205,6 +205,7 @@ def wants_mail(*, person: models.User, kind: str, decided: models.Policy) -> boo
 
 
 def is_for_channels(*, kind: str, decided: models.Policy) -> bool:
+    """Whether the team's channels get this kind."""
     return MESSAGES[kind].who in TEAM and kind not in decided.unsent.split()
 
 
@@ -214,6 +215,7 @@ def describe_kind(*, kind: str) -> failures.Words:
 
 
 def list_all() -> list[tuple[str, failures.Words]]:
+    """Every kind with its description."""
     return [(kind, describe_kind(kind=kind)) for kind in MESSAGES]
 
 

@@ -77,6 +77,7 @@ class _Telling:
         self._new, self._changed = list[models.Notification](), dict[int, models.Notification]()
 
     def tell(self, fact: Fact) -> None:
+        """Note whom the event concerns, once for each kind of notification."""
         for kind, message in messages.MESSAGES.items():
             is_new = (kind, fact.event.pk) not in self._told
             if fact.event.verb in message.verbs and is_new and message.when(fact):
@@ -91,6 +92,7 @@ class _Telling:
                     self._add(kind, fact, channel=channels.make_fingerprint(url=url), is_sent=True)
 
     def save(self) -> None:
+        """Write all notifications in two statements."""
         models.Notification.objects.bulk_create(self._new, batch_size=500)
         models.Notification.objects.bulk_update(self._changed.values(), ["events", "values", "read_at"], batch_size=500)
 
