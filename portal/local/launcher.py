@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -40,13 +40,12 @@ class Part:
     command: list[str]
     port: int | None = None
     host: str = "127.0.0.1"
-    setting: str = "PORT"  # which chooses the port
     nonce: str = ""
     listener: int = 0
     stop_within: float = 30.0
-    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
-    started_at: float = field(default=0.0, init=False)
-    short_lives: int = field(default=0, init=False)
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    short_lives: int = 0
 
     def start(self, *, folder: Path) -> None:
         """Start it in a session of its own, so that Ctrl-C reaches only the launcher, which ends all in order."""
@@ -65,7 +64,7 @@ class Part:
 
     def explain(self, what: str) -> str:
         if self.port is not None and self.has_died() and not is_port_free(self.port, host=self.host):
-            return f"{self.name} {what}. {describe_taken(self.port, setting=self.setting)}"
+            return f"{self.name} {what}. {describe_taken(self.port)}"
         return f"{self.name} {what}; its own lines above say why."
 
     def stop(self) -> None:
@@ -149,11 +148,11 @@ class Launcher:
 
 def hand_over(*, parts: list[Part], folder: Path, greeting: str) -> NoReturn:
     """Become a process that runs the parts and does nothing else. Files that are to stay open must be inheritable."""
-    keys = ("name", "command", "port", "host", "setting", "nonce", "listener", "stop_within")
-    described = [{key: getattr(part, key) for key in keys} for part in parts]
     # Through a pipe: a command line is for everybody to read, and the greeting has a link that is not.
     read, write = os.pipe()
-    os.write(write, json.dumps({"parts": described, "folder": os.fspath(folder), "greeting": greeting}).encode())
+    os.write(
+        write, json.dumps({"parts": [*map(vars, parts)], "folder": os.fspath(folder), "greeting": greeting}).encode()
+    )
     os.close(write)
     os.set_inheritable(read, True)
     os.chdir(folder)
@@ -182,7 +181,7 @@ def _say(words: str) -> None:
         print(words, flush=True)  # noqa: T201
 
 
-def describe_taken(port: int, *, setting: str) -> str:
+def describe_taken(port: int, *, setting: str = "PORT") -> str:
     return f"Port {port} is taken. Stop what uses it, or choose another: {setting}=... make run"
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +18,7 @@ from portal.services.key import accounts, credentials, database_moved, steady_cl
 from portal.services.lives import carrying_out
 from portal.services.mirrors import refreshing, types
 from portal.services.notifications import channels, delivery, lasting, telling
-from portal.services.people import invitations, mail, sessions
+from portal.services.people import mail, sessions
 from portal.services.reconciliation import reconcile, timeouts
 from portal.services.reports import usage
 from portal.services.retention import prune
@@ -56,10 +56,10 @@ class Job:
 
 def list_jobs(*, client: agentstation.Client) -> list[Job]:
     interval = settings.PORTAL_JOB_INTERVAL
-    watched, steady, of_ends = (steady_clock.SteadyClock() for _ in range(3))
+    watched, steady, of_ends, of_mail = (steady_clock.SteadyClock() for _ in range(4))
     reconcile_requests = partial(reconcile.reconcile_requests, client=client, steady=steady)
     refresh = partial(refreshing.refresh_workstations, client=client)
-    jobs = [
+    return [
         Job("recover", 2 * interval, partial(timeouts.expire_overdue, watched=watched)),
         Job("reconcile", interval, reconcile_requests, uses_key=True),
         Job("probe", min(interval, 2.0), partial(credentials.probe_key, client=client), uses_key=True),
@@ -69,7 +69,7 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
         Job("connections", interval, ending.end_silent),
         Job("ends", 2 * interval, partial(carrying_out.carry_out_ends, watched=of_ends)),
         Job("notify", 2 * interval, partial(telling.tell_people, seen=set())),
-        Job("late", 12 * interval, partial(delivery.settle_late, watched=steady_clock.SteadyClock())),
+        Job("late", 12 * interval, partial(delivery.settle_late, watched=of_mail)),
         Job("lasting", 12 * interval, lasting.note_lasting),
         # Days end seldom; what is not sealed yet is at most a minute old; and whether a check is due is soon seen.
         Job("usage", 12 * interval, usage.count_days),
@@ -78,19 +78,21 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
         # A few thousand requests in each round are about a million a day.
         Job("sessions", 60 * interval, sessions.prune_sessions),
         Job("prune", 60 * interval, prune.prune_old),
+        *_list_sending_jobs(interval),
     ]
+
+
+def _list_sending_jobs(interval: float) -> Iterator[Job]:
+    """What leaves by other ways than the provider's API, where such are set."""
     if mail.is_set_up():
-        longest = 2 * mail.LONGEST + mail.PATIENCE
-        jobs.append(Job("mail", interval, invitations.send_asked, call_seconds=longest))
-        jobs.append(Job("notify-mail", interval, delivery.send_mails, call_seconds=longest))
+        yield Job("mail", interval, delivery.send_mails, call_seconds=2 * mail.LONGEST + mail.PATIENCE)
     if settings.PORTAL_AUDIT_STREAM:
         log = stream.Stream(destination=destinations.make_destination())
         send = partial(log.send_events, is_unchanged=database_moved.may_tell)
-        jobs.append(Job("stream", interval, send, call_seconds=destinations.LONGEST))
+        yield Job("stream", interval, send, call_seconds=destinations.LONGEST)
     for url in settings.PORTAL_NOTIFY_URLS:  # one each: a channel that is slow makes no other wait
         name, send = f"notify-{channels.make_fingerprint(url=url)}", partial(delivery.send_to_channel, url=url)
-        jobs.append(Job(name, interval, send, call_seconds=channels.LONGEST))
-    return jobs
+        yield Job(name, interval, send, call_seconds=channels.LONGEST)
 
 
 class Scheduler(watchdog.Part):

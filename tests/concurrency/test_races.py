@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from portal import agentstation, failures, models
+from portal import failures, models
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker, credentials
 from portal.services.mirrors import mirror, missing
@@ -71,87 +71,7 @@ def test_ten_claimers_with_a_cap_of_one_never_have_two_in_flight(settings, sandb
         results.record_result(call=calls[0], result=REFUSED)
 
 
-def test_ten_claimers_never_exceed_the_calls_per_minute(settings, sandbox, alice, bob):
-    settings.PORTAL_CALLS_PER_MINUTE = 4
-    factories.submit_for(*(alice, bob) * 5)
-
-    assert len(won(crowd.run_together(*[claim] * 10))) == 4
-    assert won(crowd.run_together(*[claim] * 10)) == []
-
-    # One of them is a minute old: there is room for exactly one more.
-    oldest = models.Attempt.objects.earliest("pk")
-    with factories.unprotected():
-        factories.update(oldest, claimed_at=Now() - timedelta(seconds=61))
-    assert len(won(crowd.run_together(*[claim] * 10))) == 1
-
-
-def test_ten_claimers_take_ten_different_requests_in_the_fair_order(sandbox, alice, bob):
-    numbers = [factories.submit(alice).pk for _ in range(9)] + [factories.submit(bob).pk]
-    calls = won(crowd.run_together(*[claim] * 10))
-
-    attempts = models.Attempt.objects.order_by("pk")
-    assert sorted(attempt.request_id for attempt in attempts) == numbers
-    assert {call.attempt_id for call in calls} == {attempt.pk for attempt in attempts}
-    assert numbers[-1] in [attempt.request_id for attempt in attempts[:2]]
-    assert models.Key.objects.get().tick == 10
-
-
-def test_ten_claimers_of_a_key_that_resumes_have_one_in_flight(sandbox, alice, olga):
-    factories.submit_and_settle(alice, workspace_uid="fail-402")
-    circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
-    factories.submit_for(*[alice] * 10)
-    for _ in range(ROUNDS):
-        calls = won(crowd.run_together(*[claim] * 10))
-        assert len(calls) == 1
-        results.record_result(call=calls[0], result=REFUSED)
-
-
-def test_ten_claimers_end_a_hold_whose_time_has_come_once(sandbox, alice):
-    factories.submit(alice)
-    sandbox.script({"status": 429, "headers": {"Retry-After": "0"}})
-    factories.send_once()
-    factories.submit_for(*[alice] * 10)
-    assert len(won(crowd.run_together(*[claim] * 10))) == 1
-    assert factories.list_events("resume").count() == 1
-
-
-def test_of_ten_401_at_the_same_moment_one_request_fails(sandbox, alice, bob):
-    factories.submit_for(*(alice, bob) * 5)
-    sandbox.script({"name": "fail-401", "times": 10})
-    client = clients.make_client()
-    calls = [factories.claim() for _ in range(10)]
-    pairs = [(call, dispatch.send_call(call=call, client=client)) for call in calls]
-
-    won(crowd.run_together(*[partial(results.record_result, call=call, result=result) for call, result in pairs]))
-
-    assert models.Request.objects.filter(status="FAILED", failure="401").count() == 1
-    assert models.Request.objects.filter(status="QUEUED", attempt_count=0).count() == 9
-    assert factories.list_events("pause").count() == 1
-
-
 # --- Cancel, close, submit ---
-
-
-def test_of_a_cancel_and_a_claim_exactly_one_wins(sandbox, alice):
-    for _ in range(2 * ROUNDS):
-        portal_request = factories.submit(alice)
-
-        def cancel(portal_request=portal_request) -> bool:
-            submissions.cancel_request(actor=alice, portal_request=portal_request)
-            return True
-
-        cancelled, call = crowd.run_together(cancel, claim)
-
-        portal_request.refresh_from_db()
-        if isinstance(cancelled, submissions.NotPossible):
-            assert isinstance(call, dispatch.Call), f"neither has won: {call}"
-            assert portal_request.status == "SENDING"
-            factories.finish(call)
-        else:
-            assert (cancelled, call, portal_request.status) == (True, None, "CANCELLED")
-            assert portal_request.attempts.count() == 0
-    posts, made = sandbox.record()["posts"], models.Request.objects.filter(status="SUCCEEDED")
-    assert len(posts) == made.count() == models.Attempt.objects.count()
 
 
 def test_a_cancel_waits_for_a_claim_under_way(sandbox, alice, monkeypatch):
@@ -234,38 +154,7 @@ def test_ten_first_uses_make_one_account_and_one_key():
     assert len(set(accounts_found)) == models.Account.objects.count() == models.Key.objects.count() == 1
 
 
-def test_of_two_operators_one_resumes(sandbox, alice, olga):
-    factories.submit_and_settle(alice, workspace_uid="fail-402")
-    account = accounts.get_current_account()
-    results = crowd.run_together(*[lambda: circuit_breaker.resume_key(actor=olga, account=account)] * 2)
-    assert sorted(type(result).__name__ for result in results) == ["NoneType", "PauseRefused"]
-    assert factories.list_events("resume").count() == 1
-
-
 # --- Duties ---
-
-
-def test_two_probes_of_one_hold_make_one_call(sandbox, alice):
-    factories.submit_and_settle(alice, workspace_uid="fail-401")
-    calls, lock = [], threading.Lock()
-
-    class Counting(agentstation.Client):
-        def check_key(self) -> None:
-            with lock:
-                calls.append(threading.current_thread().name)
-            super().check_key()
-
-    lease = factories.acquire_lease(name="probe", holder="one", seconds=60)
-    client = Counting(base_url=sandbox.base_url, api_key="sandbox", total_timeout=5.0, user_agent="test")
-    for _ in range(ROUNDS):
-        calls.clear()
-        models.Key.objects.update(state="PAUSED", cause="401", paused_at=Now(), paused_until=None, probe_at=Now())
-
-        passed = won(crowd.run_together(*[lambda: lease.run(credentials.probe_key, client=client)] * 5))
-
-        assert len(calls) == 1
-        assert sorted(passed) == [False, False, False, False, True]
-    assert factories.list_events("probe").count() == ROUNDS
 
 
 def test_of_ten_workers_one_gets_a_lease_and_one_follows(sandbox):

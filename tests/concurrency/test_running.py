@@ -28,13 +28,13 @@ def race(people: Sequence[models.User], each: int) -> list[int]:
     return [taken, len(errors)]
 
 
-def test_of_fifty_submissions_of_one_person_ten_are_taken(settings, alice):
-    settings.PORTAL_RUNNING_PER_PERSON = 10
+def test_of_fifty_submissions_of_one_person_ten_are_taken(alice):
+    factories.set_policy(running_per_person=10)
     assert race([alice], 50) == [10, 40]
 
 
-def test_of_fifty_submissions_of_ten_people_ten_are_taken_and_three_of_each_at_most(settings, db):
-    settings.PORTAL_RUNNING, settings.PORTAL_RUNNING_PER_PERSON = 10, 3
+def test_of_fifty_submissions_of_ten_people_ten_are_taken_and_three_of_each_at_most(db):
+    factories.set_policy(running=10, running_per_person=3)
     people = [factories.create_user(f"person{number}", "Members") for number in range(10)]
     assert race(people, 5) == [10, 40]
     counts = running.count_by_person(account=models.Account.objects.get())

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.db.models import F
 
-from portal import failures, models
+from portal import models
 from portal.db import clock
 from portal.services.audit import verify
 from portal.services.lives import ends
@@ -98,30 +98,6 @@ def test_it_is_announced_twice_and_then_released(time, sandbox, alice):
     assert not verify.verify_log(rows=True).findings
 
 
-def test_a_short_life_is_announced_at_its_half_and_its_last_tenth(time, alice):
-    workstation = factories.create_workstation(alice, lifetime="10m")
-    seen = []
-    for _ in range(10):
-        time.pass_by(minutes=1)
-        seen.append(len(list_warnings(workstation)) + is_released(workstation))
-    assert seen[:4] + seen[5:8] == [0] * 4 + [1] * 3
-    assert seen[9] >= 2
-    time.pass_by(minutes=1.5)
-    assert is_released(workstation)
-
-
-def test_what_fell_due_while_nothing_ran_is_announced_first(time, alice):
-    workstation = factories.create_workstation(alice, lifetime="2h")
-    time.pass_by(minutes=1)
-    time.sleep(hours=9)
-    time.look()
-    assert (list_warnings(workstation), read_left(workstation)) == ([("lifetime", 2)], 5)
-    time.pass_by(minutes=4)
-    assert not is_released(workstation)
-    time.pass_by(minutes=2)
-    assert is_released(workstation)
-
-
 def test_a_worker_that_has_just_started_waits_for_five_minutes(time, alice):
     workstation = factories.create_workstation(alice, lifetime="2h")
     time.pass_by(minutes=116)
@@ -169,23 +145,6 @@ def test_a_step_of_the_clock_changes_no_life(time, alice, hours):
     assert not is_released(workstation)
     time.pass_by(minutes=3)
     assert (is_released(workstation), is_released(set_since)) == (True, False)
-
-
-def test_a_step_that_nobody_saw_ends_nothing_unannounced(time, alice):
-    workstation = factories.create_workstation(alice, lifetime="8h")
-    time.step(3600 * 24)
-    time.look()
-    assert (list_warnings(workstation), read_left(workstation)) == ([("lifetime", 2)], 5)
-
-
-def test_an_end_that_was_moved_makes_no_short_life_long(time, alice):
-    workstation = factories.create_workstation(alice, lifetime="10m")
-    time.step(3600 * 24)
-    time.look()
-    assert (list_warnings(workstation), read_left(workstation)) == ([("lifetime", 2)], 1)
-    time.pass_by(seconds=60)
-    time.pass_by(seconds=60)
-    assert is_released(workstation)
 
 
 def test_a_step_is_added_though_it_has_ended_the_lease(time, alice):
@@ -239,18 +198,6 @@ def test_its_owner_adds_two_hours_to_it(time, alice):
     assert (event.actor_name, event.request_number) == ("alice", workstation.request_id)
     assert event.detail["before"]["ends_at"] < event.detail["after"]["ends_at"]
     assert not verify.verify_log(rows=True).findings
-
-
-def test_who_was_told_late_for_the_last_time_has_the_whole_time(time, alice):
-    workstation = factories.create_workstation(alice, lifetime="2h")
-    time.pass_by(minutes=100)
-    time.sleep(hours=0.5)
-    time.look()
-    assert (is_released(workstation), read_left(workstation)) == (False, 5)
-    time.pass_by(minutes=4)
-    assert not is_released(workstation)
-    time.pass_by(minutes=2)
-    assert is_released(workstation)
 
 
 def test_who_presses_before_the_release_is_sent_has_kept_it(time, alice):
@@ -330,18 +277,6 @@ def test_after_a_restore_nothing_ends_within_half_an_hour(time, sandbox, alice, 
     time.pass_by(minutes=3)
     assert is_released(near)
     assert not verify.verify_log(rows=True).findings
-
-
-def test_after_a_restore_who_presses_before_the_release_is_sent_has_kept_it(time, sandbox, alice):
-    workstation = factories.create_workstation(alice, lifetime="10m")
-    time.pass_by(minutes=12)
-    under_way = factories.claim_release()
-    call_command("restore", verbosity=0)
-    releases.record_release(release=under_way, result=releases.Result(failure=failures.NO_ANSWER))
-    time.pass_by(minutes=36)
-    assert is_released(workstation)
-    ends.extend_life(actor=alice, workstation=workstation)
-    assert not is_released(workstation)
 
 
 def test_an_older_database_ends_nothing_that_was_kept(time, sandbox, alice, settings):

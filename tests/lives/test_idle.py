@@ -48,35 +48,6 @@ def test_what_nobody_uses_is_announced_and_released(time, alice):
     assert models.Event.objects.get(verb="request-release").reason == "Nobody used it for a long time."
 
 
-def test_what_ends_soon_anyway_is_not_idle(time, alice):
-    workstation = factories.create_workstation(alice, lifetime="80m")
-    factories.set_policy(idle_hours=1)
-    time.pass_by(minutes=79)
-    assert list_warnings(workstation) == [("lifetime", 1), ("lifetime", 2)]
-
-
-def test_one_that_was_there_before_there_were_ends_is_idle_too(time, alice):
-    workstation = factories.create_workstation(alice, lifetime="none")
-    models.Workstation.objects.update(end_set_at=None)
-    time.pass_by(minutes=4 * HOUR + 1)
-    assert list_warnings(workstation) == [("idle", 1)]
-    connect(workstation)
-    time.pass_by(minutes=1)
-    assert factories.reread(workstation).ends_at is None
-
-
-@pytest.mark.parametrize("lifetime", ["none", "7d"])
-def test_who_uses_it_again_keeps_it(time, alice, lifetime):
-    workstation = factories.create_workstation(alice, lifetime=lifetime)
-    planned = workstation.ends_at
-    time.pass_by(minutes=4 * HOUR)
-    assert read_left(workstation) == 30
-    connect(workstation)
-    time.pass_by(minutes=1)
-    workstation.refresh_from_db()
-    assert (workstation.ends_at, workstation.end_is_idle, workstation.end_warnings) == (planned, False, 0)
-
-
 @contextmanager
 def in_between(column: str, do: Callable[[], None]) -> Iterator[None]:
     """Done within a round: when it has read what is due, and is about to write this column of a workstation."""

@@ -114,7 +114,7 @@ class Everything:
                     type=self.owned[row.request_id].type,
                     listed_tick=self.owned[row.request_id].listed_tick or 0,
                     asked_type=row.request.type,
-                    claimed_tick=unresolved.describe_attempt(attempt=row, restores=self.restores).claimed_tick,
+                    claimed_tick=self.describe_attempt(row).claimed_tick,
                 )
                 for row in given
             ],
@@ -124,20 +124,32 @@ class Everything:
             is_paused=key.is_paused and (key.paused_until is None or key.paused_until > NOW),
         )
 
+    def describe_attempt(self, row: Any) -> matching.SentAttempt:
+        """One that stands for what a restore lost may have been made since the backup."""
+        lost = [one for one in self.restores if one.lost_since_tick < row.claimed_tick <= one.restored_tick]
+        lost = lost if row.worker == restore.WORKER else []
+        return matching.SentAttempt(
+            claimed_at=min([row.claimed_at, *(one.lost_since for one in lost)]),
+            claimed_tick=min([row.claimed_tick, *(one.lost_since_tick for one in lost)]),
+            ended_at=row.ended_at,
+            ended_tick=row.ended_tick,
+            proof_from=max(row.ended_at, row.deadline_at),
+            span=row.deadline_at - row.claimed_at,
+            scanned_at=self.find_first_scan(row),
+        )
+
     def describe_request(self, row: models.Request) -> matching.Unresolved:
         attempts = [one for one in self.list_open() if one.request == row]
         attempts.sort(key=lambda one: (one.claimed_tick, one.number))
         obstacle = notes.RESTORED if attempts[-1].worker == restore.WORKER else ""
         if any(one.names_taken or one.late == "SUCCEEDED" for one in attempts):
             obstacle = notes.OTHERS
-        for one in attempts:
-            one.scanned_at = self.find_first_scan(one)
         alike = [one.request for one in self.list_open()]
         return matching.Unresolved(
             number=row.pk,
             type=row.type,
             workspace_uid=row.workspace_uid,
-            attempts=[unresolved.describe_attempt(attempt=one, restores=self.restores) for one in attempts],
+            attempts=[self.describe_attempt(one) for one in attempts],
             obstacle=obstacle,
             alike=sum((one.type, one.workspace_uid) == (row.type, row.workspace_uid) for one in alike),
         )
@@ -241,7 +253,8 @@ def explains_all(makers: Mapping[int, set[int]]) -> bool:
 
 @in_worlds(60)
 def test_whether_somebody_else_uses_the_key(world: World) -> None:
-    everything = fill(world, orphans=world.pick([1, 4, 8]))
+    world.size = min(world.size, world.pick([2, 4, 20]))  # of few attempts each stranger has few makers
+    everything = fill(world, orphans=40)
     unshared_tick, lag = world.pick([0, 0, 9]), world.pick([GRACE, 5 * GRACE])
     models.Account.objects.update(unshared_tick=unshared_tick)
     account = models.Account.objects.get(pk=world.account.pk)
@@ -252,14 +265,17 @@ def test_whether_somebody_else_uses_the_key(world: World) -> None:
     attempts = [
         row for row in attempts if row.request_id not in everything.owned or row.request_id in everything.proven
     ]
-    orphans = [row for row in everything.stations if row.is_live and not row.request_id and not row.is_foreign]
+    orphans = [row for row in everything.stations if not row.request_id and not row.is_foreign]
     orphans = [row for row in orphans if not everything.is_in_flight(row)]
-    assert set(models.Workstation.objects.orphans().filter(account=account)) == set(orphans)
+    running = {row for row in orphans if row.is_live}
+    assert set(models.Workstation.objects.orphans().filter(account=account)) == running
     makers = {}
     for row in orphans:
         began = row.created_at - offset if row.created_at else row.first_seen_at
         is_lost = any(one.lost_since - wide <= began <= one.restored_at + wide + lag for one in everything.restores)
         if row.made_for_id or is_lost or (row.listed_tick or 0) <= unshared_tick:
+            continue
+        if row.ended_at and row.ended_at <= NOW - DAY:
             continue
         makers[row.pk] = {
             one.pk
@@ -268,6 +284,16 @@ def test_whether_somebody_else_uses_the_key(world: World) -> None:
             and (one.request.type == row.type or not {one.request.type, row.type} <= set(models.Request.Type.values))
             and (row.created_at is None or one.deadline_at >= began - wide)
         }
+    found = sharing.list_unowned(account=account, lag=lag)
+    assert {row.pk for row in found} == makers.keys()
+    assert sharing.choose_wide(account=account, lag=lag) == wide
+    for row in found:
+        assert set(sharing.list_makers(stranger=row, wide=wide).values_list("pk", flat=True)) == makers[row.pk]
+    made = [row for row in found if makers[row.pk]]
+    for count in range(min(len(made), 8)):
+        some = world.chance.sample(made, count)
+        is_none = sharing.find_stranger(found=some, wide=wide) is None
+        assert is_none == explains_all({row.pk: makers[row.pk] for row in some})
     lease = factories.acquire_lease(name="reconcile")
     lease.run(sharing.note_sharing, account=account, lag=lag)
     account.refresh_from_db()

@@ -76,12 +76,6 @@ def script_list(
     sandbox.script({"on": on, "status": 200, "body": {"data": list(entries), "next_cursor": cursor}, "times": times})
 
 
-def list_as_made(sandbox, portal_request: models.Request, uid: str) -> None:
-    """Show the workstation as made when the request was sent, also where that has been moved into the past since."""
-    claimed_at = portal_request.attempts.latest("number").claimed_at
-    script_list(sandbox, entry(uid, workspace="S-made", startedAt=claimed_at.isoformat()))
-
-
 def send_late(
     sandbox, requester, recovering, name: str = "", **values
 ) -> tuple[models.Request, dispatch.Call, dispatch.Result]:

@@ -73,14 +73,6 @@ def test_the_first_process_makes_an_account_and_its_key_is_accepted(sandbox, set
     assert accounts.is_key_accepted(account=first)
 
 
-def test_a_process_with_another_base_url_serves_the_same_account_and_may_not_send(real, settings):
-    first = accounts.get_current_account()
-    settings.AGENTSTATION_BASE_URL = OTHER_URL
-    assert accounts.get_current_account() == first
-    assert not accounts.is_key_accepted(account=first)
-    assert models.Account.objects.count() == 1
-
-
 def test_of_two_accounts_in_use_a_process_serves_the_one_that_accepts_its_key(real, settings):
     first = accounts.get_current_account()
     second = models.Account.objects.create(base_url=OTHER_URL, salt=first.salt)
@@ -205,26 +197,6 @@ def test_the_key_is_paused_while_no_worker_with_an_accepted_one_lives(waiting, s
     )
 
 
-def test_a_worker_with_an_accepted_key_that_comes_back_resumes_by_itself(waiting, settings):
-    worker_dies()
-    ask(settings)
-    assert read_key().cause == models.NEW_KEY
-
-    settings.AGENTSTATION_API_KEY = "sandbox"
-    factories.present_key()
-
-    assert factories.send_until_settled(waiting).status == "SUCCEEDED"
-    assert read_key().state == "ACTIVE"
-
-
-def test_each_key_is_asked_about_once_and_the_form_can_confirm_any(waiting, settings, olga):
-    second, third = ask(settings, api_key="second"), ask(settings, api_key="third")
-    ask(settings, api_key="second")
-    assert count_events("ask-account") == 2
-    confirm(olga, third, is_same_account=True)
-    assert credentials.list_questions(account=accounts.get_current_account()) == [second]
-
-
 def test_a_worker_says_at_its_start_that_its_key_is_not_confirmed(waiting, settings, olga):
     assert credentials.find_warnings() == []
     asked = ask(settings)
@@ -238,17 +210,6 @@ def test_a_key_that_no_worker_has_any_more_is_not_asked_about(waiting, settings)
     ask(settings)
     models.Credential.objects.update(seen_at=Now() - timedelta(hours=2))
     assert credentials.list_questions(account=accounts.get_current_account()) == []
-
-
-@pytest.mark.parametrize(("code", "becomes"), [("401", "RESUMING"), ("402", "PAUSED")])
-def test_a_new_key_after_a_401_resumes_and_after_a_402_does_not(real, settings, alice, olga, code, becomes):
-    real.script({"name": f"fail-{code}"})
-    factories.submit_and_send(alice)
-    factories.present_key()
-    asked = ask(settings)
-    assert (read_key().state, read_key().cause) == ("PAUSED", code), "the worker with the refused key lives"
-    confirm(olga, asked, is_same_account=True)
-    assert (read_key().state, read_key().cause) == (becomes, code)
 
 
 def test_another_question_to_operators_is_not_replaced_by_this_one(waiting, settings):
@@ -388,21 +349,6 @@ def test_a_401_of_one_worker_takes_back_its_key_and_pauses_nobody(sandbox, setti
     assert factories.claim_next() is None, "not with this key"
     settings.AGENTSTATION_API_KEY = "sandbox"
     assert factories.send_until_settled(portal_request).status == "SUCCEEDED"
-
-
-def test_others_in_flight_with_it_are_sent_again_too(sandbox, alice, revoked):
-    requests = factories.submit_for(*[alice] * 2)
-    calls = [factories.claim() for _ in requests]
-    for call in calls:
-        factories.finish(call)
-    assert statuses(*requests) == ["QUEUED", "QUEUED"]
-    assert factories.list_events("withdraw-key").count() == 1
-
-
-def test_a_401_pauses_where_the_other_worker_lives_no_longer(sandbox, alice, revoked):
-    models.Credential.objects.exclude(pk=revoked.pk).update(seen_at=None)
-    portal_request = factories.submit_and_send(alice)
-    assert (statuses(portal_request), read_key().state) == (["FAILED"], "PAUSED")
 
 
 def test_a_worker_whose_probe_is_refused_leaves_it_to_another(sandbox, settings, alice, revoked):

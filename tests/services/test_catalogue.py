@@ -10,7 +10,7 @@ from tests.services.reconciling import statuses
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROWS = [
-    # workspace, status, failure, attempts, key held
+    # name, status, failure, attempts, key held
     ("fail-400", "FAILED", "400", 1, ""),
     ("fail-401", "FAILED", "401", 1, "401"),
     ("fail-402", "FAILED", "402", 1, "402"),
@@ -28,10 +28,11 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("uid", "status", "failure", "attempts", "cause"), ROWS)
-def test_outcomes_are_as_the_catalogue_says(sandbox, settings, alice, uid, status, failure, attempts, cause):
+@pytest.mark.parametrize(("name", "status", "failure", "attempts", "cause"), ROWS)
+def test_outcomes_are_as_the_catalogue_says(sandbox, settings, alice, name, status, failure, attempts, cause):
     settings.AGENTSTATION_TOTAL_TIMEOUT = 0.5
-    portal_request = factories.submit_and_settle(alice, workspace_uid=uid)
+    sandbox.script({"name": name, "times": attempts})
+    portal_request = factories.submit_and_settle(alice)
 
     assert (portal_request.status, portal_request.failure) == (status, failure)
     stored = list(portal_request.attempts.all())

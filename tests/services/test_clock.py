@@ -56,21 +56,6 @@ def await_claim() -> dispatch.Call:
     raise AssertionError("the pause does not end")
 
 
-@pytest.mark.parametrize(("seconds", "name"), [(HOUR, "fail-401"), (-HOUR, "fail-402")])
-def test_a_dead_key_is_paused_again_by_the_first_refusal(sandbox, database_clock, alice, olga, seconds, name):
-    refuse(sandbox, alice, name=name)
-    circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
-    database_clock.step(seconds=seconds)
-    factories.submit_for(*[alice] * 3)
-
-    sandbox.script({"name": name})
-    factories.send_once()
-
-    assert read_state() == ("PAUSED", name.removeprefix("fail-"))
-    assert factories.claim_next() is None
-    assert len(sandbox.record()["posts"]) == 2
-
-
 def test_a_timed_pause_does_not_end_early(sandbox, database_clock, alice):
     refuse(sandbox, alice, status=429, headers={"Retry-After": "3600"})
     assert factories.claim_next() is None
@@ -87,21 +72,6 @@ def test_a_timed_pause_does_not_last_an_hour_longer(sandbox, database_clock, ali
     database_clock.step(seconds=-HOUR)
     await_claim()
     assert read_state() == ("RESUMING", "429")
-
-
-def test_a_pause_that_ended_while_no_worker_ran_is_over_at_once(sandbox, alice):
-    refuse(sandbox, alice, status=429, headers={"Retry-After": "3600"})
-    models.Key.objects.update(paused_until=Now() - timedelta(seconds=1))
-    assert factories.claim_next() is not None
-
-
-def test_nobody_is_given_up_by_a_clock_that_is_ahead_for_a_while(database_clock, alice, lease, watched):
-    waiting = factories.submit(alice)
-    for seconds in (YEAR, 0.0, -YEAR):
-        database_clock.step(seconds=seconds)
-        lease.run(timeouts.expire_overdue, watched=watched)
-        assert statuses(waiting) == ["QUEUED"]
-    assert factories.list_events("clock-step").count() == 2
 
 
 @pytest.mark.parametrize("seconds", [YEAR, -YEAR])

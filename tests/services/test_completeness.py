@@ -9,7 +9,7 @@ from portal import models
 from portal.models.clock import Now
 from portal.services.reconciliation import completeness
 from tests import factories
-from tests.services.scanning import advance, entry, make_older, own, scan
+from tests.services.scanning import entry, make_older, own, scan
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,36 +64,6 @@ def test_a_single_read_that_fails_is_tried_again(lists, alice, lease):
     lists.refuse = lambda number: (503, {}) if 3 <= number <= 5 else None
     assert scan(lease).is_complete
     assert stations(ended_at=None) == {"b"}
-
-
-def test_a_429_to_a_single_read_waits_and_goes_on(lists, alice, lease):
-    own(alice, "a", "b")
-    lists.active, lists.single = [entry("b")], {"a": (429, {})}
-    assert not advance(lease).is_over
-    lists.single = {}
-    models.Scan.objects.update(wait_until=Now())
-    assert scan(lease).is_complete
-
-
-def test_one_that_is_new_or_being_released_need_not_be_shown(lists, alice, lease):
-    own(alice, "new", minutes=0.1)
-    own(alice, "leaving")
-    models.Workstation.objects.filter(uid="leaving").update(
-        release_requested_at=Now(), release_requested_by=alice, release_due_at=Now()
-    )
-    assert scan(lease).is_complete
-    assert len(lists.calls) == 2
-
-
-def test_while_all_of_ours_are_missing_a_scan_must_show_something_else_of_ours(lists, alice, lease):
-    own(alice, "a", "b")
-    done = scan(lease)
-    assert (done.is_complete, done.problem) == (False, completeness.ALL_MISSING)
-    own(alice, "c")
-    models.Workstation.objects.filter(uid="c").update(ended_at=Now())
-    assert scan(lease).problem == completeness.ALL_MISSING
-    lists.history = [entry("c", status="completed")]
-    assert scan(lease).is_complete
 
 
 @pytest.mark.parametrize(("history", "live", "verb"), [(False, {"a", "b"}, "found-again"), (True, {"b"}, "ended")])
@@ -215,24 +185,6 @@ def test_what_is_reopened_is_released_again_unless_its_start_is_not_known(lists,
     assert former.release_requested_by == (alice if is_own else None)
     assert models.Workstation.objects.due_for_release(former.account).exists() is is_own
     assert models.Event.objects.filter(verb="withdraw-release").exists() is not is_own
-
-
-def test_a_missing_one_ends_when_two_complete_scans_after_the_grace_lack_it(lists, alice, lease):
-    own(alice, "a", "b")
-    lists.active = [entry("b")]
-    for _ in range(3):
-        assert scan(lease).is_complete
-    assert stations(ended_at=None) == {"a", "b"}, "too soon"
-    make_older(minutes=2)
-    assert scan(lease).is_complete
-    assert stations(ended_at=None) == {"a", "b"}, "one"
-    lists.refuse = lambda _: (500, {})
-    assert not scan(lease).is_complete
-    assert stations(ended_at=None) == {"a", "b"}, "still one: this was none"
-    lists.refuse = lambda _: None
-    assert scan(lease).is_complete
-    assert stations(ended_at=None) == {"b"}
-    assert models.Event.objects.get(verb="ended").detail["before"]["ended_at"] is None
 
 
 def test_one_that_a_scan_shows_as_active_long_after_its_end_runs_again(lists, alice, lease):

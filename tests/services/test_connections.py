@@ -62,11 +62,6 @@ def test_an_opened_connection_is_an_event_and_its_address_is_nowhere(sandbox, al
     assert "secret-token" not in repr(opened.address), "no traceback shows it"
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_the_sandbox_opens_every_kind_at_a_host_that_is_known(alice, workstation, kind):
-    assert open_one(alice, workstation, kind).connection.kind == kind
-
-
 def test_the_address_must_be_at_a_known_host(sandbox, alice, workstation):
     script(sandbox, status=200, body={"url": "wss://evil.example/v1/pty/secret"})
     refusal = refuse(alice, workstation)
@@ -235,28 +230,6 @@ def test_nobody_gets_the_address_who_may_no_longer_have_it(sandbox, alice, bob, 
     assert not models.Connection.objects.exists()
 
 
-@pytest.mark.parametrize("seen", ["while it was under way", "in a later pause"])
-def test_a_probe_tells_nothing_of_what_came_after_it(sandbox, alice, workstation, seen):
-    script(sandbox, status=401)
-    refuse(alice, workstation)
-    taken = factories.acquire_lease(name="probe")
-    account = workstation.account
-    claimed = taken.run(circuit_breaker.claim_probe, account=account)
-    assert claimed is not None
-    if seen == "in a later pause":
-        sandbox.script({"on": "POST /workstations", "status": 401})
-        factories.submit_and_send(alice)
-    else:
-        script(sandbox, status=401)
-        refuse(alice, workstation)
-
-    taken.run(circuit_breaker.note_probe, account=account, probe=claimed, failure=None)
-
-    key = circuit_breaker.get_current_key()
-    assert key.is_paused is (seen == "in a later pause")
-    assert key.probe_at is not None
-
-
 # --- The end ---
 
 
@@ -373,16 +346,6 @@ def test_what_was_opened_for_work_ends_where_only_looking_is_left(alice, bob, wo
     assert not ending.note_alive(connection=working)
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [("nobody", "nobody called"), ("alice", "yours"), ("carol", "nobody called"), ("olga", "is a portal operator")],
-)
-def test_nobody_can_be_let_in_who_is_not_there_or_may_anyway(alice, olga, workstation, name, words):
-    factories.create_user("carol", "Members", is_active=False)
-    with pytest.raises(shares.NotShared, match=words):
-        share(alice, workstation, name=name)
-
-
 def test_somebody_who_becomes_an_operator_says_why_though_it_is_shared(alice, bob, workstation):
     share(alice, workstation, name="bob", level=models.Share.Level.WORK)
     bob.groups.set(Group.objects.filter(name="Operators"))
@@ -401,12 +364,6 @@ def test_a_name_with_other_capitals_is_one_person_s_alone(alice, bob, workstatio
     assert share(alice, workstation, name="Bob").person == capital
     with pytest.raises(shares.NotShared):
         share(alice, workstation, name="BOB")
-
-
-def test_nobody_in_no_group_is_let_in(alice, workstation):
-    guest = factories.create_user("guest")
-    share(alice, workstation, name="guest")
-    assert find_kinds(guest, workstation) == set()
 
 
 def test_a_share_of_somebody_deactivated_lets_nobody_in(alice, bob, workstation):

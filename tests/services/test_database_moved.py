@@ -14,20 +14,20 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.conf import settings as present
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 
 from portal import models
 from portal.db import places
 from portal.db.connection import execute
 from portal.services.audit import verify
 from portal.services.connections import shares
-from portal.services.key import accounts, circuit_breaker, database_moved, key_lock
+from portal.services.key import accounts, circuit_breaker, database_moved, databases, key_lock
 from portal.services.key.databases import MEMORY
 from portal.services.lives import ends
 from portal.services.mirrors import releases
 from portal.services.people import policy
 from portal.services.reconciliation import restore
-from portal.services.requests import dispatch, results, running
+from portal.services.requests import dispatch, running
 from portal.services.runtime import clients
 from tests import factories, pool
 from tests.services.reconciling import statuses
@@ -121,11 +121,6 @@ def test_it_is_looked_at_where_nobody_who_waits_may_ask(sandbox, alice):
     models.Database.objects.update(place="elsewhere")
 
     assert_is_paused(for_="place")
-
-
-def test_there_is_one_row(db):
-    with pytest.raises(IntegrityError), transaction.atomic():
-        models.Database.objects.create(pk=2, identity="x", place="y")
 
 
 # --- A copy ---
@@ -223,9 +218,31 @@ def test_a_file_of_another_database_or_of_none_is_a_change(waiting, content):
     assert_is_paused(for_="no-file" if content is None else "identity")
 
 
-def test_a_lower_tick_than_this_process_has_seen_pauses(waiting):
-    models.Key.objects.update(tick=0)
-    assert_is_paused(for_="tick")
+ROW, HERE = (
+    models.Database(identity="one", place="here", timeline=1, timeline_tick=7),
+    places.Place(name="here", timeline=1),
+)
+PROMOTED = replace(HERE, timeline=2)
+
+
+@pytest.mark.parametrize(
+    ("place", "memory", "values", "found"),
+    [
+        (HERE, None, {}, ""),
+        (replace(HERE, name="elsewhere"), None, {}, "place"),
+        (HERE, None, {"lacks_file": True}, "no-file"),
+        (PROMOTED, None, {}, "timeline"),
+        (HERE, databases.Memory(identity="another"), {}, "identity"),
+        (HERE, databases.Memory(identity="one", timeline=1), {"seen": 9}, ""),
+        (HERE, databases.Memory(identity="one", timeline=1), {"seen": 10}, "tick"),
+        (PROMOTED, databases.Memory(identity="one", timeline=1), {"seen": 9}, "promotion"),
+        # Another worker, which had seen less, has taken the promotion as one that lost nothing.
+        (HERE, databases.Memory(identity="one", timeline=0), {"seen": 7}, ""),
+        (HERE, databases.Memory(identity="one", timeline=0), {"seen": 8}, "tick"),
+    ],
+)
+def test_what_shows_a_change(place, memory, values, found):
+    assert database_moved.find_change(row=ROW, place=place, tick=9, memory=memory, **values) == found
 
 
 def test_a_claim_that_is_rolled_back_is_not_remembered(waiting):
@@ -295,21 +312,6 @@ def test_a_promotion_that_lost_nothing_is_an_event(waiting):
     assert factories.send_once().value is not None
     assert list_changes() == ["promotion"]
     assert models.Database.objects.get().timeline > 0
-
-
-@on_postgresql
-def test_a_promotion_that_nobody_saw_pauses(waiting):
-    models.Database.objects.update(timeline=0)  # as if written before a replica took over
-    MEMORY.forget()
-    assert_is_paused(for_="timeline")
-
-
-@on_postgresql
-def test_who_saw_more_than_the_worker_that_took_the_promotion_pauses(waiting):
-    """The replica lacked the last commits of one worker; another, which had seen less, has claimed since."""
-    MEMORY.timeline = 0
-    models.Database.objects.update(timeline_tick=0)
-    assert_is_paused(for_="tick")
 
 
 @on_postgresql
@@ -426,14 +428,6 @@ def test_nothing_else_ends_the_pause(sandbox, doubted, olga):
     assert_is_paused(for_="place")
 
 
-def test_restore_before_the_start_leaves_no_question(sandbox, doubted, alice):
-    restore.restore_requests()
-    MEMORY.forget()
-    factories.submit(alice)
-    assert claim() is not None
-    assert list_changes() == ["place"]
-
-
 # --- A response to an attempt that is lost ---
 
 
@@ -464,12 +458,6 @@ def test_an_owned_mirror_is_not_touched_by_a_lost_response(sandbox, alice, bob):
     owned.refresh_from_db()
     assert owned.request is not None
     assert (owned.type, owned.request.requester) == ("python", bob)
-
-
-def test_what_was_not_sent_leaves_nothing(sandbox, alice):
-    factories.submit(alice)
-    results.record_result(call=replace(factories.claim(), token="lost"), result=dispatch.Result())
-    assert not models.LostResponse.objects.exists()
 
 
 # --- The last look before the first byte ---

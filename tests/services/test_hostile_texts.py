@@ -56,7 +56,7 @@ def test_a_mebibyte_of_anything_goes_through_all_that_reads_it(sandbox, sign_in,
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: repr(unit)[:20])
 def test_and_through_each_of_its_readers_alone(unit):
-    text = write(unit, LARGEST)
+    text = write(unit, LARGEST // 4)
     hidden.hide(text=text)
     columns.show_text(text)
     opening._ADDRESS.sub("", text)

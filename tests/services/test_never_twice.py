@@ -9,7 +9,6 @@ from django.conf import settings as present
 from django.db import transaction
 
 from portal import models
-from portal.db import clock
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker, sharing
 from portal.services.reconciliation import completeness, operator_actions, restore, scans
@@ -19,8 +18,6 @@ from tests import factories
 from tests.concurrency import crowd
 from tests.services.reconciling import (
     ACTIVE,
-    GRACE,
-    UNTIL_SURE,
     ask,
     deny,
     entry,
@@ -62,24 +59,19 @@ def test_what_was_named_late_before_the_first_byte_is_taken_and_not_asked_for_ag
     assert factories.claim_next(worker="w") is None
 
 
-def test_what_was_named_late_is_taken_where_the_next_call_is_lost(sandbox, alice, lease, recovering, named_late):
-    portal_request, call = named_late
-    factories.make_overdue(call)
-    factories.expire_overdue(lease=recovering)
-    deny(lease, witness_of=alice)
-    assert statuses(portal_request) == ["SUCCEEDED"]
-    assert portal_request.workstation.uid == made(sandbox)[0]
-
-
-def test_what_was_named_late_is_taken_where_the_call_under_way_is_refused(sandbox, alice, lease, recovering):
+@pytest.mark.parametrize("is_late", [False, True])
+def test_what_was_named_late_comes_before_a_refusal_of_the_next_call(sandbox, alice, lease, recovering, is_late):
     portal_request, first, result = send_late(sandbox, alice, recovering)
     take_as_not_created(sandbox, alice, lease)
     sandbox.script({"name": "fail-422"})
     second = factories.claim()
-    refused = dispatch.send_call(call=second, client=clients.make_client())
-    results.record_result(call=first, result=result)
+    refused = factories.send(second)
+    factories.record(first, result)
     assert statuses(portal_request) == ["SENDING"]
-    results.record_result(call=second, result=refused)
+    if is_late:
+        factories.make_overdue(second)
+        factories.expire_overdue(lease=recovering)
+    factories.record(second, refused)
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert portal_request.workstation.uid == factories.get_named(result).uid
 
@@ -101,66 +93,6 @@ def test_a_late_200_that_names_anothers_is_for_an_operator(sandbox, alice, bob, 
 # --- Swapped ---
 
 
-def test_who_is_named_what_another_was_given_is_an_operators_whatever_turns_up(sandbox, alice, bob, lease, recovering):
-    """Alice was given what Bob's call had made; an operator may give Bob what hers had made, however long before."""
-    older = ask(sandbox, alice, "reset-made")
-    models.Account.objects.update(longest_lag=300, longest_lag_at=Now() + timedelta(hours=1))
-    sandbox.set_faults({"omit": made(sandbox)})
-    factories.pass_time(700)
-    younger, call, result = send_late(sandbox, bob, recovering)
-    scan(lease)
-    assert (statuses(older), older.workstation.uid) == (["SUCCEEDED"], factories.get_named(result).uid)
-    results.record_result(call=call, result=result)
-    sandbox.set_faults({"omit": []})
-    make_witness(bob)
-    scan(lease, after=131 + 900, times=2)
-    assert (statuses(younger), younger.operator_note) == (["UNKNOWN"], notes.OTHERS)
-    assert models.Workstation.objects.orphans().get().uid == made(sandbox)[0]
-
-
-def test_what_a_late_200_names_for_who_has_another_may_be_whose_that_other_was(sandbox, alice, bob, lease, recovering):
-    older, call, result = send_late(sandbox, alice, recovering)
-    models.Account.objects.update(longest_lag=300, longest_lag_at=Now() + timedelta(hours=1))
-    sandbox.set_faults({"omit": made(sandbox)})
-    factories.pass_time(700)
-    younger = ask(sandbox, bob, "reset-made")
-    scan(lease)
-    assert (statuses(older, younger), older.workstation.uid) == (["SUCCEEDED", "UNKNOWN"], made(sandbox)[1])
-    results.record_result(call=call, result=result)
-    spare = models.Workstation.objects.filter(made_for=older)
-    assert spare.update(created_at=older.attempts.get().claimed_at) == 1
-    sandbox.set_faults({"omit": []})
-    make_witness(bob)
-    scan(lease, after=131 + 900, times=2)
-    assert statuses(younger) == ["UNKNOWN"]
-
-
-def test_what_fits_nobody_stays_in_the_way_once_another_has_found_its_own(sandbox, alice, bob, lease):
-    older = ask(sandbox, alice, "reset")
-    script_list(sandbox, entry("STRANGER"))
-    scan(lease)
-    factories.pass_time(700)
-    younger = ask(sandbox, bob, "reset-made")
-    deny(lease, witness_of=bob)
-    assert statuses(older, younger) == ["UNKNOWN", "SUCCEEDED"]
-    assert older.operator_note == notes.NEWCOMER
-
-
-@pytest.mark.parametrize("is_shared", [True, False])
-def test_what_turns_up_in_the_last_grace_is_put_before_a_person(sandbox, alice, bob, lease, is_shared):
-    portal_request = ask(sandbox, alice, "reset")
-    make_witness(bob)
-    scan(lease, after=UNTIL_SURE, times=2)
-    factories.pass_time(GRACE)
-    models.Account.objects.update(shared_at=Now() if is_shared else None)
-    script_list(sandbox, entry("W1", workspace="S1", **({} if is_shared else {"type": "odd"})), times=3)
-
-    scan(lease)
-
-    assert factories.claim_next(worker="w") is None
-    assert statuses(portal_request) == ["UNKNOWN"]
-
-
 def test_a_workspace_is_not_given_away_while_a_request_is_sent_again_that_may_have_it(sandbox, alice, bob, lease):
     first = ask(sandbox, alice, "reset", workspace_uid="new-space")
     deny(lease, witness_of=bob)
@@ -174,49 +106,6 @@ def test_a_workspace_is_not_given_away_while_a_request_is_sent_again_that_may_ha
 
 
 # --- Witnesses ---
-
-
-def test_a_witness_that_the_last_scan_does_not_show_proves_nothing(sandbox, alice, bob, lease):
-    portal_request = ask(sandbox, alice, "fail-500-made")
-    sandbox.set_faults({"omit": made(sandbox)})
-    witness = make_witness(bob)
-    scan(lease)
-    clients.make_client().release_workstation(uid=witness.uid)
-    scan(lease)
-    witness.refresh_from_db()
-    assert not witness.is_live
-    sandbox.set_faults({"lists_empty": True})
-
-    scan(lease, after=UNTIL_SURE, times=2)
-
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_WITNESS)
-
-
-def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way(sandbox, alice, bob, lease):
-    """The Date header may be another machine's, as of a proxy."""
-    portal_request = ask(sandbox, alice, "fail-500-made")
-    witness = make_witness(bob)
-    lost, newer = (
-        entry(made(sandbox)[0]),
-        entry(witness.uid, type="max", workspace=factories.get_workspace(witness).uid),
-    )
-    script_list(sandbox, lost, newer, times=9)
-    sandbox.set_faults({"clock_off": 3600})
-    scan(lease, after=61, times=2)
-    offset = models.Scan.objects.latest("id").clock_offset
-    assert offset is not None
-    assert offset > 3000
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NEWCOMER)
-
-
-def test_the_lag_of_the_oldest_that_is_not_listed_counts_however_many_came_since(sandbox, alice, lease):
-    factories.create_workstation(alice)
-    factories.pass_time(300)
-    factories.create_workstations(alice, 20)
-    sandbox.set_faults({"lists_empty": True})
-    scan(lease)
-    account = accounts.get_current_account()
-    assert completeness.choose_grace(account=account, now=clock.read_clock()) >= timedelta(seconds=900)
 
 
 @pytest.mark.parametrize("faults", [{}, {"clock_off": 3600}], ids=["right", "wrong"])
@@ -235,38 +124,12 @@ def test_what_the_first_attempt_made_is_not_foreign_though_clocks_differ(sandbox
 # --- Restores ---
 
 
-def test_what_was_under_way_in_the_backup_is_given_to_nobody_without_an_operator(sandbox, alice, bob, lease):
-    """Its response came after the backup, and its requester may have used it since."""
-    unknown = ask(sandbox, alice, "reset")
-    under_way = factories.submit(bob)
-    result = dispatch.send_call(call=factories.claim(), client=clients.make_client())
-    assert result.value is not None
-    factories.pass_time(50)
-    factories.submit(bob, type="max")
-    factories.claim()
-
-    restore.restore_requests()
-    scan(lease)
-
-    assert statuses(unknown, under_way) == ["UNKNOWN", "UNKNOWN"]
-    assert (unknown.operator_note, under_way.operator_note) == (notes.CONFIRM, notes.CONFIRM)
-
-
 def test_what_a_scan_listed_before_the_restore_may_be_what_was_lost_however_many_followed(sandbox, alice, lease):
     portal_request = factories.submit(alice)
     clients.make_client().request_workstation(type="python")
     scan(lease)
     for _ in range(22):
         restore.restore_requests()
-    scan(lease)
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.CONFIRM)
-
-
-def test_what_began_just_after_the_restore_may_be_of_a_call_that_was_lost(sandbox, alice, lease):
-    portal_request = factories.submit(alice)
-    restore.restore_requests()
-    started_at = models.Restore.objects.get().restored_at + timedelta(seconds=45)
-    script_list(sandbox, entry("W1", workspace="S1", startedAt=started_at.isoformat()))
     scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.CONFIRM)
 
@@ -281,27 +144,6 @@ def test_nothing_is_reconciled_before_an_operator_says_what_became_of_the_databa
     scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert models.Key.objects.get().cause == models.DATABASE_MOVED
-
-
-def test_one_that_is_missing_outlasts_the_longest_lag_of_the_lists(sandbox, alice, lease):
-    stored = factories.create_workstation(alice)
-    scan(lease)
-    models.Account.objects.update(longest_lag=90, longest_lag_at=Now())
-    sandbox.set_faults({"omit": [stored.uid]})
-    models.Workstation.objects.update(missing_since=Now(), missing_tick=models.Key.objects.get().tick)
-    scan(lease, after=65, times=2)
-    stored.refresh_from_db()
-    assert stored.is_live
-
-
-def test_a_stranger_is_not_explained_by_an_attempt_of_long_ago(sandbox, alice, lease):
-    portal_request = ask(sandbox, alice, "reset-made")
-    scan(lease)
-    assert statuses(portal_request) == ["SUCCEEDED"]
-    factories.pass_time(24 * 3600)
-    script_list(sandbox, entry("X1", workspace="S-x"))
-    scan(lease)
-    assert accounts.get_current_account().shared_at is not None
 
 
 @pytest.mark.parametrize(
@@ -369,30 +211,6 @@ def test_what_is_listed_under_a_pause_is_given_to_the_request_that_waits(sandbox
     assert statuses(portal_request) == ["SUCCEEDED"]
 
 
-def test_what_is_listed_before_a_retry_is_given_to_the_request_that_waits(sandbox, alice, bob, lease):
-    portal_request = lose_one(sandbox, alice, bob, lease)
-    sandbox.script({"name": "fail-503"})
-    send_next()
-    assert statuses(portal_request) == ["QUEUED"]
-    sandbox.set_faults({"omit": []})
-    scan(lease)
-    factories.pass_time(400)
-    assert send_next() is None
-    assert statuses(portal_request) == ["SUCCEEDED"]
-
-
-def test_what_one_shows_of_the_lists_holds_for_the_others(sandbox, alice, bob, lease):
-    first, second = ask(sandbox, alice, "reset-made"), ask(sandbox, bob, "reset-made")
-    lost = made(sandbox)
-    sandbox.set_faults({"omit": lost})
-    make_witness(bob)
-    scan(lease, after=UNTIL_SURE, times=2)
-    factories.pass_time(GRACE)
-    sandbox.set_faults({"omit": lost[1:]})
-    scan(lease, times=3)
-    assert statuses(first, second) == ["SUCCEEDED", "UNKNOWN"]
-
-
 def test_a_witness_that_has_ended_says_nothing_of_the_active_list(sandbox, alice, bob, lease):
     factories.create_workstation(bob, type="golang")
     scan(lease)
@@ -428,20 +246,6 @@ def test_a_lag_that_a_later_round_of_a_scan_shows_is_measured(sandbox, alice, le
 # --- Late responses ---
 
 
-def test_what_an_earlier_attempt_named_comes_before_a_late_refusal(sandbox, alice, lease, recovering):
-    portal_request, first, result = send_late(sandbox, alice, recovering)
-    take_as_not_created(sandbox, alice, lease)
-    sandbox.script({"status": 422, "body": {"error": "Unprocessable", "message": "Asset not found"}})
-    call = factories.claim()
-    refused = dispatch.send_call(call=call, client=clients.make_client())
-    results.record_result(call=first, result=result)
-    factories.make_overdue(call)
-    factories.expire_overdue(lease=recovering)
-    results.record_result(call=call, result=refused)
-    scan(lease)
-    assert statuses(portal_request) == ["SUCCEEDED"]
-
-
 def test_what_names_another_s_is_sent_no_third_time(sandbox, alice, bob, lease, recovering):
     owned = factories.create_workstation(bob)
     sandbox.script({"status": 200, "body": entry(owned.uid, workspace=factories.get_workspace(owned).uid)})
@@ -457,66 +261,7 @@ def test_what_names_another_s_is_sent_no_third_time(sandbox, alice, bob, lease, 
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.OTHERS)
 
 
-def test_what_was_named_for_one_person_is_not_given_to_another(sandbox, alice, bob, lease, recovering):
-    hers, first, result = send_late(sandbox, alice, recovering)
-    his, named = ask(sandbox, bob, "reset"), factories.get_named(result).uid
-    sandbox.set_faults({"omit": [named]})
-    deny(lease, witness_of=bob)
-    scan(lease)
-    assert statuses(hers, his) == ["QUEUED", "QUEUED"]
-    for call in (factories.claim(), factories.claim()):
-        if models.Attempt.objects.get(pk=call.attempt_id).request == his:
-            sandbox.script({"name": "reset"})
-        factories.finish(call)
-    assert statuses(hers, his) == ["SUCCEEDED", "UNKNOWN"]
-    results.record_result(call=first, result=result)
-    sandbox.set_faults({"omit": []})
-    scan(lease)
-    assert models.Workstation.objects.get(uid=named).made_for == hers
-    assert statuses(his) == ["UNKNOWN"]
-
-
-def test_a_restore_leaves_to_operators_what_names_another_s(sandbox, alice, bob, lease):
-    owned = factories.create_workstation(bob)
-    sandbox.script({"status": 200, "body": entry(owned.uid, workspace=factories.get_workspace(owned).uid)})
-    portal_request = factories.submit_and_send(alice)
-    deny(lease, witness_of=bob)
-    restore.restore_requests()
-    scan(lease, after=UNTIL_SURE, times=2)
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.OTHERS)
-    with pytest.raises(submissions.NotPossible):
-        operator_actions.declare_not_created(actor=alice, portal_request=portal_request)
-
-
 # --- Strangers, and what waits ---
-
-
-def test_where_more_fit_than_were_sent_an_operator_confirms(sandbox, alice, lease):
-    portal_request = ask(sandbox, alice, "reset-made")
-    claimed_at = portal_request.attempts.get().claimed_at
-    begun = (claimed_at - timedelta(seconds=5)).isoformat()
-    stranger = entry("STRANGER", workspace="S-theirs", startedAt=begun)
-    script_list(sandbox, stranger, entry(made(sandbox)[0], workspace="S-mine", startedAt=claimed_at.isoformat()))
-    scan(lease)
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.CONFIRM)
-
-
-@pytest.mark.parametrize("has_ended", [True, False])
-def test_what_is_never_listed_lets_nobody_wait_unasked(sandbox, alice, bob, lease, recovering, has_ended):
-    first, call, result = send_late(sandbox, alice, recovering)
-    take_as_not_created(sandbox, alice, lease)
-    factories.send_once()
-    assert statuses(first) == ["SUCCEEDED"]
-    results.record_result(call=call, result=result)
-    spare = models.Workstation.objects.get(made_for=first)
-    sandbox.set_faults({"omit": [spare.uid]})
-    if has_ended:
-        models.Workstation.objects.filter(pk=spare.pk).update(ended_at=Now())
-    factories.pass_time(24 * 3600)
-    second = ask(sandbox, bob, "reset")
-    deny(lease, witness_of=bob)
-    scan(lease, after=3600)
-    assert (statuses(second), second.operator_note) == (["UNKNOWN"], notes.NEWCOMER)
 
 
 def test_a_wish_to_cancel_does_not_wait_for_the_end_of_a_pause(sandbox, alice, bob, olga, lease):
@@ -561,19 +306,3 @@ def test_what_counts_as_not_created_is_asked_about_once_a_list_shows_what_it_may
     circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
     assert statuses(portal_request) == ["UNKNOWN"]
     assert factories.claim_next() is None
-
-
-def test_a_page_gives_nothing_away_before_the_rest_was_read(sandbox, alice, lease):
-    portal_request = ask(sandbox, alice, "reset-made")
-    script_list(sandbox, entry("STRANGER"), cursor="next")
-    sandbox.script({"on": ACTIVE, "status": 429, "body": {"error": "Too Many", "message": "x"}})
-    scan(lease)
-    assert statuses(portal_request) == ["UNKNOWN"]
-
-
-def test_what_was_refused_late_explains_no_stranger(sandbox, alice, lease, recovering):
-    _, call, result = send_late(sandbox, alice, recovering, "fail-422")
-    results.record_result(call=call, result=result)
-    script_list(sandbox, entry("STRANGER"))
-    scan(lease)
-    assert accounts.get_current_account().shared_at is not None

@@ -1,14 +1,12 @@
 """Everybody's own: a workspace is its first user's, whoever else names it, and no response gives it away."""
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from portal import models
 from portal.models.clock import Now
 from portal.services.audit import verify
 from portal.services.requests import notes, ownership, submissions
-from tests import factories
+from tests import factories, queries
 from tests.admin import rows
 from tests.services.reconciling import ask, entry, scan, script_list, send_late, statuses
 
@@ -35,34 +33,6 @@ def test_of_two_people_who_name_the_same_new_workspace_the_first_gets_in(sandbox
     assert second.failure == "422"
     assert models.Workspace.objects.get(uid="new-space").owner == alice
     assert len(sandbox.record()["posts"]) == 1
-
-
-def test_all_that_one_person_has_waiting_for_such_a_workspace_waits_at_once(sandbox, alice, bob):
-    factories.submit(alice, workspace_uid="new-space")
-    factories.claim()
-    waiting = [factories.submit(bob, workspace_uid="new-space") for _ in range(5)]
-    other = factories.submit(bob)
-
-    with CaptureQueriesContext(connection) as captured:
-        call = factories.claim()
-
-    assert statuses(other) == ["SENDING"]
-    assert call.attempt_id == other.attempts.get().pk
-    assert statuses(*waiting) == ["QUEUED"] * 5
-    assert all(portal_request.next_attempt_at for portal_request in waiting)
-    assert sum("next_attempt_at" in query["sql"] and query["sql"].startswith("UPDATE") for query in captured) == 2
-
-
-def test_where_the_first_is_refused_the_second_is_sent(sandbox, alice, bob):
-    first, second = (
-        factories.submit(alice, workspace_uid="new-space"),
-        factories.submit_and_send(bob, workspace_uid="new-space"),
-    )
-    sandbox.script({"status": 200, "body": make_entry("W1", "new-space")})
-    factories.update(second, next_attempt_at=None)
-    factories.send_once()
-    assert statuses(first, second) == ["FAILED", "SUCCEEDED"]
-    assert models.Workspace.objects.get(uid="new-space").owner == bob
 
 
 def test_a_response_without_the_named_workspace_makes_it_its_requesters(sandbox, alice, bob):
@@ -149,9 +119,7 @@ def test_many_that_wait_for_workspaces_are_put_off_by_one_statement(alice, bob):
     assert len(factories.claim_requests(worker="w", most=16)) == 12
     waiting = [factories.submit(bob, workspace_uid=f"space-{number}") for number in range(12)]
 
-    with CaptureQueriesContext(connection) as captured:
-        assert not factories.claim_requests(worker="w", most=16)
-
+    asked = queries.record(lambda: factories.claim_requests(worker="w", most=16))
     assert statuses(*waiting) == ["QUEUED"] * 12
-    assert sum("next_attempt_at" in query["sql"] and query["sql"].startswith("UPDATE") for query in captured) == 1
-    assert len(captured) < 30, "nothing is asked for each of them"
+    assert sum("next_attempt_at" in sql and sql.startswith("UPDATE") for sql in asked) == 1
+    assert len(asked) < 30, "nothing is asked for each of them"

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from portal import agentstation, models
 from portal.db import clock, open_connection
@@ -14,7 +13,7 @@ from portal.models.clock import Now
 from portal.services.key import accounts
 from portal.services.mirrors import missing, refreshing, releases
 from portal.services.runtime import clients, leases
-from tests import factories
+from tests import factories, queries
 from tests.agentstation import server
 from tests.services.mirroring import response
 
@@ -129,14 +128,6 @@ def test_many_are_read_from_the_list_in_few_calls(sandbox, alice, lease):
     assert all(make_due_in(stored) < 50 for stored in models.Workstation.objects.all())
 
 
-def test_what_a_list_lacks_is_read_singly_and_not_taken_as_ended(sandbox, unlisted, alice, lease):
-    factories.create_workstations(alice, 3)
-    sandbox.script({"on": READ, "delay": 0, "times": 9})
-    refresh(lease)
-    assert sandbox.count_left()[READ] == 6
-    assert models.Workstation.objects.live().filter(missing_since=None).count() == 3
-
-
 def test_what_a_list_shows_without_its_workspace_is_read_singly(sandbox, alice, lease):
     """Else nothing would ever tell of its files and logs."""
     factories.create_workstations(alice, 3)
@@ -160,14 +151,11 @@ def test_nothing_is_written_where_nothing_changed_but_when_it_was_read(sandbox, 
     refresh(lease)
     models.Workstation.objects.update(refresh_due_at=Now() - timedelta(seconds=1))
 
-    with CaptureQueriesContext(connection) as queries:
-        lease.run(refreshing.refresh_workstations, client=clients.make_client())
-
-    written = [sql for query in queries if (sql := query["sql"]).startswith(("UPDATE", "INSERT", "DELETE"))]
-    written = [sql for sql in written if "portal_lease" not in sql]
+    asked = queries.record(lambda: lease.run(refreshing.refresh_workstations, client=clients.make_client()))
+    written = [sql for sql in asked if sql.startswith(("UPDATE", "INSERT", "DELETE")) and "portal_lease" not in sql]
     assert len(written) == 1, "one for all of them"
     assert written[0].startswith('UPDATE "portal_workstation" SET "refreshed_at"')
-    assert not any("FOR UPDATE" in query["sql"] and "portal_key" in query["sql"] for query in queries)
+    assert not any("FOR UPDATE" in sql and "portal_key" in sql for sql in asked)
 
 
 def test_a_list_without_an_end_ends_the_round_all_the_same(settings, alice, lease):
@@ -221,26 +209,6 @@ def test_one_whose_read_is_refused_is_missing_until_a_good_one(sandbox, unlisted
     cleared = models.Workstation.objects.get()
     assert (cleared.is_live, cleared.missing_since) == (True, None)
     assert list_verbs() == ["missing", "found-again"]
-
-
-def test_a_missing_one_ends_when_a_read_shows_the_end(sandbox, unlisted, alice, lease):
-    workstation = factories.create_workstation(alice)
-    shown = response(id=workstation.uid, status="errored", startedAt=started(workstation))
-    sandbox.script([{"on": READ, "status": 422}, {"on": READ, "status": 200, "body": shown}])
-    refresh(lease)
-    refresh(lease)
-    workstation.refresh_from_db()
-    assert (workstation.status, workstation.is_live, workstation.missing_since) == ("errored", False, None)
-    assert list_verbs() == ["missing", "ended"]
-
-
-def test_the_list_finds_it_again_too(sandbox, alice, lease):
-    factories.create_workstations(alice, 3)
-    sandbox.script([{"on": LIST, "status": 404}, {"on": READ, "status": 422, "times": 3}])
-    refresh(lease)
-    assert models.Workstation.objects.filter(missing_since__isnull=False).count() == 3
-    refresh(lease)
-    assert not models.Workstation.objects.filter(missing_since__isnull=False).exists()
 
 
 def test_one_whose_release_is_asked_while_it_is_read_is_not_missing(sandbox, alice, lease):

@@ -1,7 +1,5 @@
 """Releases: told until the provider confirms the end, ahead of all else, and stopped by few pauses."""
 
-from datetime import timedelta
-
 import pytest
 from django.db import transaction
 
@@ -125,38 +123,6 @@ def test_a_429_to_a_release_is_obeyed_by_all_of_them_and_by_no_attempt(sandbox, 
 
     make_due()
     assert len(factories.send_releases()) == 2
-
-
-def test_a_429_to_a_release_is_obeyed_by_the_others_for_a_minute_at_most(sandbox, alice, bob, settings):
-    refused, other = ask(alice), ask(bob)
-    models.Workstation.objects.filter(pk=other.pk).update(release_due_at=Now() + timedelta(hours=2))
-    sandbox.script({"on": "DELETE", "status": 429, "headers": {"Retry-After": "3600"}})
-    factories.send_releases()
-    models.Workstation.objects.filter(pk=other.pk).update(release_due_at=Now())
-    account = refused.account
-    next_try = releases.find_next_try(account=account)
-    assert next_try is not None
-    assert 50 < (next_try - clock.read_clock()).total_seconds() <= 60
-    assert factories.send_releases() == []
-
-    models.Workstation.objects.filter(pk=refused.pk).update(release_tried_at=Now() - timedelta(seconds=61))
-    assert releases.find_next_try(account=account) is None
-    assert len(factories.send_releases()) == 1
-    assert not factories.reread(other).is_live
-
-
-def test_people_s_releases_go_first_and_the_portal_s_own_leave_half_of_the_pace(sandbox, alice, bob, settings):
-    own = [ask(alice) for _ in range(6)]
-    models.Workstation.objects.update(release_requested_by=None)
-    wanted = ask(bob)
-    with factories.unprotected():
-        models.Attempt.objects.update(claimed_at=Now() - timedelta(hours=1))
-    settings.PORTAL_CALLS_PER_MINUTE = 6
-    assert factories.claim_release().workstation_id == wanted.pk
-    factories.submit_for(*[bob] * 3)
-    assert [factories.claim_next() is not None for _ in range(3)] == [True, True, False]
-    assert len(factories.send_releases()) == 3
-    assert len(own) == 6
 
 
 def test_a_release_that_hangs_makes_the_next_wait_for_ten_seconds_at_most(sandbox, alice, settings):

@@ -54,15 +54,6 @@ def test_what_the_lists_do_not_show_is_sent_again_only_when_a_person_says_so(san
     assert len(sandbox.record()["posts"]) == 2
 
 
-def test_what_appears_after_the_question_is_put_before_a_person(sandbox, alice, lease):
-    portal_request = factories.submit(alice)
-    restore.restore_requests()
-    scan(lease, after=UNTIL_SURE, times=2)
-    buy_elsewhere(alice)
-    scan(lease)
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NEWCOMER)
-
-
 def test_who_no_longer_wants_it_is_asked_nothing(sandbox, alice, lease):
     portal_request = factories.submit(alice)
     restore.restore_requests()
@@ -122,21 +113,6 @@ def test_the_interval_that_was_lost_is_kept(sandbox, alice):
 def list_stranger(sandbox, uid: str, **started: timedelta) -> None:
     began = datetime.now(UTC) - started.get("ago", timedelta())
     script_list(sandbox, entry(uid, workspace=f"S-{uid}", startedAt=began.isoformat()))
-
-
-def test_what_a_restore_lost_is_no_sign_that_others_use_the_key(sandbox, alice, lease):
-    factories.submit_and_settle(alice)
-    for _ in range(2):
-        buy_elsewhere(alice)
-    restore.restore_requests()
-    scan(lease)
-    assert models.Workstation.objects.orphans().count() == 2
-    assert accounts.get_current_account().shared_at is None
-
-    factories.pass_time(3 * 3600)
-    list_stranger(sandbox, "X1")
-    scan(lease)
-    assert accounts.get_current_account().shared_at is not None
 
 
 def test_an_operator_takes_back_that_others_use_the_key_until_something_new_shows_it(sandbox, alice, olga, lease):

@@ -7,12 +7,10 @@ from django.db import IntegrityError, transaction
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.sandbox import items
 from portal.services.audit import verify
 from portal.services.key import accounts
 from portal.services.mirrors import contract_drift, types
 from portal.services.runtime import clients, leases
-from portal.worker import scheduler
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -149,10 +147,6 @@ def test_of_a_type_that_is_listed_twice_the_first_counts(read):
     assert models.WorkstationType.objects.get(name="a").description == "first"
 
 
-def test_no_more_types_are_offered_than_fit_on_a_page(read):
-    assert len(read(*({"id": f"type-{number}"} for number in range(300)))) == 100
-
-
 def test_another_account_s_list_is_neither_read_nor_offered(sandbox, read, settings, alice):
     sandbox.change_types("default")
     read()
@@ -197,20 +191,9 @@ def test_a_type_of_the_list_is_no_difference_from_the_contract(sandbox, read, al
     assert models.Notice.objects.get().kind == "release has the type quantum"
 
 
-def test_a_worker_reads_the_list_among_its_other_jobs(sandbox, lease):
-    (job,) = [job for job in scheduler.list_jobs(client=clients.make_client()) if job.name == "types"]
-    sandbox.change_types("default")
-    lease.run(job.run)
-    assert list_offered() == ["default"]
-
-
 def test_the_database_keeps_a_name_once_for_an_account_and_no_empty_one(sandbox):
     account = accounts.get_current_account()
     models.WorkstationType.objects.create(account=account, name="a")
     for name in ("a", ""):
         with pytest.raises(IntegrityError), transaction.atomic():
             models.WorkstationType.objects.create(account=account, name=name)
-
-
-def test_the_sandbox_has_the_type_that_is_listed_today_and_those_of_the_contract():
-    assert list(items.TYPES) == ["default", *NINE]

@@ -4,15 +4,13 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal import models
 from portal.services.reports import usage
 from portal.services.requests import lifecycle
 from portal.services.runtime import leases
-from tests import factories
+from tests import factories, queries
 
 pytestmark = pytest.mark.django_db
 
@@ -105,9 +103,7 @@ def test_many_days_that_are_not_counted_or_have_open_requests_take_no_more_queri
 
     def count_queries(start: datetime) -> int:
         factories.create_past_request(alice, start, status="UNKNOWN", failure="no-answer")
-        with CaptureQueriesContext(connection) as queries:
-            read(reader)
-        return len(queries)
+        return len(queries.record(lambda: read(reader)))
 
     before = count_queries(LONG_AGO)
     assert [count_queries(LONG_AGO + timedelta(days=2 * number)) for number in range(1, 4)] == [before] * 3
@@ -116,11 +112,6 @@ def test_many_days_that_are_not_counted_or_have_open_requests_take_no_more_queri
     assert count_queries(timezone.now() - timedelta(seconds=50)) == before + 1
     days, first = read(reader), LONG_AGO.date()
     assert all(days[first + timedelta(days=2 * number)]["status"] == {"UNKNOWN": 1} for number in range(4))
-
-
-def test_without_requests_there_is_nothing_to_count(lease, alice):
-    assert lease.run(usage.count_days) == 0
-    assert read() == read(alice) == {}
 
 
 def test_days_are_those_of_the_site_s_zone_and_counted_anew_in_another(alice, lease, settings):

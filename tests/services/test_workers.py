@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from django.db.models import Max
 
 from portal import models
 from portal.models.clock import Now
 from portal.services.reconciliation import timeouts
 from portal.services.runtime import leases, workers
 from tests import factories
-from tests.services.reconciling import GRACE, UNTIL_SURE, make_witness, scan, statuses
+from tests.services.reconciling import statuses
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scan_in_every_round")]
 
@@ -95,30 +94,6 @@ def test_what_it_had_under_way_is_unknown_and_takes_no_place(sandbox, alice, bob
     assert workers.list_living() == []
 
 
-def test_what_it_had_made_is_found_before_the_deadline(sandbox, alice, lease, other):
-    portal_request = factories.submit(alice)
-    claim_and_die(other)
-    sandbox.make_strangers(count=1, types=["python"])  # as its POST has done
-    end_dead()
-
-    scan(lease)
-
-    assert statuses(portal_request) == ["SUCCEEDED"]
-    assert models.Attempt.objects.aggregate(latest=Max("deadline_at"))["latest"] > models.Event.objects.latest("id").at
-
-
-def test_that_it_made_nothing_is_believed_only_after_the_deadline(sandbox, alice, bob, lease, other):
-    portal_request = factories.submit(alice)
-    claim_and_die(other)
-    end_dead()
-    make_witness(bob)
-    scan(lease, after=UNTIL_SURE - 10, times=2)
-    assert statuses(portal_request) == ["UNKNOWN"]
-    scan(lease, after=10, times=2)
-    scan(lease, after=GRACE)
-    assert statuses(portal_request) == ["QUEUED"]
-
-
 def test_what_a_living_worker_has_under_way_is_left_alone(sandbox, alice, other):
     portal_request = factories.submit(alice)
     name = name_of(other)
@@ -126,16 +101,6 @@ def test_what_a_living_worker_has_under_way_is_left_alone(sandbox, alice, other)
     assert factories.claim_next(worker=name) is not None
     end_dead()
     assert statuses(portal_request) == ["SENDING"]
-
-
-def test_a_call_is_ended_once(sandbox, alice, other):
-    portal_request = factories.submit(alice)
-    dead = claim_and_die(other)
-    for _ in range(2):
-        workers.note_worker(name=dead)
-        end_dead()
-    assert statuses(portal_request) == ["UNKNOWN"]
-    assert factories.list_events("worker-died").count() == 1
 
 
 def test_a_worker_that_was_not_seen_for_a_week_is_forgotten():

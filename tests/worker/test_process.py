@@ -26,15 +26,6 @@ def worker(sandbox, settings):
         yield worker
 
 
-def test_requests_that_are_submitted_become_workstations_with_files(worker, sandbox, alice):
-    numbers = [factories.submit(alice).pk for _ in range(5)]
-
-    for number in numbers:
-        await_row(models.Request.objects.filter(pk=number, status="SUCCEEDED"))
-    assert len(sandbox.record()["posts"]) == 5
-    assert models.Workstation.objects.filter(request__in=numbers).count() == 5
-
-
 def test_a_worker_shows_that_it_lives_and_that_it_has_stopped(sandbox, transactional_db):
     with run_worker() as worker:
         await_row(models.Worker.objects.filter(name=worker.name))

@@ -26,10 +26,20 @@ class Access:
         return connection.kind in self.kinds and self.is_view_only <= connection.is_view_only and has_reason
 
 
+def may_act(*, person: models.User, workstation: models.Workstation) -> bool:
+    """Whether the person may say that it has ended; of what somebody owns also release it, or choose when it ends."""
+    return workstation.owner_id == person.pk or person.decides
+
+
+def may_end(*, person: models.User, workstation: models.Workstation) -> bool:
+    """Orphans are given back on the operators' page."""
+    return workstation.owner_id is not None and may_act(person=person, workstation=workstation)
+
+
 def list_openable(*, person: models.User) -> QuerySet[models.Workstation]:
     """Workstations in which the person may find something to open; `find_access` says what."""
     rows = models.Workstation.objects.filter(account__retired_at=None, request__isnull=False)
-    if person.has_perm("portal.see_all"):
+    if person.sees_all:
         return rows
     shared = models.Share.objects.of(person)
     return rows.filter(Q(request__requester=person) | Q(shares__in=shared)).distinct()
@@ -42,7 +52,7 @@ def find_access(*, person: models.User, workstation: models.Workstation) -> Acce
         return None
     if workstation.request.requester_id == person.pk:
         return Access(kinds=tuple(Kind))
-    if person.has_perm("portal.close_request"):
+    if person.decides:
         return Access(kinds=tuple(Kind), needs_reason=True)
     share = models.Share.objects.of(person).filter(workstation=workstation).first()
     if share is None or not workstation.request.requester.is_active:
@@ -60,6 +70,7 @@ class Offer:
 
 
 def list_offers(*, workstation: models.Workstation) -> list[Offer]:
+    """The ways into one workstation."""
     return list_all(workstations=[workstation])[workstation.pk]
 
 
@@ -90,4 +101,5 @@ def _choose(workstation: models.Workstation, software: set[str]) -> list[Offer]:
 
 
 def is_open(*, workstation: models.Workstation) -> bool:
+    """Whether anybody could be let in: it lives and is not being released."""
     return workstation.is_live and workstation.release_requested_at is None and not workstation.is_nameless

@@ -42,6 +42,7 @@ def end_connection(*, connection: models.Connection, by: models.User | None) -> 
 
 
 def list_open(*, workstations: Iterable[models.Workstation], besides: models.User) -> list[models.Connection]:
+    """The connections of other people that are held now, with the person and the request."""
     rows = models.Connection.objects.filter(models.Connection.IS_HELD, workstation__in=workstations, ended_at=None)
     others = rows.exclude(person=besides).select_related("person", "workstation__request")
     return list(others.order_by("workstation", "person", "kind", "pk"))

@@ -17,8 +17,8 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.connections import access, hosts
 from portal.services.key import accounts, circuit_breaker, credentials, key_lock, pace
-from portal.services.people import refusals
-from portal.services.runtime import clients, hidden, limits
+from portal.services.limits import limits
+from portal.services.runtime import clients, hidden
 
 _MOST_AT_ONCE = 4  # calls of this process, so that a slow provider leaves threads to all other forms
 _MOST_OF_ONE = 2  # calls for one person, of all processes
@@ -111,12 +111,12 @@ def begin_call(*, call: models.Connection, limit: limits.Kind) -> None:
     try:
         has_room = _begin(call, limit)
     except limits.Limited as error:
-        refusals.record_limit(limited=error)
+        limits.record_limit(limited=error)
         title = _("You did this many times just now")
         raise Busy(title, str(error), retry_after=error.seconds, status=429) from None
     if not has_room:
         if limit is limits.OPENING:
-            pace.keep_room(account=call.workstation.account)
+            limits.keep_room(account=call.workstation.account)
         title = _("All calls of this minute are used")
         raise Busy(title, _("Yours is next in a moment."), retry_after=_BUSY_FOR, status=429)
 

@@ -13,7 +13,8 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.connections import opening
 from portal.services.key import credentials
-from portal.services.runtime import clients, limits
+from portal.services.limits import limits
+from portal.services.runtime import clients
 
 _LONGEST = 60.0  # seconds
 _LONGEST_PATH = 300  # characters of it are kept
@@ -62,8 +63,8 @@ def pass_on(*, person: models.User, workstation: models.Workstation, wish: Wish)
         return Passed(row=row, failure=failure, status=504 if failure and failure.may_exist else 503)
     if response.stream:
         return _take_place(row, response.stream)
-    is_whole = response.status >= 200 and not response.truncated and _is_json(response.body)
-    status = response.status if is_whole or response.status >= 300 else 502
+    is_whole = 200 <= response.status < 600 and not response.truncated and _is_json(response.body)
+    status = response.status if is_whole or 300 <= response.status < 600 else 502
     return Passed(
         row=row,
         failure=failure,

@@ -54,7 +54,7 @@ def _share(
         raise NotShared(_("There is nobody called %(name)s in the portal.") % {"name": name})
     if person == owner:
         raise NotShared(_("It is yours already."))
-    if person.has_perm("portal.close_request"):
+    if person.decides:
         # A share could promise neither that they only look nor that it ends.
         raise NotShared(
             _("%(name)s is a portal operator, who can open any workstation by giving a reason. It needs no sharing.")

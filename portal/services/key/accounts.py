@@ -47,6 +47,7 @@ def is_key_accepted(*, account: models.Account) -> bool:
 
 
 def list_accepted(*, account_id: int, fingerprint: str) -> QuerySet[models.Credential]:
+    """The credential with this fingerprint, where it is accepted for an account that is in use."""
     accepted = models.Credential.objects.accepted().filter(account=account_id, account__retired_at=None)
     return accepted.filter(fingerprint=fingerprint)
 

@@ -29,6 +29,7 @@ class PauseRefused(Exception):
 
 
 def get_key(*, account: models.Account) -> models.Key:
+    """The key of the account, unlocked: what it says may be over at once."""
     return models.Key.objects.select_related("account").get(account=account)
 
 

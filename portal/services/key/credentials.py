@@ -99,6 +99,7 @@ def note_refusal(*, account: models.Account) -> None:
 
 
 def note_refusal_under_lock(*, key: models.Key) -> None:
+    """Withdraw the key where others are accepted, else ask for a probe; the caller holds the key's lock."""
     account = key.account
     if not withdraw_key(key=key, fingerprint=accounts.fingerprint_key(account=account)):
         circuit_breaker.request_probe(key=key)

@@ -17,6 +17,7 @@ class Memory:
     given: set[str] = field(default_factory=set)  # identities of databases; one that was not committed is nobody's
 
     def forget(self) -> None:
+        """Begin anew, as a process does that has seen no database."""
         vars(self).update(vars(Memory()))
 
 

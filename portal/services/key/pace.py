@@ -8,10 +8,10 @@ from django.conf import settings
 
 from portal import models
 from portal.models.clock import Now
+from portal.services.limits import limits
 
 MINUTE = timedelta(minutes=1)
 _LONGEST_DELAY = 300.0  # seconds
-_ROOM, _KEPT_FOR = "room", timedelta(seconds=5)  # longer than a page waits before it tries again
 LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked again after an hour
 
 
@@ -37,6 +37,9 @@ def count_room_for_own(*, account: models.Account) -> int:
 
 
 def count_room(*, account: models.Account, now: datetime, ahead: int) -> int:
+    """How many more calls the minute before `now` allows, less those that go `ahead`; negative where too many were
+    made.
+    """
     limit: int = settings.PORTAL_CALLS_PER_MINUTE
     if not limit:
         return sys.maxsize
@@ -53,19 +56,13 @@ def count_room_for_passing(*, now: datetime) -> int:
     return max(1, int(settings.PORTAL_CALLS_PER_MINUTE) // 3) - passed.count()
 
 
-def keep_room(*, account: models.Account) -> None:
-    """Leave the next call to an opening that found no room: somebody waits for it, and it is tried again soon."""
-    models.Limit.objects.update_or_create(kind=_ROOM, who=str(account.pk), defaults={"at": Now()})
-
-
 def count_ahead(*, account: models.Account) -> int:
     """The calls that go before any attempt: releases that have not been tried, and an opening that found no room."""
     if not settings.PORTAL_CALLS_PER_MINUTE:
         return 0
-    kept = models.Limit.objects.filter(kind=_ROOM, who=str(account.pk), at__gt=Now() - _KEPT_FOR)
     due = models.Workstation.objects.due_for_release(account).filter(release_tries=0)
     own = due.filter(release_requested_by=None).count()
-    return due.count() - max(0, own - count_room_for_own(account=account)) + kept.count()
+    return due.count() - max(0, own - count_room_for_own(account=account)) + limits.count_kept_room(account=account)
 
 
 def choose_delay(*, attempt_count: int, retry_after: float | None) -> float:

@@ -1,5 +1,6 @@
 """Whether somebody else uses the key too: then an operator confirms what the portal would adopt by itself."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -20,10 +21,7 @@ def note_sharing(*, account: models.Account, lag: timedelta) -> None:
     """Note that somebody else uses the account's key, where a workstation is listed that nothing here explains."""
     if account.shared_at is not None:
         return
-    unclaimed = models.Workstation.objects.unclaimed().filter(account=account, listed_tick__gt=account.unshared_tick)
-    rows = unclaimed.filter(Q(ended_at=None) | Q(ended_at__gt=Now() - _LATELY), made_for=None)
-    found = [row for row in rows.select_related("account") if not _is_lost(row, lag=lag)]
-    stranger = _find_stranger(found, wide=_choose_wide(account, lag=lag))
+    stranger = find_stranger(found=list_unowned(account=account, lag=lag), wide=choose_wide(account=account, lag=lag))
     if stranger is None:
         return
     with key_lock.holding(account=account):
@@ -44,7 +42,14 @@ def clear_sharing(*, actor: models.User, account: models.Account) -> None:
     audit.record(Verb.CLEAR_SHARING, key.account, by=actor, detail=change)
 
 
-def _choose_wide(account: models.Account, *, lag: timedelta) -> timedelta:
+def list_unowned(*, account: models.Account, lag: timedelta) -> list[models.Workstation]:
+    """What was listed lately and nobody owns; not what a lost call may have created."""
+    unclaimed = models.Workstation.objects.unclaimed().filter(account=account, listed_tick__gt=account.unshared_tick)
+    rows = unclaimed.filter(Q(ended_at=None) | Q(ended_at__gt=Now() - _LATELY), made_for=None)
+    return [row for row in rows.select_related("account") if not _is_lost(row, lag=lag)]
+
+
+def choose_wide(*, account: models.Account, lag: timedelta) -> timedelta:
     """By how much clocks may differ, or only lists may lag where the account's offset was learned."""
     return _WIDE if account.started_offset is None else lag
 
@@ -52,25 +57,34 @@ def _choose_wide(account: models.Account, *, lag: timedelta) -> timedelta:
 def _is_lost(stranger: models.Workstation, *, lag: timedelta) -> bool:
     """Whether a call may have created it that is lost, because a backup was put back."""
     began = _find_beginning(stranger) or stranger.first_seen_at
-    wide = _choose_wide(stranger.account, lag=lag)
+    wide = choose_wide(account=stranger.account, lag=lag)
     restores = models.Restore.objects.filter(account=stranger.account_id, lost_since__lte=began + wide)
     return restores.filter(restored_at__gte=began - wide - lag).exists()
 
 
-def _find_stranger(found: list[models.Workstation], *, wide: timedelta) -> models.Workstation | None:
-    """The first that no attempt explains that is not needed for another: each has created one at most."""
-    makers: list[int] = []
-    # One of a type that nobody knows may be any attempt's: those that can be of few choose first.
-    for row in sorted(found, key=lambda row: (row.type not in models.Request.Type.values, row.listed_tick)):
-        attempts = _list_makers(row, wide=wide).exclude(pk__in=makers)
-        maker = attempts.order_by("deadline_at").values_list("pk", flat=True).first()
-        if maker is None:
+def find_stranger(*, found: Iterable[models.Workstation], wide: timedelta) -> models.Workstation | None:
+    """One for which no attempt is left when each has created one at most; None where all can be explained."""
+    makers: dict[models.Workstation, list[int]] = {}
+    made: dict[int, models.Workstation] = {}
+
+    def explain(row: models.Workstation, tried: set[int]) -> bool:
+        """Find it a maker, if need be one whose own finds another (an augmenting path)."""
+        for maker in makers[row]:
+            if maker not in tried:
+                tried.add(maker)
+                if maker not in made or explain(made[maker], tried):
+                    made[maker] = row
+                    return True
+        return False
+
+    for row in found:
+        makers[row] = list(list_makers(stranger=row, wide=wide).values_list("pk", flat=True))
+        if not explain(row, set()):
             return row
-        makers.append(maker)
     return None
 
 
-def _list_makers(stranger: models.Workstation, *, wide: timedelta) -> QuerySet[models.Attempt]:
+def list_makers(*, stranger: models.Workstation, wide: timedelta) -> QuerySet[models.Attempt]:
     """The attempts of unknown outcome that may have created it, in the widest reading; one of long ago has not.
 
     Nor one whose request was given a workstation without an answer.

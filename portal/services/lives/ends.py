@@ -101,4 +101,5 @@ def record_warning(*, workstation: models.Workstation) -> None:
 
 
 def describe_end(*, ends_at: datetime | None) -> dict[str, str | None]:
+    """The end as an event has it."""
     return {"ends_at": ends_at.isoformat(timespec="seconds") if ends_at else None}

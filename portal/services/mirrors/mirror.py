@@ -186,6 +186,7 @@ def _own(portal_request: models.Request) -> dict[str, Any]:
 
 
 def end_workstation(*, stored: models.Workstation) -> None:
+    """Note that a locked workstation has ended now, in the caller's transaction."""
     stored.change(ended_at=Now(), missing_since=None, missing_tick=None)
 
 

@@ -31,6 +31,7 @@ def note_missing(*, key: models.Key, stored: models.Workstation, why: str) -> No
 
 
 def note_found(*, stored: models.Workstation) -> None:
+    """Note that a locked workstation is no longer missing, with an event."""
     if stored.missing_since is None:
         return
     before = stored.missing_since.isoformat()
@@ -55,10 +56,12 @@ def end_workstation(
 
 
 def describe_life(*, stored: models.Workstation) -> dict[str, str | None]:
+    """Status and end as an event has them."""
     return {"status": stored.status, "ended_at": stored.ended_at.isoformat() if stored.ended_at else None}
 
 
 def may_be_declared_ended(*, workstation: models.Workstation) -> bool:
+    """Whether it has been missing for long enough that a person may say so."""
     return _list_old().filter(pk=workstation.pk).exists()
 
 

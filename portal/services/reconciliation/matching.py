@@ -148,6 +148,7 @@ class Decision:
 
 
 def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], state: AccountState) -> Decision:
+    """What is to become of an unresolved request, by what is known now. Pure: the protocol's machine calls it too."""
     if named := next((one for one in newcomers if one.made_for == unresolved.number), None):
         return Decision(verdict=Verdict.FOUND, newcomer=named)
     if unresolved.obstacle == notes.OTHERS:

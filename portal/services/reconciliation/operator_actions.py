@@ -51,12 +51,13 @@ def find_obstacle(*, actor: models.User, portal_request: models.Request) -> str:
     if not note and portal_request.account.retired_at is not None:
         return _("It was sent to an account that the portal has left, so it can't be sent again.")
     is_own = portal_request.requester_id == actor.pk and notes.may_requester_decide(note=note)
-    if not note or not (is_own or actor.has_perm("portal.close_request")):
+    if not note or not (is_own or actor.decides):
         return _("The portal is still checking this request.")
     return ""
 
 
 def is_sent_again(*, portal_request: models.Request) -> bool:
+    """Whether "not created" sends the request again; else it is cancelled."""
     is_wanted = portal_request.cancel_requested_at is None and portal_request.requester.is_active
     return is_wanted and portal_request.account.retired_at is None
 

@@ -84,6 +84,7 @@ def estimate_known_by(*, proof_from: datetime, allowed_lag: timedelta) -> dateti
 
 
 def list_asked(*, rows: Iterable[models.Request]) -> Mapping[int, datetime]:
+    """When each of the requests that need review was last asked about, by number."""
     asked = [row.pk for row in rows if row.operator_note]
     events = models.Event.objects.filter(request_number__in=asked, verb=Verb.NEEDS_REVIEW)
     return dict(events.order_by().values_list("request_number").annotate(at=Max("at"))) if asked else {}

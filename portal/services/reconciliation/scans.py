@@ -39,6 +39,7 @@ _TOO_LARGE = "a list has an entry that is too large to be read"
 
 
 def find_open(*, account: models.Account) -> models.Scan | None:
+    """The scan that is under way, if any."""
     return models.Scan.objects.select_related("account").filter(account=account, ended_at=None).first()
 
 
@@ -68,6 +69,7 @@ def has_no_lists(*, account: models.Account, now: datetime) -> bool:
 
 
 def end_broken_scan(*, account: models.Account) -> None:
+    """End the scan that is under way as incomplete, if there is one."""
     if (scan := find_open(account=account)) is not None:
         _end(scan, problem="broke")
 

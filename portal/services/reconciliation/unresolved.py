@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db.models import (
@@ -25,6 +25,7 @@ from portal import models
 from portal.services.reconciliation import completeness, matching, restore, scans
 from portal.services.requests import lifecycle, notes
 
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_SCANS = 10  # complete scans that are looked at, and as many older ones; few are enough where nothing steps
 
 
@@ -42,7 +43,8 @@ class Facts:
         """What follows. A question that was asked is not taken back because another process watches the clock now."""
         decision = self._decide(self.state)
         if decision.verdict is matching.Verdict.WAIT and self.portal_request.operator_note:
-            steady = self._decide(replace(self.state, steady_since=self.attempts[0].claimed_at))
+            # Not since the first claim: a clock that was ahead may have told its time.
+            steady = self._decide(replace(self.state, steady_since=_EVER))
             return steady if steady.verdict is matching.Verdict.ASK else decision
         return decision
 
@@ -50,6 +52,7 @@ class Facts:
         return matching.decide(unresolved=self.unresolved, newcomers=self.newcomers, state=state)
 
     def list_possible(self) -> list[matching.Newcomer]:
+        """The newcomers that the request may have made, in the widest reading."""
         return matching.list_possible(unresolved=self.unresolved, newcomers=self.newcomers, state=self.state)
 
 
@@ -72,14 +75,9 @@ def read_facts(
 
     Nothing can be of one that was sent to another account.
     """
-    by_request: dict[models.Request, list[models.Attempt]] = {row: [] for row in rows}
+    by_request = _read_attempts(account=account, rows=rows, now=now)
     if not by_request:
         return []
-    numbers = {row.pk: row for row in by_request}
-    attempts = list_open_attempts().filter(request__in=numbers).order_by("claimed_tick", "number")
-    attempts = attempts.annotate(scanned_at=_find_first_scan(account=account, now=now))
-    for attempt in attempts.select_related("late_response").defer("response", "late_response__response"):
-        by_request[numbers[attempt.request_id]].append(attempt)
     restores = list(models.Restore.objects.filter(account=account))
     # What one of those that ask for the same made may be given to another.
     open_attempts = list_open_attempts().filter(request__account=account)
@@ -106,6 +104,19 @@ def read_facts(
     ]
 
 
+def _read_attempts(
+    *, account: models.Account, rows: Iterable[models.Request], now: datetime
+) -> dict[models.Request, list[models.Attempt]]:
+    """The open attempts of each request, in the order of their claims."""
+    by_request: dict[models.Request, list[models.Attempt]] = {row: [] for row in rows}
+    numbers = {row.pk: row for row in by_request}
+    attempts = list_open_attempts().filter(request__in=numbers).order_by("claimed_tick", "number")
+    attempts = attempts.annotate(scanned_at=_find_first_scan(account=account, now=now))
+    for attempt in attempts.select_related("late_response").defer("response", "late_response__response"):
+        by_request[numbers[attempt.request_id]].append(attempt)
+    return by_request
+
+
 def _describe_request(
     row: models.Request, *, attempts: Sequence[models.Attempt], restores: Sequence[models.Restore], alike: int
 ) -> matching.Unresolved:
@@ -130,6 +141,7 @@ def _names_taken(attempt: models.Attempt) -> bool:
 
 
 def describe_attempt(*, attempt: models.Attempt, restores: Sequence[models.Restore]) -> matching.SentAttempt:
+    """What matching reads of an attempt; one that a restore made up may have begun at any time that was lost."""
     ended_at = attempt.ended_at or attempt.deadline_at
     claimed_at, claimed_tick = attempt.claimed_at, attempt.claimed_tick
     if attempt.worker == restore.WORKER:  # it stands for one that may have been made after the backup

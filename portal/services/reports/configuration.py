@@ -13,7 +13,7 @@ from portal.services import audit
 from portal.services.key import accounts, key_lock
 
 _OURS = ("PORTAL_", "AGENTSTATION_")
-_DJANGO = ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASES", "DEBUG", "EMAIL_URL", "SECRET_KEY", "TIME_ZONE")
+_DJANGO = ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASES", "EMAIL_URL", "SECRET_KEY", "TIME_ZONE")
 
 
 @transaction.atomic

@@ -9,7 +9,8 @@ from portal import models
 from portal.db import clock
 from portal.services.audit import nightly, seals, stream
 from portal.services.key import circuit_breaker, credentials
-from portal.services.people import invitations, throttle
+from portal.services.limits import throttle
+from portal.services.people import invitations
 from portal.services.runtime import leases, workers
 
 _SILENCE = timedelta(minutes=2)  # longer than a full minute's cap, or one call, can keep the queue waiting

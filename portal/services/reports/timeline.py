@@ -12,13 +12,14 @@ from portal import models
 from portal.models.event import Verb
 from portal.services.reconciliation import completeness, restore, review, unresolved
 
+_Status, _Outcome = models.Request.Status, models.Attempt.Outcome
 _ENDINGS = (Verb.CLOSE, Verb.CANCEL)
 _DECISIONS = (Verb.RECONCILE, Verb.ADOPT, Verb.NOT_CREATED, Verb.NEEDS_REVIEW, Verb.REQUEST_CANCEL)
 _MOST_SHOWN, _FIRST_SHOWN, _LAST_SHOWN = 12, 3, 6
 _FINAL_TITLES = {
-    models.Request.Status.FAILED: gettext_lazy("No workstation"),
-    models.Request.Status.CANCELLED: gettext_lazy("Cancelled"),
-    models.Request.Status.UNKNOWN: gettext_lazy("Checking"),
+    _Status.FAILED: gettext_lazy("No workstation"),
+    _Status.CANCELLED: gettext_lazy("Cancelled"),
+    _Status.UNKNOWN: gettext_lazy("Checking"),
 }
 
 
@@ -35,6 +36,7 @@ class Step:
 
     @property
     def icon(self) -> str:
+        """The name of the icon of this state; empty for none."""
         icons = {"done": "check", "ok": "check", "bad": "x", "off": "x", "now": "loader", "warn": "triangle-alert"}
         return icons.get(self.state, "")
 
@@ -50,7 +52,7 @@ class RequestHistory:
     @property
     def known_by(self) -> datetime | None:
         """When the portal should know what became of it while its outcome is unknown, unless a person has to say."""
-        is_unknown = self.portal_request.status == models.Request.Status.UNKNOWN
+        is_unknown = self.portal_request.status == _Status.UNKNOWN
         if not is_unknown or self.portal_request.operator_note or not self.attempts:
             return None
         grace = completeness.choose_grace(account=self.portal_request.account, now=timezone.now())
@@ -66,13 +68,13 @@ class RequestHistory:
     def is_given_up(self) -> bool:
         """Whether a person ended it before anybody knew what had become of it: nothing looks for its workstation."""
         endings = [event.detail.get("before") for event in self.events if event.verb in _ENDINGS]
-        return self.portal_request.is_final and models.Request.Status.UNKNOWN in endings
+        return self.portal_request.is_final and _Status.UNKNOWN in endings
 
 
 def read_request_history(*, portal_request: models.Request, was_claimed: bool = True) -> RequestHistory:
     """The request as it is now. One query reads it with its attempts: two would show two moments on one page."""
     # What was never claimed has no event but of its receipt.
-    if not was_claimed and portal_request.status == models.Request.Status.QUEUED:
+    if not was_claimed and portal_request.status == _Status.QUEUED:
         return RequestHistory(portal_request=portal_request, attempts=(), events=())
     events = list(models.Event.objects.filter(request_number=portal_request.pk).order_by("id"))
     rows = models.Attempt.objects.filter(request=portal_request).defer("response").order_by("number")
@@ -83,13 +85,14 @@ def read_request_history(*, portal_request: models.Request, was_claimed: bool = 
 
 
 def list_steps(*, request_history: RequestHistory) -> list[Step]:
+    """The history of a request, oldest first, with the step that is under way."""
     portal_request, attempts = request_history.portal_request, request_history.attempts
     sender = _("From %(person)s") % {"person": portal_request.requester.label}
     steps = [Step(title=_("Request received"), state="done", text=sender, at=portal_request.created_at)]
     middle = [step for attempt in attempts for step in _describe_attempt(attempt)]
     middle += [_describe_decision(event) for event in request_history.events if _is_shown(event)]
     steps += sorted(middle, key=lambda step: step.at or portal_request.created_at)
-    if portal_request.status == models.Request.Status.QUEUED:
+    if portal_request.status == _Status.QUEUED:
         title = _("Waiting to try again") if attempts else _("Waiting in the queue")
         steps.append(Step(title=title, state="now"))
     steps.append(_describe_end(portal_request))
@@ -127,30 +130,24 @@ def _describe_attempt(attempt: models.Attempt) -> list[Step]:
             "twice."
         )
         return [Step(title=title, state="warn", text=text, at=attempt.claimed_at)]
-    outcome = models.Attempt.Outcome
     texts = {
-        outcome.SENDING: _("The request has been sent. AgentStation usually responds within a minute."),
-        outcome.SUCCEEDED: _("AgentStation accepted the request."),
-        outcome.NOT_SENT: _("Nothing was sent: the server or its database took too long beforehand."),
+        _Outcome.SENDING: _("The request has been sent. AgentStation usually responds within a minute."),
+        _Outcome.SUCCEEDED: _("AgentStation accepted the request."),
+        _Outcome.NOT_SENT: _("Nothing was sent: the server or its database took too long beforehand."),
     }
-    states = {outcome.SENDING: "now", outcome.SUCCEEDED: "done", outcome.UNKNOWN: "warn", outcome.FAILED: "bad"}
-    text = texts.get(outcome(attempt.outcome), "")
+    states = {_Outcome.SENDING: "now", _Outcome.SUCCEEDED: "done", _Outcome.UNKNOWN: "warn", _Outcome.FAILED: "bad"}
+    text = texts.get(_Outcome(attempt.outcome), "")
     if failure := attempt.failure_row:
         text = f"{failure.title} ({attempt.http_status})." if attempt.http_status else f"{failure.title}."
     again = _("Sending, attempt %(number)s") % {"number": attempt.number}
-    title, state = _("Sending") if attempt.number == 1 else again, states.get(outcome(attempt.outcome), "done")
-    at, took = attempt.claimed_at, _measure_call(attempt)
+    title, state = _("Sending") if attempt.number == 1 else again, states.get(_Outcome(attempt.outcome), "done")
+    at, ended = attempt.claimed_at, attempt.ended_at
+    took = (ended - at).total_seconds() if ended and attempt.outcome != _Outcome.NOT_SENT else None
     steps = [Step(title=title, state=state, text=text, quote=attempt.words, at=at, took=took)]
     if late := getattr(attempt, "late_response", None):
         text = _("AgentStation responded after the portal had stopped waiting. The response is kept and used.")
         steps.append(Step(title=_("Late response"), state="done", text=text, quote=late.words, at=late.came_at))
     return steps
-
-
-def _measure_call(attempt: models.Attempt) -> float | None:
-    if attempt.ended_at is None or attempt.outcome == models.Attempt.Outcome.NOT_SENT:
-        return None
-    return (attempt.ended_at - attempt.claimed_at).total_seconds()
 
 
 def _is_shown(event: models.Event) -> bool:
@@ -182,11 +179,11 @@ def _describe_decision(event: models.Event) -> Step:
 
 
 def _describe_end(portal_request: models.Request) -> Step:
-    status = models.Request.Status(portal_request.status)
-    if status == models.Request.Status.SUCCEEDED:
+    status = _Status(portal_request.status)
+    if status == _Status.SUCCEEDED:
         return Step(title=_("Workstation ready"), state="ok", at=portal_request.ended_at)
     if status in _FINAL_TITLES:
-        states = {models.Request.Status.FAILED: "bad", models.Request.Status.UNKNOWN: "warn"}
+        states = {_Status.FAILED: "bad", _Status.UNKNOWN: "warn"}
         title = portal_request.state if portal_request.needs_review else str(_FINAL_TITLES[status])
         return Step(title=title, state=states.get(status, "off"), at=portal_request.ended_at)
     return Step(title=_("Workstation ready"), state="todo")

@@ -48,6 +48,7 @@ def read_usage(*, since: date, until: date, person: models.User | None) -> dict[
 
 
 def sum_counts(*, counts: Iterable[Numbers]) -> Counts:
+    """The sums by kind and key."""
     total: Counts = {kind: Counter() for kind in KINDS}
     for one in counts:
         for kind, numbers in one.items():
@@ -112,17 +113,15 @@ def _count_by_day(requests: QuerySet[models.Request]) -> dict[date, dict[int, Co
             if value:
                 counts[kind][value] += 1
         if ended_at and values[0] == models.Request.Status.SUCCEEDED:
-            counts["seconds"][str(_coarsen(int((ended_at - created_at).total_seconds())))] += 1
+            seconds = int((ended_at - created_at).total_seconds())
+            # Rounded down, so that a day has a few hundred different times at most.
+            step = 1 if seconds < EXACT_SECONDS else 60 if seconds < 3600 else 600
+            counts["seconds"][str(seconds - seconds % step)] += 1
     return days
 
 
-def _coarsen(seconds: int) -> int:
-    """Rounded down to what is counted, so that a day has a few hundred different times at most."""
-    step = 1 if seconds < EXACT_SECONDS else 60 if seconds < 3600 else 600
-    return seconds - seconds % step
-
-
 def get_day(*, at: datetime) -> date:
+    """The day of a moment in the site's time zone."""
     return at.astimezone(timezone.get_default_timezone()).date()
 
 
@@ -151,6 +150,7 @@ def _find_first_day() -> date | None:
 
 
 def list_days(*, since: date, until: date) -> Iterator[date]:
+    """Each day from the first to the last, both included."""
     for number in range((until - since).days + 1):
         yield since + timedelta(days=number)
 

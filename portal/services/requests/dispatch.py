@@ -49,6 +49,7 @@ class Call:
 class Result(calls.Result[agentstation.Workstation]):
     @property
     def outcome(self) -> models.Attempt.Outcome:
+        """What the result means for its attempt; UNKNOWN where a workstation may exist."""
         if self.value is not None:
             return models.Attempt.Outcome.SUCCEEDED
         if self.failure is None:

@@ -19,6 +19,7 @@ PAUSE = timedelta(seconds=5)  # before the owner of a workspace that another req
 
 
 def is_taken(*, account: models.Account, person_id: int, uid: str) -> bool:
+    """Whether somebody else owns the workspace."""
     owned = models.Workspace.objects.filter(account=account, uid=uid, owner__isnull=False)
     return not _is_free(uid) and owned.exclude(owner=person_id).exists()
 

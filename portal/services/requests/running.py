@@ -27,6 +27,7 @@ class Use:
 
     @property
     def is_full(self) -> bool:
+        """Whether no more may run."""
         return self.count >= self.most
 
     def __str__(self) -> str:
@@ -51,6 +52,7 @@ class Reached(Exception):
 
 
 def choose_limit(*, decided: models.Policy, person: models.User) -> int:
+    """The person's own limit, or everybody's; 0 is no limit."""
     return decided.running_per_person if person.running_limit is None else person.running_limit
 
 
@@ -80,6 +82,7 @@ def list_counted(*, account: models.Account, person: models.User) -> QuerySet[mo
 
 
 def count_by_person(*, account: models.Account) -> Mapping[int, int]:
+    """How many workstations count as running, by the requester's id."""
     counted = models.Request.objects.filter(pk__in=_find_counted(account=account))
     return dict(counted.order_by().values_list("requester").annotate(Count("pk")))
 

@@ -12,9 +12,10 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, key_lock
-from portal.services.people import people, policy, refusals
+from portal.services.limits import limits
+from portal.services.people import people, policy
 from portal.services.requests import lifecycle, notes, ownership, running
-from portal.services.runtime import limits, workers
+from portal.services.runtime import workers
 from portal.services.search import finding
 
 
@@ -60,10 +61,10 @@ def submit_request(
         earlier = models.Request.objects.filter(requester=requester, submission=submission).first()
         if earlier is None:
             if isinstance(error, running.Reached):
-                refusals.record_refusal(person=requester, act=error.act, status=200)
+                limits.record_refusal(person=requester, act=error.act, status=200)
             raise
     except limits.Limited as error:
-        refusals.record_limit(limited=error)
+        limits.record_limit(limited=error)
         raise
     if any(getattr(earlier, name) != getattr(wanted, name) for name in models.Request.SUBMITTED):
         raise SubmissionReused(
@@ -152,6 +153,7 @@ def lock_request(*, portal_request: models.Request) -> models.Request:
 
 
 def list_submitters() -> QuerySet[models.User]:
+    """The people who may request workstations."""
     return people.list_permitted(codename="submit_request")
 
 

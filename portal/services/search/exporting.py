@@ -9,12 +9,14 @@ import errno
 import io
 import json
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Model, OuterRef, Subquery
 
 from portal import models
 from portal.models.event import Verb
@@ -55,59 +57,56 @@ def _list_pages(find: paging.Find[int], *, actor: models.User, newest_first: boo
     part = paging.Slice(below=newest[0] + 1 if newest else 0, newest_first=newest_first, limit=PAGES[0])
     while ids := find(part):
         yield ids
-        if not _may_read_on(actor):
+        person = models.User.objects.filter(pk=actor.pk, is_active=True).first()
+        if person is None or person.sees_all < actor.sees_all:
             # Cut off, as by a reader who is gone: the file does not look whole.
             raise ConnectionResetError(errno.ECONNRESET, "its reader may not have the rest")
-        edge = {"below": ids[-1], "above": part.above} if newest_first else {"below": part.below, "above": ids[-1]}
-        part = paging.Slice(newest_first=newest_first, limit=PAGES[1], **edge)
-
-
-def _may_read_on(actor: models.User) -> bool:
-    person = models.User.objects.filter(pk=actor.pk, is_active=True).first()
-    return person is not None and (not actor.has_perm("portal.see_all") or person.has_perm("portal.see_all"))
+        edge: Any = {"below" if newest_first else "above": ids[-1]}
+        part = replace(part, limit=PAGES[1], **edge)
 
 
 # --- What a row says ---
 
-_REQUEST_COLUMNS = (
-    *("number", "requested_by"),
-    *("workspace_asked" if name == "workspace_uid" else name for name in models.Request.SUBMITTED),
-    *("state", "failure", "requested_at", "ended_at"),
-    *("took_seconds", "attempts", "was_unknown", "workstation", "workspace", "http_status", "error", "message"),
-)
-_WORKSTATION_COLUMNS = (
+
+def _of_last_attempt(column: str) -> Subquery:
+    made = models.Attempt.objects.filter(request=OuterRef("pk")).order_by("-number")
+    return Subquery(made.values(column)[:1])
+
+
+# Of each column, what the database knows it by.
+_REQUESTS = {
+    "number": "id",
+    "requested_by": "requester__username",
+    **{"workspace_asked" if name == "workspace_uid" else name: name for name in models.Request.SUBMITTED},
+    "state": "status",
+    "failure": "failure",
+    "requested_at": "created_at",
+    "ended_at": "ended_at",
+    "took_seconds": "took",
+    "attempts": _of_last_attempt("number"),
+    "was_unknown": "was_unknown",
+    "workstation": "workstation__uid",
+    "workspace": "workstation__workspace__uid",
+    "http_status": _of_last_attempt("http_status"),
+    "error": _of_last_attempt("error"),
+    "message": _of_last_attempt("message"),
+}
+_WITHOUT = {"attempts": 0, "workstation": "", "workspace": "", "error": "", "message": ""}  # where it has none
+_EVENTS = {name: name for name in ("id", "at", "actor", "address", "http_request", "verb", "target")}
+_EVENTS |= {"actor": "actor_name", "request": "request_number", "reason": "reason", "detail": "detail"}
+_WORKSTATIONS = (
     *("workstation", "type", "state", "person", "request", "note", "workspace"),
     *("started_at", "ended_at", "ran_seconds", "released_by", "started_local", "ended_local"),
 )
-_EVENT_COLUMNS = ("id", "at", "actor", "address", "http_request", "verb", "target", "request", "reason", "detail")
-_EVENT_FIELDS = [{"actor": "actor_name", "request": "request_number"}.get(name, name) for name in _EVENT_COLUMNS]
 
 
-def _read_requests(ids: Sequence[int], _: tzinfo) -> Iterator[Row]:
-    rows = models.Request.objects.filter(pk__in=ids).values(
-        *("id", "requester__username", *models.Request.SUBMITTED, "status", "failure", "created_at", "ended_at"),
-        *("took", "was_unknown", "workstation__uid", "workstation__workspace__uid"),
-    )
-    found = {row["id"]: row for row in rows}
-    attempts: dict[int, list[Row]] = defaultdict(list)  # of each request, oldest first
-    made = models.Attempt.objects.filter(request__in=ids).order_by("request_id", "number")
-    for row in made.values("request_id", "http_status", "error", "message"):
-        attempts[row["request_id"]].append(dict(row))
-    for number in ids:
-        if number in found:  # else it was pruned meanwhile
-            yield _describe_request(found[number], attempts[number])
-
-
-def _describe_request(row: Row, attempts: list[Row]) -> Row:
-    last = attempts[-1] if attempts else {"http_status": None, "error": "", "message": ""}
-    values = (
-        *(row["id"], row["requester__username"], *(row[name] for name in models.Request.SUBMITTED)),
-        *(row["status"], row["failure"], row["created_at"], row["ended_at"]),
-        *(None if row["took"] is None else round(row["took"], 3), len(attempts), row["was_unknown"]),
-        *(row["workstation__uid"] or "", row["workstation__workspace__uid"] or ""),
-        *(last["http_status"], last["error"], last["message"]),
-    )
-    return dict(zip(_REQUEST_COLUMNS, values, strict=True))
+def _read(model: type[Model], columns: Mapping[str, Any], ids: Sequence[int], _: tzinfo) -> Iterator[Row]:
+    rows = model._default_manager.filter(pk__in=ids).order_by("pk" if ids[0] < ids[-1] else "-pk")
+    for values in rows.values_list(*columns.values()):
+        yield {
+            name: _WITHOUT.get(name) if value is None else round(value, 3) if isinstance(value, float) else value
+            for name, value in zip(columns, values, strict=True)
+        }
 
 
 def _read_workstations(ids: Sequence[int], zone: tzinfo) -> Iterator[Row]:
@@ -121,19 +120,13 @@ def _read_workstations(ids: Sequence[int], zone: tzinfo) -> Iterator[Row]:
             *(row.workspace and row.workspace.uid,),
             *(*times, row.seconds_run, by and by.get_username(), *local),
         )
-        yield dict(zip(_WORKSTATION_COLUMNS, values, strict=True))
-
-
-def _read_events(ids: Sequence[int], _: tzinfo) -> Iterator[Row]:
-    rows = models.Event.objects.filter(pk__in=ids).order_by("id" if ids[0] < ids[-1] else "-id")
-    for values in rows.values_list(*_EVENT_FIELDS):
-        yield dict(zip(_EVENT_COLUMNS, values, strict=True))
+        yield dict(zip(_WORKSTATIONS, values, strict=True))
 
 
 _KINDS: dict[str, tuple[tuple[str, ...], Callable[[Sequence[int], tzinfo], Iterator[Row]]]] = {
-    "requests": (_REQUEST_COLUMNS, _read_requests),
-    "workstations": (_WORKSTATION_COLUMNS, _read_workstations),
-    "events": (_EVENT_COLUMNS, _read_events),
+    "requests": (tuple(_REQUESTS), partial(_read, models.Request, _REQUESTS)),
+    "workstations": (_WORKSTATIONS, _read_workstations),
+    "events": (tuple(_EVENTS), partial(_read, models.Event, _EVENTS)),
 }
 
 

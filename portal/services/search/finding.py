@@ -30,6 +30,7 @@ _ADD = """
 
 
 def find_requests(*, lookups: Mapping[str, Any], words: Sequence[str] = (), part: Slice) -> list[int]:
+    """The ids of the requests that fit all lookups and words, in the order of the slice."""
     states = models.Request.Status
     if lookups.get("failure") and lookups.get("status", states.FAILED) not in (states.FAILED, states.UNKNOWN):
         return []  # a constraint of the database: none of the others has a failure
@@ -73,6 +74,7 @@ def find_bounds(*, model: type[Model], column: str, since: datetime | None, unti
 
 
 def bound_ids[Rows: QuerySet[Any]](*, rows: Rows, above: int, below: int = models.MAX_ID, key: str = "pk") -> Rows:
+    """Those rows whose key is between the two, neither included."""
     return rows.filter(**{f"{key}__gt": above, f"{key}__lt": below})
 
 

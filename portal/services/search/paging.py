@@ -21,6 +21,7 @@ class Slice:
     limit: int = 1_000
 
     def cut[Row](self, rows: QuerySet[Any, Row]) -> list[Row]:
+        """The rows of this slice, in its order."""
         order = "-pk" if self.newest_first else "pk"
         return list(rows.filter(pk__gt=self.above, pk__lt=self.below).order_by(order)[: self.limit])
 
@@ -35,10 +36,12 @@ class Page[Row]:
     is_first: bool
 
     def with_rows[Other](self, rows: Iterable[Other]) -> "Page[Other]":
+        """The same page with what is made of its rows."""
         return Page(rows=[*rows], older=self.older, newer=self.newer, is_first=self.is_first)
 
 
 def read_rows[Row: Model](*, rows: QuerySet[Row], **edges: Any) -> Page[Row]:
+    """One page of these rows by their ids."""
     return read_page(find=lambda part: part.cut(rows), **edges)
 
 
