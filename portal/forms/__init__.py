@@ -3,14 +3,7 @@
 from portal.forms.connections import ConnectionForm, ShareForm
 from portal.forms.events import EventFilterForm
 from portal.forms.fields import PortalRenderer
-from portal.forms.filters import (
-    PartsForm,
-    RequestFilterForm,
-    UsageForm,
-    WorkspaceFilterForm,
-    WorkstationFilterForm,
-    list_periods,
-)
+from portal.forms.filters import PartsForm, RequestFilterForm, WorkspaceFilterForm, WorkstationFilterForm, list_periods
 from portal.forms.notifications import MailForm
 from portal.forms.people import DetailsForm, PeopleForm, PersonForm, RoleForm, SeveralForm, UsernameForm, find_role
 from portal.forms.policy import PolicyForm
@@ -24,3 +17,4 @@ from portal.forms.requests import (
     WorkspaceOwnerForm,
 )
 from portal.forms.running import LimitForm
+from portal.forms.usage import UsageForm

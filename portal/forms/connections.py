@@ -1,8 +1,6 @@
 """The form by which a connection is asked for."""
 
-from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -15,20 +13,14 @@ from portal.forms.requests import ReasonForm
 class ConnectionForm(ReasonForm):
     """Asks what to open; and why, where the workstation is somebody else's."""
 
-    kind = forms.TypedChoiceField(coerce=models.Connection.Kind.read)
-
-    def __init__(self, *args: Any, needs_reason: bool, kinds: Iterable[models.Connection.Kind], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["kind"].choices = [(kind.value, kind.label) for kind in kinds]  # type: ignore[attr-defined]
-        self.fields["kind"].error_messages["required"] = _("Choose what to open.")
-        self.fields["reason"].required = needs_reason
-
-    @property
-    def words(self) -> str:
-        return " ".join(str(error) for errors in self.errors.values() for error in errors)
+    kind = forms.TypedChoiceField(
+        coerce=models.Connection.Kind.read, error_messages={"required": _("Choose what to open.")}
+    )
 
 
 class ShareForm(forms.Form):
+    """`hours` is how long the share lasts; None where it has no end of its own."""
+
     person = WholeText(
         label=_("Username"),
         max_length=150,
@@ -48,13 +40,7 @@ class ShareForm(forms.Form):
     hours = forms.TypedChoiceField(
         label=_("For"),
         choices=[("", _("as long as it runs")), ("1", _("1 hour")), ("8", _("8 hours")), ("24", _("24 hours"))],
-        coerce=int,
+        coerce=lambda hours: timedelta(hours=int(hours)),
         empty_value=None,
         required=False,
     )
-
-    @property
-    def lasts(self) -> timedelta | None:
-        """How long the share lasts; None where it has no end of its own."""
-        hours = self.cleaned_data["hours"]
-        return timedelta(hours=hours) if hours else None

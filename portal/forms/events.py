@@ -1,19 +1,17 @@
 """What an auditor asks of the audit log: may stand in an address, and is checked."""
 
-from typing import Any
-
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from portal import models
-from portal.forms.fields import WholeText
+from portal.forms.fields import OfferingForm, WholeText
 from portal.forms.filters import PeriodForm, choose, choose_day, explain_nobody
 
 MOST_PEOPLE = 50  # whose events are looked for one by one
 _TYPED = {"autocomplete": "off", "spellcheck": "false"}
 
 
-class EventFilterForm(PeriodForm):
+class EventFilterForm(OfferingForm, PeriodForm):
     """`person` is cleaned to the names that events may have, `request` to its number."""
 
     person = WholeText(
@@ -28,10 +26,6 @@ class EventFilterForm(PeriodForm):
     since = choose_day(_("From"))
     until = choose_day(_("To"))
     verb = choose(_("What happened"), [])
-
-    def __init__(self, *args: Any, verbs: list[tuple[Any, Any]], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["verb"].choices = [("", _("Anything")), *verbs]  # type: ignore[attr-defined]
 
     def clean_person(self) -> list[str]:
         """The person of this name, or else those whose names begin with it.

@@ -1,9 +1,10 @@
 """Fields that several forms have, and how every form is drawn."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.forms.renderers import TemplatesSetting
 from django.utils.translation import gettext_lazy as _
 
@@ -20,6 +21,14 @@ LENGTHS = {
     "max_length": _("This has %(show_value)d characters. Shorten it to %(limit_value)d or fewer."),
     "null_characters_not_allowed": _("This has a character that can't be stored. Type it again."),
 }
+
+
+class OfferingForm(forms.Form):
+    def __init__(self, *args: Any, offered: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        """`offered`: what its fields let choose, by their names: choices, or rows."""
+        super().__init__(*args, **kwargs)
+        for name, values in (offered or {}).items():
+            setattr(self.fields[name], "queryset" if isinstance(values, QuerySet) else "choices", values)
 
 
 def ask_one(label: Any, values: Iterable[str], *, error: Any) -> forms.ChoiceField:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any, ClassVar
@@ -121,12 +121,15 @@ def explain_nobody(name: str) -> str:
     return gettext("Nobody has this name. Did you mean %(names)s?") % {"names": gettext(" or ").join(close)}
 
 
-def list_periods(*, zone: tzinfo | None = None) -> list[tuple[str, date, date]]:
-    """What is looked for most: words, the first day and the last, today being that of the zone, or of the person's."""
+def list_periods(link: Callable[..., str], *, zone: tzinfo | None = None) -> list[tuple[str, str]]:
+    """What is looked for most: words and links, made of the first day and the last, in the zone or the person's own."""
     today = timezone.localdate(timezone=zone)
     yesterday, week = today - timedelta(days=1), today - timedelta(days=6)
-    days = (gettext("Today"), today, today), (gettext("Yesterday"), yesterday, yesterday)
-    return [*days, (gettext("Last 7 days"), week, today)]
+    return [
+        (gettext("Today"), link(since=today, until=today)),
+        (gettext("Yesterday"), link(since=yesterday, until=yesterday)),
+        (gettext("Last 7 days"), link(since=week, until=today)),
+    ]
 
 
 class ListFilterForm(forms.Form):
@@ -201,7 +204,13 @@ class RequestFilterForm(ListFilterForm, PeriodForm):
         if number is None:
             text, named = self._take_names(text)
             cleaned |= {name: value for name, value in named.items() if not cleaned.get(name)}
-        return {**cleaned, "number": number, "words": self._read_words(text) if number is None else []}
+        words = []
+        try:
+            words = models.read_words(text) if number is None else []
+            models.check_words(words)
+        except models.UnreadableSearch as error:
+            self.add_error("q", str(error))
+        return {**cleaned, "number": number, "words": words}
 
     @property
     def is_address_wrong(self) -> bool:
@@ -232,63 +241,6 @@ class RequestFilterForm(ListFilterForm, PeriodForm):
                 rest.append(words[0])
             del words[:length]
         return " ".join(rest), found
-
-    def _read_words(self, text: str) -> list[str]:
-        try:
-            words = models.read_words(text)
-            models.check_words(words)
-        except models.UnreadableSearch as error:
-            self.add_error("q", str(error))
-            return []
-        return words
-
-
-class UsageForm(PeriodForm):
-    PERIODS = (7, 30, 90, 365)
-    DEFAULT = 30
-    LONGEST = 731  # days: two years
-
-    days = forms.ChoiceField(
-        required=False,
-        choices=[(str(days), days) for days in PERIODS],
-        widget=forms.HiddenInput,
-        error_messages={"invalid_choice": _("Choose the last 7, 30, 90 or 365 days, or name two days.")},
-    )
-    since = choose_day(_("From"))
-    until = choose_day(_("To"))
-
-    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.today = today
-
-    @property
-    def period(self) -> tuple[date, date]:
-        """The first and the last day; of the default period where what was chosen cannot be read."""
-        values = self.cleaned_data if self.is_valid() else {}
-        until = values.get("until") or self.today
-        return values.get("since") or until - timedelta(days=self.chosen_days - 1), until
-
-    @property
-    def chosen_days(self) -> int:
-        """How many days up to today; 0 where two days were named."""
-        if not self.is_valid():
-            return self.DEFAULT
-        return 0 if self.cleaned_data["since"] else int(self.cleaned_data["days"] or self.DEFAULT)
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
-        since, until = cleaned.get("since"), cleaned.get("until")
-        if "since" in self.errors or "until" in self.errors:
-            return cleaned
-        if until and not since:
-            self.add_error("since", _("Enter the first day."))
-        elif until and until > self.today:
-            self.add_error("until", _("This day is in the future."))
-        elif since and since > self.today:
-            self.add_error("since", _("This day is in the future."))
-        elif since and ((until or self.today) - since).days >= self.LONGEST:
-            self.add_error("since", _("A period can be two years at most."))
-        return cleaned
 
 
 class WorkstationFilterForm(PartsForm, ListFilterForm, PeriodForm):

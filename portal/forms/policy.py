@@ -66,6 +66,21 @@ class PolicyForm(forms.Form):
         label=gettext_lazy("Sent to the team's channels"),
         help_text=gettext_lazy("Slack, Teams and the like, where the portal's environment names any."),
     )
+    support_contact = WholeText(
+        label=gettext_lazy("Support contact"),
+        required=False,
+        max_length=200,
+        help_text=gettext_lazy(
+            "Whom people turn to where a person has to act: a name, a mail address, a channel. Such failures show it."
+        ),
+    )
+    passes_on = forms.BooleanField(
+        label=gettext_lazy("Pass other calls of programs on to AgentStation"),
+        required=False,
+        help_text=gettext_lazy(
+            "Calls that the portal does not know, below a workstation of the token's owner, with the team's key."
+        ),
+    )
 
     def __init__(
         self, *args: Any, kinds: Sequence[tuple[str, Words]], team_kinds: Sequence[tuple[str, Words]], **kwargs: Any
@@ -73,14 +88,6 @@ class PolicyForm(forms.Form):
         """`kinds`: of notifications, by name, with their words; `team_kinds`: those that channels may get."""
         super().__init__(*args, **kwargs)
         self.fields["mailed"].choices, self.fields["sent"].choices = kinds, team_kinds  # type: ignore[attr-defined]
-        defaults = models.Policy.read_defaults()
-        for name, column in _COLUMNS.items():
-            missing, choices = defaults.pop(column).split(), self.fields[name].choices  # type: ignore[attr-defined]
-            left_out = [f"“{words}”" for kind, words in choices if kind in missing]
-            defaults[name] = _("all but %s") % ", ".join(left_out) if left_out else _("all of them")
-        for name, default in defaults.items():
-            words = _("A new portal begins with %(default)s.") % {"default": default}
-            self.fields[name].help_text = f"{self.fields[name].help_text} {words}"
 
     @property
     def decided(self) -> dict[str, Any]:

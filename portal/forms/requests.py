@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from portal import models
-from portal.forms.fields import NOT_IN_LIST, WholeText, ask_one
+from portal.forms.fields import NOT_IN_LIST, OfferingForm, WholeText, ask_one
 
 
 class TypeCards(forms.RadioSelect):
@@ -155,13 +155,22 @@ class RequestForm(forms.Form):
         return cleaned
 
 
-class ReasonForm(forms.Form):
+class ReasonForm(OfferingForm):
     reason = WholeText(
         label=_("Reason"),
         max_length=500,
         help_text=_("Why, or what you found out, for the audit log, up to 500 characters. It cannot be changed later."),
         error_messages={"required": _("Say why: the reason is kept in the audit log.")},
     )
+
+    def __init__(self, *args: Any, needs_reason: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].required = needs_reason
+
+    @property
+    def words(self) -> str:
+        """What is wrong with it."""
+        return " ".join(str(error) for errors in self.errors.values() for error in errors)
 
 
 class EndForm(ReasonForm):
@@ -179,9 +188,7 @@ class EndForm(ReasonForm):
 
 
 class WorkspaceOwnerForm(ReasonForm):
-    def __init__(self, *args: Any, people: QuerySet[models.User], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["owner"] = forms.ModelChoiceField(people, label=_("Owner"))
+    owner = forms.ModelChoiceField(models.User.objects, label=_("Owner"))
 
 
 class DecisionForm(ReasonForm):
@@ -200,16 +207,24 @@ class DecisionForm(ReasonForm):
     )
     field_order = ("decision", "workstation", "confirmed", "reason")
 
-    def __init__(self, *args: Any, needs_confirmation: bool, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, needs_confirmation: bool, workstations: QuerySet[models.Workstation], **kwargs: Any
+    ) -> None:
         """`needs_confirmation`: where nothing was created the request is sent again, which may buy a second one."""
         super().__init__(*args, **kwargs)
-        self.needs_confirmation = needs_confirmation
+        self.needs_confirmation, self.workstations = needs_confirmation, workstations
 
     def clean(self) -> dict[str, Any]:
+        """The `workstation` that is to be linked becomes its row."""
         cleaned = super().clean() or {}
-        decision = cleaned.get("decision")
-        if decision == self.ADOPT and not cleaned.get("workstation") and "workstation" not in self.errors:
-            self.add_error("workstation", _("Choose the workstation that was created for it."))
+        decision, uid = cleaned.get("decision"), cleaned.pop("workstation", None)
+        cleaned["workstation"] = self.workstations.filter(uid=uid).first() if decision == self.ADOPT and uid else None
+        if decision == self.ADOPT and uid is not None and cleaned["workstation"] is None:
+            unknown, none = (
+                _("The portal knows no workstation with this ID."),
+                _("Choose the workstation that was created for it."),
+            )
+            self.add_error("workstation", unknown if uid else none)
         if decision == self.NOT_CREATED and self.needs_confirmation and not cleaned.get("confirmed"):
             self.add_error(
                 "confirmed", _("Sending it again may cost twice. Confirm that you have checked AgentStation's console.")

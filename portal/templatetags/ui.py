@@ -50,23 +50,16 @@ REQUEST_BADGES: Mapping[str, Badge] = {
 _ENDED = Badge(_("Ended"), "off", "circle-minus")
 _NEEDS_REVIEW = Badge(_("Needs review"), "warn", "triangle-alert")
 # The first that stands in what the browser says: most say what they want to be taken for, too.
-_BROWSERS = (
-    ("Edg/", "Edge"),
-    ("OPR/", "Opera"),
-    ("Firefox/", "Firefox"),
-    ("HeadlessChrome/", "Chrome"),
-    ("Chrome/", "Chrome"),
-    ("Safari/", "Safari"),
-)
-_SYSTEMS = (
-    ("Android", "Android"),
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Windows", "Windows"),
-    ("Mac OS X", "macOS"),
-    ("CrOS", "ChromeOS"),
-    ("Linux", "Linux"),
-)
+_BROWSERS = {
+    "Edg/": "Edge",
+    "OPR/": "Opera",
+    "Firefox/": "Firefox",
+    "HeadlessChrome/": "Chrome",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+}
+_SYSTEMS = {name: name for name in ("Android", "iPhone", "iPad", "Windows")}
+_SYSTEMS |= {"Mac OS X": "macOS", "CrOS": "ChromeOS", "Linux": "Linux"}
 # Parts of a time in Django's formats, as `strftime` has them. Django leaves out the zone in the hour that comes twice.
 _CODES = str.maketrans({"j": "%-d", "M": "%b", "Y": "%Y", "H": "%H", "i": "%M", "s": "%S", "T": "%Z"})
 _MESSAGE_TONES = {"success": "ok", "error": "bad", "warning": "warn"}
@@ -152,19 +145,8 @@ def type_icon(type: str) -> str:
 
 
 @register.simple_tag
-def request_state(portal_request: models.Request, *, big: bool = False) -> SafeString:
-    return draw_badge(_request_badge(portal_request), big=big)
-
-
-def _request_badge(portal_request: models.Request) -> Badge:
-    if portal_request.needs_review:
-        return _NEEDS_REVIEW
-    return _ENDED if portal_request.has_ended else REQUEST_BADGES[portal_request.status]
-
-
-@register.simple_tag
-def workstation_state(workstation: models.Workstation, *, big: bool = False) -> SafeString:
-    return draw_badge(_workstation_badge(workstation), big=big)
+def state(row: models.Request | models.Workstation, *, big: bool = False) -> SafeString:
+    return draw_badge(find_badge(row), big=big)
 
 
 def draw_badge(badge: Badge, *, big: bool = False) -> SafeString:
@@ -175,32 +157,27 @@ def draw_badge(badge: Badge, *, big: bool = False) -> SafeString:
 
 
 @register.filter
-def request_tone(portal_request: models.Request) -> str:
-    return _request_badge(portal_request).tone
+def tone(row: models.Request | models.Workstation) -> str:
+    return find_badge(row).tone
 
 
-@register.filter
-def workstation_tone(workstation: models.Workstation) -> str:
-    return _workstation_badge(workstation).tone
-
-
-@register.filter
-def workstation_word(workstation: models.Workstation) -> str:
-    return str(_workstation_badge(workstation).label)
-
-
-def _workstation_badge(workstation: models.Workstation) -> Badge:
-    if workstation.status == "errored":
+@register.filter("badge")
+def find_badge(row: models.Request | models.Workstation) -> Badge:
+    if isinstance(row, models.Request):
+        if row.needs_review:
+            return _NEEDS_REVIEW
+        return _ENDED if row.has_ended else REQUEST_BADGES[row.status]
+    if row.status == "errored":
         return Badge(_("Errored"), "bad", "circle-x")
-    if not workstation.is_live:
+    if not row.is_live:
         return _ENDED
-    if workstation.release_requested_at:
+    if row.release_requested_at:
         return Badge(_("Releasing"), "busy", "loader")
-    if workstation.missing_since:
+    if row.missing_since:
         return Badge(_("Not found"), "warn", "triangle-alert")
-    if workstation.status == "active":
+    if row.status == "active":
         return Badge(_("Running"), "ok", "circle-check")
-    return Badge(workstation.status or _("No status"), "off", "circle-dot")
+    return Badge(row.status or _("No status"), "off", "circle-dot")
 
 
 @register.filter
@@ -267,8 +244,8 @@ def pretty(raw: str) -> str:
 
 @register.filter
 def browser_name(agent: str) -> str:
-    browser = next((name for mark, name in _BROWSERS if mark in agent), "")
-    system = next((name for mark, name in _SYSTEMS if mark in agent), "")
+    browser = next((name for mark, name in _BROWSERS.items() if mark in agent), "")
+    system = next((name for mark, name in _SYSTEMS.items() if mark in agent), "")
     if not browser:
         return Truncator(agent).chars(60) or gettext("Unknown browser")
     return gettext("%(browser)s on %(system)s") % {"browser": browser, "system": system} if system else browser
@@ -278,7 +255,7 @@ def browser_name(agent: str) -> str:
 def workspace_link(context: Context, workspace: models.Workspace) -> SafeString:
     """A workspace by its name, or by its ID where it has none or the reader may not know it."""
     user = context["user"]
-    may_know = workspace.owner_id == user.pk or user.has_perm("portal.see_all")
+    may_know = workspace.owner_id == user.pk or user.sees_all
     try:
         link = reverse("workspace_detail", args=[workspace.uid])
     except NoReverseMatch:  # the provider's IDs may be anything

@@ -1,5 +1,6 @@
 """Connections: a workstation's desktop, terminal and live log, and addresses for scripts."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from django.conf import settings
@@ -19,7 +20,7 @@ from portal import forms, models
 from portal.services.connections import access, ending, hosts, opening, shares
 from portal.views import ends, workstations
 from portal.views.components import mirrors
-from portal.views.http import SignedInRequest, require_form
+from portal.views.http import SignedInRequest, acting, require_form
 
 Kind = models.Connection.Kind
 _FOR_SCRIPTS = tuple(kind for kind in Kind if not kind.way.is_held)
@@ -46,10 +47,10 @@ def show(request: SignedInRequest, uid: str, kind: models.Connection.Kind) -> Ht
         "workstation": workstation,
         "kind": kind,
         "connection_url": reverse("connection_open", args=[uid]),
-        "is_guest": not models.Workstation.objects.visible_to(request.user).filter(pk=workstation.pk).exists(),
+        "is_guest": not request.user.sees_all and workstation.owner_id != request.user.pk,
         "waits": allowed.needs_reason,
         "view_only": allowed.is_view_only,
-        "may_change_end": ends.may_end(request.user, workstation) and not allowed.needs_reason,
+        "may_change_end": access.may_end(person=request.user, workstation=workstation) and not allowed.needs_reason,
         "nonce": get_nonce(request),
     }
     return _allow_connection(request, render(request, f"workstations/{kind}.html", shown), way=kind.way)
@@ -78,8 +79,7 @@ def _find(request: SignedInRequest, uid: str) -> tuple[models.Workstation, acces
 @require_POST
 def open_one(request: SignedInRequest, uid: str) -> JsonResponse:
     workstation, allowed = _find(request, uid)
-    kinds = [kind for kind in models.Connection.HELD if kind in allowed.kinds]
-    form = forms.ConnectionForm(request.POST, needs_reason=allowed.needs_reason, kinds=kinds)
+    form = _make_form(request, allowed, models.Connection.HELD)
     if not form.is_valid():
         return _refuse(opening.NotOpened(_("Not opened"), form.words))
     try:
@@ -98,6 +98,12 @@ def open_one(request: SignedInRequest, uid: str) -> JsonResponse:
             "ends": _describe_life(workstation),
         }
     )
+
+
+def _make_form(request: SignedInRequest, allowed: access.Access, kinds: Iterable[Kind]) -> forms.ConnectionForm:
+    offered = {"kind": [(kind.value, kind.label) for kind in kinds if kind in allowed.kinds]}
+    data = request.POST if request.method == "POST" else None
+    return forms.ConnectionForm(data, needs_reason=allowed.needs_reason, offered=offered)
 
 
 def _refuse(refusal: opening.NotOpened) -> JsonResponse:
@@ -139,7 +145,7 @@ def scripts(request: SignedInRequest, uid: str) -> HttpResponse:
     workstation, allowed = _find(request, uid)
     if not {*_FOR_SCRIPTS} <= {*allowed.kinds}:
         raise Http404
-    form = forms.ConnectionForm(request.POST or None, needs_reason=allowed.needs_reason, kinds=_FOR_SCRIPTS)
+    form = _make_form(request, allowed, _FOR_SCRIPTS)
     offered = [offer for offer in access.list_offers(workstation=workstation) if offer.kind in _FOR_SCRIPTS]
     shown = {"workstation": workstation, "form": form, "access": allowed, "offers": offered}
     if form.is_valid():
@@ -151,24 +157,25 @@ def scripts(request: SignedInRequest, uid: str) -> HttpResponse:
     return render(request, "workstations/scripts.html", shown)
 
 
-@require_POST
-def share(request: SignedInRequest, uid: str) -> HttpResponse:
+@acting("workstation_detail", shares.Ended)
+def share(request: SignedInRequest, uid: str) -> HttpResponse | str:
     own = models.Workstation.objects.filter(request__requester=request.user)
     workstation = mirrors.find_newest(rows=own, uid=uid)
     form = forms.ShareForm(request.POST)
-    if not form.is_valid():
-        return workstations.show_one(request, workstation, refused=form)
-    wanted = {"name": form.cleaned_data["person"], "level": form.cleaned_data["level"], "lasts": form.lasts}
-    try:
-        made = shares.share_workstation(owner=request.user, workstation=workstation, **wanted)
-    except shares.Ended as error:
-        messages.error(request, str(error))
-        return redirect("workstation_detail", uid)
-    except shares.NotShared as error:
-        form.add_error("person", str(error))
-        return workstations.show_one(request, workstation, refused=form)
-    messages.success(request, _("Shared with %(name)s.") % {"name": made.person.label})
-    return redirect("workstation_detail", uid)
+    if form.is_valid():
+        wanted = {
+            "name": form.cleaned_data["person"],
+            "level": form.cleaned_data["level"],
+            "lasts": form.cleaned_data["hours"],
+        }
+        try:
+            made = shares.share_workstation(owner=request.user, workstation=workstation, **wanted)
+            return _("Shared with %(name)s.") % {"name": made.person.label}
+        except shares.NotShared as error:
+            if isinstance(error, shares.Ended):
+                raise
+            form.add_error("person", str(error))
+    return workstations.show_one(request, workstation, refused=form)
 
 
 @require_POST

@@ -11,7 +11,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 
 from portal import models
-from portal.services.people import mail, people
+from portal.services.people import mail, people, policy
 from portal.services.reconciliation import operator_actions
 from portal.services.runtime import workers
 from portal.views.components import live
@@ -36,10 +36,10 @@ def portal(request: HttpRequest) -> dict[str, object]:
     return {
         "theme": theme if theme in THEMES else "auto",
         "using_sandbox": settings.USING_SANDBOX,
-        "support_contact": settings.PORTAL_SUPPORT_CONTACT,
         "has_mail": mail.is_set_up(),
         "takes_passwords": settings.PORTAL_PASSWORD_SIGN_IN,
         "operators": SimpleLazyObject(people.name_operators),  # asked where they are named
+        "support_contact": SimpleLazyObject(lambda: policy.read_policy().support_contact),  # likewise
         "is_poll": live.is_poll(request),
         "offers_zone": _offers_zone(request),
         "count_unread": partial(_count_unread, request),  # likewise; at most 100
@@ -90,7 +90,7 @@ def _read_sending_state(key: models.Key) -> str:
 
 
 def _choose_entries(user: models.User) -> Iterator[tuple[str, str, int]]:
-    sees_all, decides = user.has_perm("portal.see_all"), user.has_perm("portal.close_request")
+    sees_all, decides = user.sees_all, user.decides
     yield (_("Overview") if sees_all else _("Workstations")), "home", 0
     if sees_all:
         yield _("Workstations"), "workstation_list", 0

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from portal import forms, models
+from portal.services.connections import access
 from portal.services.lives import ends
 from portal.services.people import policy
 from portal.views.components import mirrors
@@ -21,7 +22,7 @@ def change_end(request: SignedInRequest, uid: str) -> HttpResponse:
     """Two hours later with `longer`, else as the form says. A page of a connection gets the new end as JSON."""
     rows = models.Workstation.objects.visible_to(request.user).select_related("request__requester")
     workstation = mirrors.find_newest(rows=rows, uid=uid)
-    if not may_end(request.user, workstation):
+    if not access.may_end(person=request.user, workstation=workstation):
         raise Http404
     level = messages.SUCCESS
     try:
@@ -39,7 +40,7 @@ def _change(request: SignedInRequest, workstation: models.Workstation) -> None:
     """Raises NotChanged."""
     form = make_form(request.user, workstation, data=request.POST)
     if not form.is_valid():
-        raise ends.NotChanged(" ".join(str(error) for errors in form.errors.values() for error in errors))
+        raise ends.NotChanged(form.words)
     wanted = {"actor": request.user, "workstation": workstation, "reason": form.cleaned_data.get("reason", "")}
     if "longer" in request.POST:
         ends.extend_life(**wanted)
@@ -52,12 +53,6 @@ def _change(request: SignedInRequest, workstation: models.Workstation) -> None:
 
 def make_form(person: models.User, workstation: models.Workstation, *, data: Any = None) -> forms.EndForm:
     return forms.EndForm(data, policy=policy.read_policy(), is_own=workstation.owner_id == person.pk)
-
-
-def may_end(person: models.User, workstation: models.Workstation) -> bool:
-    """Whether the person may release it, or choose when it ends; orphans are given back on the operators' page."""
-    owner = workstation.owner_id
-    return owner is not None and (owner == person.pk or person.has_perm("portal.close_request"))
 
 
 def describe_end(workstation: models.Workstation) -> str:

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.template import loader
 
 from portal.db import describe_failure
-from portal.services.people import throttle
+from portal.services.limits import throttle
 
 logger = logging.getLogger(__name__)
 

@@ -3,17 +3,17 @@
 from functools import partial
 
 from django.forms import Form
-from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from portal import models
 from portal.services.reports import evidence
-from portal.services.search import exporting, paging
+from portal.services.search import paging
 from portal.views import history, workstations
 from portal.views.http import SignedInRequest, require_permission
-from portal.web.streams import limit_streams
+from portal.web.streams import limit_streams, send_rows
 
 
 @require_POST
@@ -21,23 +21,20 @@ from portal.web.streams import limit_streams
 def download(request: SignedInRequest, form: str) -> HttpResponseBase:
     """The file is written while it is sent, and recorded. A filter that cannot be read leads to the history."""
     asked = history.read_form(user=request.user, query=request.GET)
-    if not asked.is_valid():
-        return redirect(f"{reverse('request_list')}?{request.GET.urlencode()}")
-    find = partial(history.find, request.user, asked)
-    return _send(request, "requests", form, asked=asked, find=find)
+    return _send(request, "requests", form, asked=asked, find=partial(history.find, request.user, asked))
 
 
 @require_POST
 @limit_streams
 def download_workstations(request: SignedInRequest) -> HttpResponseBase:
     asked = workstations.read_form(request)
-    if not asked.is_valid():
-        return redirect(f"{reverse('workstation_list')}?{request.GET.urlencode()}")
     return _send(request, "workstations", "csv", asked=asked, find=partial(workstations.find_all, request, asked))
 
 
 def _send(request: SignedInRequest, kind: str, form: str, *, asked: Form, find: paging.Find[int]) -> HttpResponseBase:
-    pieces = exporting.export_rows(
+    if not asked.is_valid():
+        return redirect(f"{reverse(f'{kind[:-1]}_list')}?{request.GET.urlencode()}")
+    return send_rows(
         actor=request.user,
         kind=kind,
         form=form,
@@ -45,8 +42,6 @@ def _send(request: SignedInRequest, kind: str, form: str, *, asked: Form, find: 
         find=find,
         newest_first=asked.cleaned_data.get("sort") != "oldest",
     )
-    headers = {"Content-Disposition": f'attachment; filename="{kind}.{form}"'}
-    return StreamingHttpResponse(pieces, content_type=exporting.CONTENT_TYPES[form], headers=headers)
 
 
 @require_POST

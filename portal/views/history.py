@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
@@ -17,8 +18,7 @@ _PAGE_KEYS = ("before", "after")
 _SHOWN = ("status", "operator_note", "failure", "type", "workspace_uid", "created_at", "ended_at")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Chip:
+class Chip(NamedTuple):
     label: str
     value: str
     link: str
@@ -62,7 +62,7 @@ def read_page(*, user: models.User, query: QueryDict) -> Page:
 
 
 def read_form(*, user: models.User, query: QueryDict) -> forms.RequestFilterForm:
-    return forms.RequestFilterForm(query, types=types.list_known_types(), with_person=user.has_perm("portal.see_all"))
+    return forms.RequestFilterForm(query, types=types.list_known_types(), with_person=user.sees_all)
 
 
 def read_shown(form: Form, *, query: QueryDict) -> dict[str, str]:
@@ -78,7 +78,7 @@ def read_rows(*, user: models.User, numbers: str) -> list[models.Request]:
 
 def find(user: models.User, form: forms.RequestFilterForm, part: paging.Slice) -> list[int]:
     values, (since, until) = form.cleaned_data, form.read_moments()
-    people = values["person"] if user.has_perm("portal.see_all") else [user.pk]
+    people = values["person"] if user.sees_all else [user.pk]
     lookups = {
         "pk": values["number"],
         "status": values["status"] or None,
@@ -95,7 +95,7 @@ def find(user: models.User, form: forms.RequestFilterForm, part: paging.Slice) -
 
 
 def _narrow(rows: QuerySet[models.Request], *, user: models.User) -> QuerySet[models.Request]:
-    if not user.has_perm("portal.see_all"):
+    if not user.sees_all:
         return rows.only(*_SHOWN)
     return rows.select_related("requester").only(*_SHOWN, *(f"requester__{name}" for name in models.User.NAMES))
 
@@ -103,9 +103,9 @@ def _narrow(rows: QuerySet[models.Request], *, user: models.User) -> QuerySet[mo
 def _list_chips(form: forms.RequestFilterForm, *, shown: Mapping[str, str]) -> list[Chip]:
     return [
         Chip(
-            label=str(form.fields[name].label),
-            value=form.describe(name=name, value=value),
-            link=f"?{urlencode({other: text for other, text in shown.items() if other != name})}",
+            str(form.fields[name].label),
+            form.describe(name=name, value=value),
+            f"?{urlencode({other: text for other, text in shown.items() if other != name})}",
         )
         for name, value in shown.items()
         if name != "sort"

@@ -3,19 +3,24 @@
 Views behind the sign-in middleware get no other request.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, wraps
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from portal import models
 from portal.services.key import circuit_breaker
+
+type View = Callable[..., HttpResponse]
 
 require_form = require_http_methods(["GET", "HEAD", "POST"])
 require_permission = partial(permission_required, raise_exception=True)
@@ -44,6 +49,32 @@ def saying_why(request: HttpRequest, *refused: type[Exception]) -> Iterator[None
         yield
     except refused as error:
         messages.warning(request, str(error))
+
+
+def acting(
+    page: str, *refused: type[Exception], rights: Iterable[str] = ()
+) -> Callable[[Callable[..., str | HttpResponse]], View]:
+    """A POST that changes something: `page` says what its view returns, or why that was refused; a response stays one.
+
+    A page of one row, whose name ends so, takes the row's number or ID as the view does.
+    """
+
+    def decorate(act: Callable[..., str | HttpResponse]) -> View:
+        @require_POST
+        @wraps(act)
+        def answer(request: SignedInRequest, **values: Any) -> HttpResponse:
+            if not request.user.has_perms(rights):
+                raise PermissionDenied
+            with saying_why(request, *refused):
+                said = act(request, **values)
+                if isinstance(said, HttpResponse):
+                    return said
+                messages.success(request, said)
+            return redirect(page, *(values.values() if page.endswith("_detail") else ()))
+
+        return answer
+
+    return decorate
 
 
 def read_before(request: HttpRequest) -> int | None:

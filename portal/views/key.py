@@ -1,16 +1,16 @@
 """The state of the team's key, and the beginning and the end of a pause."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial, wraps
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
-from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from portal import failures, forms, models
 from portal.models.event import Verb
@@ -19,21 +19,108 @@ from portal.services.mirrors import releases
 from portal.services.reconciliation import restore
 from portal.services.runtime import workers
 from portal.views.components import live
-from portal.views.http import SignedInRequest, read_key, require_permission, saying_why
+from portal.views.http import SignedInRequest, acting, read_key
 
 _MOST_PAUSES = 5
 _LOOKED_AT = 50  # events of each verb; few are of other accounts' keys
+_decision = acting("key", circuit_breaker.PauseRefused, rights=["portal.resume_key"])
+
+
+class Pause(NamedTuple):
+    """`event` began it. The end is None while it goes on; `ended_by` is empty where it ended by itself."""
+
+    event: models.Event
+    cause: str
+    ended_at: datetime | None
+    ended_by: str
+    seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyPage:
+    """The state of a key; what only some see is read where it is shown."""
+
+    key: models.Key
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Requests by their status."""
+        return models.Request.objects.count_under_way(self.key.account)
+
+    @cached_property
+    def orphans(self) -> list[models.Workstation]:
+        return list(models.Workstation.objects.orphans().filter(account=self.key.account).order_by("id")[:20])
+
+    @cached_property
+    def questions(self) -> list[models.Credential]:
+        return credentials.list_questions(account=self.key.account)
+
+    @cached_property
+    def releases_wait_until(self) -> datetime | None:
+        return releases.find_next_try(account=self.key.account)
+
+    @cached_property
+    def has_worker(self) -> bool:
+        return workers.is_worker_alive()
+
+    @cached_property
+    def database(self) -> models.Database | None:
+        return database_moved.find_doubt() if self.key.cause == models.DATABASE_MOVED else None
+
+    @cached_property
+    def stopping_number(self) -> int | None:
+        return circuit_breaker.find_stopping_request(key=self.key)
+
+    @cached_property
+    def tried(self) -> models.Attempt | None:
+        """What shows whether requests are accepted again."""
+        sending = models.Attempt.objects.filter(outcome=models.Attempt.Outcome.SENDING)
+        return sending.filter(request__account=self.key.account).order_by("-claimed_tick").first()
+
+    @property
+    def is_unpaid(self) -> bool:
+        """Whether the pause waits for whoever pays for the account."""
+        failure = self.key.failure
+        return self.key.is_paused and failure is not None and failure.actor is failures.Actor.BUDGET_OWNER
+
+    @cached_property
+    def pauses(self) -> list[Pause]:
+        """The key's last, newest first. Two queries.
+
+        Each by its verb alone: PostgreSQL takes verb and key for independent, and would sort all pauses that ever were.
+        """
+        events = models.Event.objects.order_by("-id")
+        newest = [event for verb in (Verb.PAUSE, Verb.RESUME) for event in events.filter(verb=verb)[:_LOOKED_AT]]
+        own = [event for event in newest if event.target == models.name_target(self.key)]
+        own.sort(key=lambda event: event.pk, reverse=True)
+        return [*_pair(own, is_paused=self.key.is_paused)][:_MOST_PAUSES]
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        numbers = [[row.pk for row in rows] for rows in (self.orphans, self.questions)]
+        shared_at = self.key.account.shared_at
+        return sorted(self.counts.items()), self.has_worker, numbers, shared_at, self.releases_wait_until
+
+
+def _pair(events: Iterable[models.Event], *, is_paused: bool) -> Iterator[Pause]:
+    """A pause ends at its time, or with an earlier event that resumes sending. Replaced ones are left out."""
+    newer: models.Event | None = None
+    for event in events:
+        if event.verb == Verb.PAUSE and (newer is None or newer.verb == Verb.RESUME):
+            cause = models.Key(state=models.Key.State.PAUSED, cause=event.detail.get("cause", "")).cause_title
+            ends = [(newer.at, newer.actor_name)] if newer else []
+            if (until := event.detail.get("until")) and (newer or not is_paused):
+                ends.append((datetime.fromisoformat(until), ""))
+            ended_at, ended_by = min(ends, default=(None, ""))
+            seconds = round((ended_at - event.at).total_seconds(), 1) if ended_at else None
+            yield Pause(event, cause, ended_at, ended_by, seconds)
+        newer = event
 
 
 @require_GET
-def show(request: SignedInRequest) -> HttpResponse:
-    return render(request, "key.html", _show(request))
-
-
-@require_GET
-def live_key(request: SignedInRequest) -> HttpResponse:
+def show(request: SignedInRequest, template: str = "key.html") -> HttpResponse:
     shown = _show(request)
-    return live.render_news(request, "key.html#live", lambda: shown, version=shown["live"].version)
+    return live.render_news(request, template, lambda: shown, version=shown["live"].version)
 
 
 @require_GET
@@ -44,62 +131,19 @@ def live_banner(request: SignedInRequest) -> HttpResponse:
 
 def _show(request: SignedInRequest) -> dict[str, Any]:
     key = read_key(request)
-    account = key.account
-    counts = models.Request.objects.count_under_way(account)
-    orphans = list(models.Workstation.objects.orphans().filter(account=account).order_by("id")[:20])
-    is_alive = workers.is_worker_alive()
-    questions = credentials.list_questions(account=account)
-    releases_wait_until = releases.find_next_try(account=account)
-    numbers = [[row.pk for row in rows] for rows in (orphans, questions)]
-    facts = sorted(counts.items()), is_alive, numbers, account.shared_at, releases_wait_until
-    version = live.read_version(request, facts, key=key)
-    return {
-        "account": account,
-        "counts": counts,
-        "orphans": orphans,
-        "questions": questions,
-        "releases_wait_until": releases_wait_until,
-        "worker_is_alive": is_alive,
-        "database": database_moved.find_doubt() if key.cause == models.DATABASE_MOVED else None,
-        "stopping_number": circuit_breaker.find_stopping_request(key=key),
-        "tried": _find_tried(account) if key.is_resuming else None,
-        "read_pauses": partial(_read_pauses, key=key),  # called by the one template that shows them
-        "reason_form": forms.ReasonForm(),
-        "is_unpaid": _is_unpaid(key),
-        "live": live.Part(version=version, pause=5, is_awaited=key.state != models.Key.State.ACTIVE),
-    }
+    page = KeyPage(key=key)
+    version = live.read_version(request, page.facts, key=key)
+    part = live.Part(version=version, pause=5, is_awaited=key.state != models.Key.State.ACTIVE)
+    return {"page": page, "account": key.account, "reason_form": forms.ReasonForm(), "live": part}
 
 
-def _find_tried(account: models.Account) -> models.Attempt | None:
-    under_way = models.Attempt.objects.filter(outcome=models.Attempt.Outcome.SENDING, request__account=account)
-    return under_way.order_by("-claimed_tick").first()
-
-
-@require_POST
-@require_permission("portal.resume_key")
-def pause(request: SignedInRequest) -> HttpResponse:
+@_decision
+def pause(request: SignedInRequest) -> HttpResponse | str:
     form = forms.ReasonForm(request.POST)
     if not form.is_valid():
         return render(request, "key.html", {**_show(request), "reason_form": form, "live": None})
-    account, reason = accounts.get_current_account(), form.cleaned_data["reason"]
-    with saying_why(request, circuit_breaker.PauseRefused):
-        circuit_breaker.pause_key(actor=request.user, account=account, reason=reason)
-        messages.success(request, _("You have paused sending. Requests are saved and wait."))
-    return redirect("key")
-
-
-def _decision(decide: Callable[..., str]) -> Callable[..., HttpResponse]:
-    """An operator's decision: the page of the key says what `decide` returns, or why it was refused."""
-
-    @require_POST
-    @require_permission("portal.resume_key")
-    @wraps(decide)
-    def answer(request: SignedInRequest, **values: Any) -> HttpResponse:
-        with saying_why(request, circuit_breaker.PauseRefused):
-            messages.success(request, decide(request, **values))
-        return redirect("key")
-
-    return answer
+    circuit_breaker.pause_key(actor=request.user, account=accounts.get_current_account(), **form.cleaned_data)
+    return _("You have paused sending. Requests are saved and wait.")
 
 
 @_decision
@@ -134,41 +178,10 @@ def confirm_database(request: SignedInRequest) -> str:
         raise circuit_breaker.PauseRefused(_("Say whether the database was moved or restored."))
     account, was_put_back = accounts.get_current_account(), answer == "put-back"
     count = restore.confirm_database(actor=request.user, account=account, was_put_back=was_put_back)
-    if answer == "moved":
+    if not was_put_back:
         return _("Noted. Requests are being sent from here now.")
     return ngettext(
         "Noted. The portal checks AgentStation's lists for %(count)s request before it sends it.",
         "Noted. The portal checks AgentStation's lists for %(count)s requests before it sends them.",
         count,
     ) % {"count": count}
-
-
-def _read_pauses(*, key: models.Key) -> list[dict[str, object]]:
-    """The key's last pauses, newest first. Two queries.
-
-    Each by its verb alone: PostgreSQL takes verb and key for independent, and would sort all pauses that ever were."""
-    events = models.Event.objects.order_by("-id")
-    newest = [event for verb in (Verb.PAUSE, Verb.RESUME) for event in events.filter(verb=verb)[:_LOOKED_AT]]
-    own = [event for event in newest if event.target == models.name_target(key)]
-    own.sort(key=lambda event: event.pk, reverse=True)
-    return list(_pair(own, is_paused=key.is_paused))[:_MOST_PAUSES]
-
-
-def _pair(events: Iterable[models.Event], *, is_paused: bool) -> Iterable[dict[str, object]]:
-    """A pause ends at its time, or with an earlier event that resumes sending. Replaced ones are left out."""
-    newer: models.Event | None = None
-    for event in events:
-        if event.verb == Verb.PAUSE and (newer is None or newer.verb == Verb.RESUME):
-            cause = models.Key(state=models.Key.State.PAUSED, cause=event.detail.get("cause", "")).cause_title
-            ends = [(newer.at, newer.actor_name)] if newer else []
-            if (until := event.detail.get("until")) and (newer or not is_paused):
-                ends.append((datetime.fromisoformat(until), ""))
-            ended_at, ended_by = min(ends, default=(None, ""))
-            seconds = round((ended_at - event.at).total_seconds(), 1) if ended_at else None
-            yield {"event": event, "cause": cause, "ended_at": ended_at, "ended_by": ended_by, "seconds": seconds}
-        newer = event
-
-
-def _is_unpaid(key: models.Key) -> bool:
-    """Whether the pause waits for whoever pays for the account."""
-    return key.is_paused and key.failure is not None and key.failure.actor is failures.Actor.BUDGET_OWNER

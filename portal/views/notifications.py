@@ -36,7 +36,9 @@ def index(request: SignedInRequest) -> HttpResponse:
     """What is new comes first; the rest in pages. A POST chooses what is mailed."""
     kinds, decided = messages.list_kinds(person=request.user), policy.read_policy()
     chosen = [kind for kind, _words in kinds if messages.wants_mail(person=request.user, kind=kind, decided=decided)]
-    form = forms.MailForm(request.POST if request.method == "POST" else None, kinds=kinds, initial={"kinds": chosen})
+    form = forms.MailForm(
+        request.POST if request.method == "POST" else None, offered={"kinds": kinds}, initial={"kinds": chosen}
+    )
     if form.is_valid():
         chosen = form.cleaned_data["kinds"]
         choices.choose_mail(person=request.user, choices={kind: kind in chosen for kind, _words in kinds})

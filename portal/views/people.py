@@ -131,6 +131,7 @@ def _show_person(request: SignedInRequest, number: int, **forms_sent: Any) -> Ht
         "role": forms.RoleForm(initial={"role": forms.find_role(person)}),
     }
     shown["role_issuer"] = invitations.find_role_issuer(person=person)
+    shown["mailing"] = invitations.find_mailing(person=person)
     shown["tokens"] = tokens.list_tokens(person=person)
     return render(request, "people/detail.html", {"person": person, **shown, **forms_sent})
 
@@ -166,7 +167,10 @@ def change_role(request: SignedInRequest, number: int) -> HttpResponse:
 def make_link(request: SignedInRequest, number: int) -> HttpResponse:
     person = get_object_or_404(models.User, pk=number)
     with saying_why(request, invitations.NotPossible):
-        return _show_links(request, [invitations.make_link(actor=request.user, person=person)])
+        made = invitations.make_link(actor=request.user, person=person, by_mail="copy" not in request.POST)
+        if made.token:
+            return _show_links(request, [made])
+        messages.success(request, _("A link is being sent to %(name)s by mail.") % {"name": person.label})
     return redirect("person_detail", number)
 
 
@@ -177,19 +181,18 @@ def sign_out(request: SignedInRequest, person: models.User) -> str:
 
 
 def _show_links(request: SignedInRequest, made: Sequence[invitations.Invitation]) -> HttpResponse:
-    """Those that no mail has, shown now and never again."""
+    """Those that are not mailed, shown now and never again."""
     if not made:
         messages.success(
             request, _("Added. They sign in by the identity provider, with the e-mail address given here.")
         )
         return redirect("people_list")
-    mailed, shown = ([one for one in made if one.is_mailed is so] for so in (True, False))
-    addresses = [make_address(request, reverse("join", args=[one.link.token])) for one in shown]
+    shown = [one for one in made if one.token]
+    addresses = [make_address(request, reverse("join", args=[one.token])) for one in shown]
     if len(made) > 1:
         named = zip(shown, addresses, strict=True)
         addresses = [f"{one.person.get_username()} {address}" for one, address in named]
-    told = {"made": made, "mailed": mailed, "addresses": "\n".join(addresses)}
-    return render(request, "people/links.html", told)
+    return render(request, "people/links.html", {"made": made, "shown": shown, "addresses": "\n".join(addresses)})
 
 
 @change_person

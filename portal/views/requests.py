@@ -1,30 +1,29 @@
 """Requests: the form, the history, one request with its live part, cancelling and closing."""
 
 from functools import partial
+from itertools import count
 from operator import attrgetter
-from typing import Any
 from uuid import uuid4
 
-from django.contrib import messages
 from django.db.models import BigIntegerField, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from portal import forms, models
 from portal.models.compiled import compiled
+from portal.services.limits import limits
 from portal.services.mirrors import types
 from portal.services.people import policy
 from portal.services.reconciliation import completeness, operator_actions
 from portal.services.reports import timeline, usage, version_query
 from portal.services.requests import fair_queue, notes, running, submissions
-from portal.services.runtime import limits
 from portal.services.search import paging
 from portal.views import failure_pages, history, workspaces
 from portal.views.components import links, live, request_panels, review_rows
-from portal.views.http import SignedInRequest, keep_key, read_key, require_form, require_permission, saying_why
+from portal.views.http import SignedInRequest, acting, keep_key, read_key, require_form, require_permission
 
 _MOST_WORKSPACES = 100  # that the form offers
 _States = models.Request.Status
@@ -38,8 +37,7 @@ def new(request: SignedInRequest) -> HttpResponse:
     account = read_key(request).account
     decided = policy.read_policy()
     values = {"data": request.POST.dict()} if request.method == "POST" else {"initial": _fill(request)}
-    offered = _sort_types(types.list_offered_types(account=account))
-    form = forms.RequestForm(**values, types=offered, policy=decided)
+    form = forms.RequestForm(**values, types=_list_types(account), policy=decided)
     if form.is_bound and form.is_valid():
         try:
             made = submissions.submit_request(
@@ -50,9 +48,7 @@ def new(request: SignedInRequest) -> HttpResponse:
             form.add_error("submission", str(error))
         except submissions.WorkspaceNotFound as error:
             form.add_error("workspace_id" if form.has_typed_workspace else "place", str(error))
-        except limits.Limited as error:
-            form.add_error(None, str(error))
-        except running.Reached as error:
+        except (limits.Limited, running.Reached) as error:
             form.add_error(None, str(error))
     if "submission" in form.errors:  # a new number, so that sending it again works
         form.data = {**form.data, "submission": str(uuid4())}
@@ -85,48 +81,42 @@ def _fill(request: SignedInRequest) -> dict[str, object]:
 @require_GET
 def index(request: SignedInRequest) -> HttpResponse:
     page = history.read_page(user=request.user, query=request.GET)
-    shown = {"page": page, "presets": links.list_presets(query=page.query), **_show_rows(request, page.requests)}
-    return render(request, "requests/history.html", shown)
+    shown = {"page": page, "presets": links.list_presets(query=page.query)}
+    return _show_rows(request, "requests/history.html", page.requests, **shown)
 
 
 @require_GET
 def live_rows(request: SignedInRequest) -> HttpResponse:
     """The rows are asked for by their numbers: they keep their places whatever becomes of them."""
-    shown = _show_rows(request, history.read_rows(user=request.user, numbers=request.GET.get("numbers", "")))
-    return live.render_news(request, "requests/history.html#live", lambda: shown, version=shown["version"])
+    rows = history.read_rows(user=request.user, numbers=request.GET.get("numbers", ""))
+    return _show_rows(request, "requests/history.html#live", rows)
 
 
-def _show_rows(request: SignedInRequest, rows: list[models.Request]) -> dict[str, Any]:
+def _show_rows(request: SignedInRequest, template: str, rows: list[models.Request], **shown: object) -> HttpResponse:
     # No words: Django translates all statuses for each row that is asked for its own.
     facts = [(row.pk, row.status, row.needs_review, row.failure) for row in rows]
     version = live.read_version(request, facts, key=read_key(request))
     is_live = any(not row.is_final for row in rows)
-    return {
+    shown |= {
         "rows": rows,
         "numbers": ",".join(str(row.pk) for row in rows),
-        "with_person": request.user.has_perm("portal.see_all"),
-        "version": version,
+        "with_person": request.user.sees_all,
         "live": live.Part(version=version, pause=5) if is_live else None,
     }
+    return live.render_news(request, template, lambda: shown, version=version)
 
 
 @require_GET
-def detail(request: SignedInRequest, number: int) -> HttpResponse:
-    return render(request, "requests/detail.html", _show_one(request, number, _read_version(request, number)))
-
-
-@require_GET
-def live_one(request: SignedInRequest, number: int) -> HttpResponse:
+def detail(request: SignedInRequest, number: int, template: str = "requests/detail.html") -> HttpResponse:
     found = _read_version(request, number)
     version = live.read_version(request, found.facts, key=found.key)
-    show = partial(_show_one, request, number, found)
-    return live.render_news(request, "requests/detail.html#live", show, version=version)
+    return live.render_news(request, template, partial(_show_one, request, number, found), version=version)
 
 
 def _read_version(request: SignedInRequest, number: int) -> version_query.RequestVersion:
     found = version_query.read_request_version(number=number)
     # Whose own it is needs no permission, which would be one more query.
-    if found is None or (found.requester_id != request.user.pk and not request.user.has_perm("portal.see_all")):
+    if found is None or (found.requester_id != request.user.pk and not request.user.sees_all):
         raise Http404
     keep_key(request, key=found.key)
     return found
@@ -205,58 +195,47 @@ def _find_soon(portal_request: models.Request, *, key: models.Key, position: int
     return max(_SOONEST, asking / _POLLS_A_SECOND) if (position or 0) <= following else 0.0
 
 
-@require_POST
-def cancel(request: SignedInRequest, number: int) -> HttpResponse:
+@acting("request_detail", submissions.NotPossible)
+def cancel(request: SignedInRequest, number: int) -> str:
     portal_request = get_object_or_404(models.Request, pk=number, requester=request.user)
     was_sent = portal_request.status == _States.UNKNOWN
-    with saying_why(request, submissions.NotPossible):
-        submissions.cancel_request(actor=request.user, portal_request=portal_request)
-        portal_request.refresh_from_db()
-        messages.success(request, _describe_cancelling(portal_request, was_sent=was_sent))
-    return redirect("request_detail", number)
-
-
-def _describe_cancelling(portal_request: models.Request, *, was_sent: bool) -> str:
-    values = {"label": portal_request.label}
+    submissions.cancel_request(actor=request.user, portal_request=portal_request)
+    portal_request.refresh_from_db()
+    said = _("%(label)s is cancelled. Nothing was created.")
     if portal_request.status != _States.CANCELLED:
-        return _(
+        said = _(
             "Noted. If nothing was created, the request is cancelled. If a workstation was created, you can release it."
         )
-    if was_sent:
-        return _("%(label)s is cancelled. If a workstation was created for it, operators see it.") % values
-    return _("%(label)s is cancelled. Nothing was created.") % values
+    elif was_sent:
+        said = _("%(label)s is cancelled. If a workstation was created for it, operators see it.")
+    return said % {"label": portal_request.label}
 
 
-@require_POST
-def declare_not_created(request: SignedInRequest, number: int) -> HttpResponse:
+@acting("request_detail", submissions.NotPossible)
+def declare_not_created(request: SignedInRequest, number: int) -> str:
     portal_request = get_object_or_404(models.Request, pk=number, requester=request.user)
-    with saying_why(request, submissions.NotPossible):
-        operator_actions.declare_not_created(actor=request.user, portal_request=portal_request)
-        portal_request.refresh_from_db()
-        is_cancelled = portal_request.status == _States.CANCELLED
-        said = _("%(label)s is cancelled.") if is_cancelled else _("%(label)s is in the queue again.")
-        messages.success(request, said % {"label": portal_request.label})
-    return redirect("request_detail", number)
+    operator_actions.declare_not_created(actor=request.user, portal_request=portal_request)
+    portal_request.refresh_from_db()
+    is_cancelled = portal_request.status == _States.CANCELLED
+    said = _("%(label)s is cancelled.") if is_cancelled else _("%(label)s is in the queue again.")
+    return said % {"label": portal_request.label}
 
 
-@require_POST
-@require_permission("portal.close_request")
-def close(request: SignedInRequest, number: int) -> HttpResponse:
+@acting("request_detail", submissions.NotPossible, rights=["portal.close_request"])
+def close(request: SignedInRequest, number: int) -> HttpResponse | str:
     portal_request = get_object_or_404(models.Request.objects.visible_to(request.user), pk=number)
     form = forms.ReasonForm(request.POST)
     if not form.is_valid():
         shown = _show_one(request, number, _read_version(request, number))  # not live: the form is being filled in
         return render(request, "requests/detail.html", shown | {"reason_form": form, "live": None})
-    with saying_why(request, submissions.NotPossible):
-        submissions.close_request(actor=request.user, portal_request=portal_request, reason=form.cleaned_data["reason"])
-        said = _("%(label)s is closed. Your reason is in the audit log.")
-        messages.success(request, said % {"label": portal_request.label})
-    return redirect("request_detail", number)
+    submissions.close_request(actor=request.user, portal_request=portal_request, **form.cleaned_data)
+    return _("%(label)s is closed. Your reason is in the audit log.") % {"label": portal_request.label}
 
 
-def _sort_types(offered: list[models.WorkstationType]) -> list[models.WorkstationType]:
-    order = models.Request.Type.values
-    return sorted(offered, key=lambda one: order.index(one.name) if one.name in order else len(order))
+def _list_types(account: models.Account) -> list[models.WorkstationType]:
+    """Those that the portal knows come first, in its order."""
+    order = dict(zip(models.Request.Type.values, count(), strict=False))
+    return sorted(types.list_offered_types(account=account), key=lambda one: order.get(one.name, len(order)))
 
 
 def _read_workspaces(*, user: models.User, account: models.Account) -> list[models.Workspace]:

@@ -21,7 +21,7 @@ from portal.views.http import SignedInRequest, read_before, read_key, require_fo
 @people.proved
 def limits(request: SignedInRequest) -> HttpResponse:
     submitters = submissions.list_submitters().order_by("username")
-    form = forms.LimitForm(request.POST or None, people=submitters, initial=request.GET.dict())
+    form = forms.LimitForm(request.POST or None, offered={"person": submitters}, initial=request.GET.dict())
     if form.is_valid():
         running.set_limit(actor=request.user, **form.cleaned_data)
         words = _("The limit of %(name)s is saved. Your reason is in the audit log.")

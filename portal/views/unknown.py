@@ -32,52 +32,34 @@ def index(request: SignedInRequest) -> HttpResponse:
 def decide(request: SignedInRequest, number: int) -> HttpResponse:
     portal_request = get_object_or_404(models.Request.objects.select_related("account"), pk=number)
     form = review_rows.make_request_form(user=request.user, portal_request=portal_request, data=request.POST)
-    workstation = _find_workstation(form, portal_request)
-    act = partial(_carry_out, request, form, portal_request, workstation)
+    act = partial(_settle, request, form, portal_request)
     return _answer(request, form, label=portal_request.label, act=act)
 
 
-def _find_workstation(form: forms.DecisionForm, portal_request: models.Request) -> models.Workstation | None:
-    if not form.is_valid() or form.cleaned_data["decision"] != forms.DecisionForm.ADOPT:
-        return None
-    rows = models.Workstation.objects.filter(account=portal_request.account_id)
-    found = rows.filter(uid=form.cleaned_data["workstation"]).first()
-    if found is None:
-        form.add_error("workstation", _("The portal knows no workstation with this ID."))
-    return found
-
-
-def _carry_out(
-    request: SignedInRequest,
-    form: forms.DecisionForm,
-    portal_request: models.Request,
-    workstation: models.Workstation | None,
-) -> str:
-    said = {"actor": request.user, "portal_request": portal_request, "reason": form.cleaned_data["reason"]}
-    if workstation is not None:
-        operator_actions.adopt_workstation(workstation=workstation, **said)
-    elif form.cleaned_data["decision"] == forms.DecisionForm.NOT_CREATED:
-        operator_actions.declare_not_created(**said)
-    else:
-        submissions.close_request(**said)
+def _settle(request: SignedInRequest, form: forms.DecisionForm, portal_request: models.Request) -> str:
+    decision, workstation, reason = (form.cleaned_data[name] for name in ("decision", "workstation", "reason"))
+    services: dict[str, Callable[..., object]] = {
+        form.ADOPT: partial(operator_actions.adopt_workstation, workstation=workstation),
+        form.NOT_CREATED: operator_actions.declare_not_created,
+        form.GIVE_UP: submissions.close_request,
+    }
+    services[decision](actor=request.user, portal_request=portal_request, reason=reason)
     return _("%(label)s is resolved. Your reason is in the audit log.") % {"label": portal_request.label}
 
 
 @require_POST
 @require_permission("portal.close_request")
-def decide_orphan(request: SignedInRequest, uid: str, decision: str = "") -> HttpResponse:
+def decide_orphan(request: SignedInRequest, uid: str, **decision: str) -> HttpResponse:
     """`decision` is given where the address says it, and not the form."""
     rows = models.Workstation.objects.filter(account=read_key(request).account)
     workstation = mirrors.find_newest(rows=rows, uid=uid)
-    data = request.POST.dict() | ({"decision": decision} if decision else {})
-    form = review_rows.make_orphan_form(workstation=workstation, data=data)
-    act = partial(_judge_orphan, request, form, workstation)
-    return _answer(request, form, label=uid, act=act)
+    form = review_rows.make_orphan_form(workstation=workstation, data=request.POST.dict() | decision)
+    return _answer(request, form, label=uid, act=partial(_judge_orphan, request, form, workstation))
 
 
 def _judge_orphan(request: SignedInRequest, form: forms.OrphanForm, workstation: models.Workstation) -> str:
     reason, values = form.cleaned_data["reason"], {"uid": workstation.uid}
-    if form.cleaned_data["decision"] == forms.OrphanForm.RELEASE:
+    if form.cleaned_data["decision"] == form.RELEASE:
         operator_actions.release_orphan(actor=request.user, workstation=workstation, reason=reason)
         return _("Release requested of %(uid)s. Your reason is in the audit log.") % values
     operator_actions.disown_workstation(actor=request.user, workstation=workstation, reason=reason)
@@ -103,7 +85,7 @@ def _answer(request: SignedInRequest, form: forms.ReasonForm, *, label: str, act
     return redirect("unknown")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Section[T]:
     rows: Sequence[T]
     count: str
@@ -120,8 +102,7 @@ def _describe_page(request: SignedInRequest, *, refused: forms.ReasonForm | None
     orphans = [review_rows.describe_orphan(row, user=user, refused=refused) for row in found.orphans]
     unassigned = _cut(orphans, count=sum(row.release_requested_at is None for row in found.orphans))
     left = submissions.list_left_workstations(account=account).select_related("request__requester", "workspace")
-    scans = models.Scan.objects.filter(account=account, ended_at__isnull=False)
-    last_scans = list(scans.order_by("-id")[:_LAST_SCANS])
+    last_scans = models.Scan.objects.filter(account=account, ended_at__isnull=False).order_by("-id")[:_LAST_SCANS]
     complete = next((scan for scan in last_scans if scan.is_complete), None)
     newest = models.Attempt.objects.filter(request__account=account).order_by("-id").first()
     shown: list[review_rows.Row] = [*needing.rows, *unassigned.rows, *checking.rows]
@@ -135,7 +116,7 @@ def _describe_page(request: SignedInRequest, *, refused: forms.ReasonForm | None
         "may_be_foreign": account.baseline_scan == models.Account.BaselineScan.FAILED,
         "left_out": completeness.list_left_out(account=account).select_related("request__requester").first(),
         "last_complete": complete,
-        "is_up_to_date": complete is not None and (newest is None or newest.claimed_tick <= complete.begun_tick),
+        "is_up_to_date": complete and (not newest or newest.claimed_tick <= complete.begun_tick),
         "refused": refused if any(row.decision and row.decision.form.is_bound for row in shown) else None,
     }
 
@@ -143,4 +124,4 @@ def _describe_page(request: SignedInRequest, *, refused: forms.ReasonForm | None
 def _cut[T](rows: Sequence[T], *, count: int | None = None) -> _Section[T]:
     """`count`: how many wait, where these are not all."""
     count = len(rows) if count is None else count
-    return _Section(rows=rows[: review.MOST], count=f"{review.MOST}+" if count > review.MOST else str(count))
+    return _Section(rows[: review.MOST], f"{review.MOST}+" if count > review.MOST else str(count))

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 from itertools import accumulate, count
+from typing import NamedTuple
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -25,12 +25,12 @@ _MOST_COLUMNS = 92  # a longer period is shown by weeks
 _MOST_STEPS = 5  # lines across the chart, without the one at 0
 MOST_PEOPLE = 20
 _S = models.Request.Status
+_SHOWN = (_S.SUCCEEDED, _S.FAILED, _S.UNKNOWN, _S.CANCELLED)
 
 type Bars = list[tuple[str, str, int]]  # names, links and numbers, the largest first
 
 
-@dataclass(frozen=True, kw_only=True)
-class Column:
+class Column(NamedTuple):
     label: str
     link: str
     numbers: Mapping[str, int]
@@ -48,12 +48,13 @@ class Column:
 
 @require_GET
 def show(request: SignedInRequest) -> HttpResponse:
-    sees_all = request.user.has_perm("portal.see_all")
+    sees_all = request.user.sees_all
     person = None if sees_all else request.user
     form = forms.UsageForm(request.GET, today=timezone.localdate(timezone=timezone.get_default_timezone()))
     since, until = form.period
     days = usage.read_usage(since=since, until=until, person=person)
-    total, columns = usage.sum_counts(counts=days.values()), list(_list_columns(days, since=since, until=until))
+    total, by_week = usage.sum_counts(counts=days.values()), (until - since).days >= _MOST_COLUMNS
+    columns = list(_list_columns(days, since=since, until=until, by_week=by_week))
     link_to = partial(links.to_history, since=since, until=until)
     context = {
         "form": form,
@@ -66,7 +67,7 @@ def show(request: SignedInRequest) -> HttpResponse:
         "ready_mostly": usage.find_percentile(seconds=total["seconds"], percent=95),
         "exact_seconds": usage.EXACT_SECONDS,
         "live": running.list_running(account=read_key(request).account, person=person).count(),
-        "by_week": _is_by_week(since=since, until=until),
+        "by_week": by_week,
         "columns": columns,
         "middle": len(columns) // 2,
         "ticks": list_ticks(most=max(column.total for column in columns)),
@@ -78,36 +79,26 @@ def show(request: SignedInRequest) -> HttpResponse:
 
 
 def _list_figures(status: Counter[str], link_to: Callable[..., str]) -> Bars:
-    states = (_S.SUCCEEDED, _S.FAILED, _S.UNKNOWN, _S.CANCELLED)
     return [
         (_("Requests"), link_to(), status.total()),
-        *((str(state.label), link_to(status=state), status[state]) for state in states),
+        *((str(state.label), link_to(status=state), status[state]) for state in _SHOWN),
         (_("Under way"), "", status[_S.QUEUED] + status[_S.SENDING]),
     ]
 
 
-def _is_by_week(*, since: date, until: date) -> bool:
-    return (until - since).days >= _MOST_COLUMNS
-
-
-def _list_columns(days: Mapping[date, usage.Numbers], *, since: date, until: date) -> Iterator[Column]:
-    by_week = _is_by_week(since=since, until=until)
+def _list_columns(days: Mapping[date, usage.Numbers], *, since: date, until: date, by_week: bool) -> Iterator[Column]:
     while since <= until:
         last = min(until, since + timedelta(days=6 - since.weekday())) if by_week else since
         shown = (days.get(day, {}) for day in usage.list_days(since=since, until=last))
         status = usage.sum_counts(counts=shown)["status"]
         succeeded, failed = status[_S.SUCCEEDED], status[_S.FAILED]
+        words = {"since": date_format(since, "j M Y"), "until": date_format(last, "j M Y")}
         yield Column(
-            label=_name_period(since=since, until=last),
-            link=links.to_history(since=since, until=last),
-            numbers={"ok": succeeded, "bad": failed, "rest": status.total() - succeeded - failed},
+            _("%(since)s to %(until)s") % words if since < last else words["since"],
+            links.to_history(since=since, until=last),
+            {"ok": succeeded, "bad": failed, "rest": status.total() - succeeded - failed},
         )
         since = last + timedelta(days=1)
-
-
-def _name_period(*, since: date, until: date) -> str:
-    first, last = date_format(since, "j M Y"), date_format(until, "j M Y")
-    return first if since == until else _("%(since)s to %(until)s") % {"since": first, "until": last}
 
 
 def list_ticks(*, most: int) -> list[int]:

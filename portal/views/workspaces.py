@@ -1,23 +1,22 @@
 """Workspaces: those that a person may see, and one of them with its files, logs and workstations."""
 
-from django.contrib import messages
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from portal import forms, models
 from portal.services.requests import ownership
 from portal.services.search import paging
 from portal.views.components import mirrors
-from portal.views.http import SignedInRequest, read_before, require_permission, saying_why
+from portal.views.http import SignedInRequest, acting, read_before
 
 
 def _visible(request: SignedInRequest) -> QuerySet[models.Workspace]:
     rows = models.Workspace.objects.select_related("owner")
-    return rows if request.user.has_perm("portal.see_all") else rows.filter(owner=request.user)
+    return rows if request.user.sees_all else rows.filter(owner=request.user)
 
 
 def count_files(workspace: str) -> Coalesce:
@@ -39,21 +38,12 @@ def annotate_use(rows: QuerySet[models.Workspace]) -> QuerySet[models.Workspace]
 def index(request: SignedInRequest) -> HttpResponse:
     form = forms.WorkspaceFilterForm(request.GET)
     rows = _visible(request).only("uid", "name", "status", *(f"owner__{name}" for name in models.User.NAMES))
-    rows = annotate_use(_choose_part(rows, form.shown))
-    page = paging.read_rows(rows=rows, before=read_before(request))
+    # Those in use are found from the workstations that run, which are few.
+    in_use = Q(pk__in=models.Workstation.objects.live().filter(workspace__isnull=False).values("workspace"))
+    rows = rows.filter({"in-use": in_use, "unused": ~in_use}.get(form.shown, Q()))
+    page = paging.read_rows(rows=annotate_use(rows), before=read_before(request))
     shown = {"page": page, "form": form, "tabs": mirrors.list_tabs(form, query=request.GET)}
     return render(request, "workspaces/list.html", shown)
-
-
-def _choose_part(rows: QuerySet[models.Workspace], part: str) -> QuerySet[models.Workspace]:
-    """Those in use are found from the workstations that run, which are few."""
-    running = models.Workstation.objects.live().filter(workspace__isnull=False)
-    match part:
-        case "in-use":
-            return rows.filter(pk__in=running.values("workspace"))
-        case "unused":
-            return rows.exclude(pk__in=running.values("workspace"))
-    return rows
 
 
 @require_GET
@@ -62,33 +52,29 @@ def detail(request: SignedInRequest, uid: str) -> HttpResponse:
     return _show_one(request, workspace, form=forms.WorkspaceNameForm(initial={"name": workspace.name}))
 
 
-@require_POST
-def name(request: SignedInRequest, uid: str) -> HttpResponse:
+@acting("workspace_detail")
+def name(request: SignedInRequest, uid: str) -> HttpResponse | str:
     workspace = mirrors.find_newest(rows=models.Workspace.objects.filter(owner=request.user), uid=uid)
     form = forms.WorkspaceNameForm(request.POST)
     if not form.is_valid():
         return _show_one(request, workspace, form=form)
-    ownership.name_workspace(actor=request.user, workspace=workspace, name=form.cleaned_data["name"])
-    messages.success(request, _("The name is saved.") if form.cleaned_data["name"] else _("The name is removed."))
-    return redirect("workspace_detail", uid)
+    ownership.name_workspace(actor=request.user, workspace=workspace, **form.cleaned_data)
+    return _("The name is saved.") if form.cleaned_data["name"] else _("The name is removed.")
 
 
-@require_POST
-@require_permission("portal.close_request")
-def give(request: SignedInRequest, uid: str) -> HttpResponse:
+@acting("workspace_detail", ownership.NotFree, rights=["portal.close_request"])
+def give(request: SignedInRequest, uid: str) -> HttpResponse | str:
     workspace = mirrors.find_newest(rows=models.Workspace.objects.filter(is_contested=True, owner=None), uid=uid)
     form = _ask_owner(request, workspace)
     if not form.is_valid():
         return _show_one(request, workspace, form=forms.WorkspaceNameForm())
-    with saying_why(request, ownership.NotFree):
-        ownership.give_workspace(actor=request.user, workspace=workspace, **form.cleaned_data)
-        messages.success(request, _("The workspace has an owner now. Your reason is in the audit log."))
-    return redirect("workspace_detail", uid)
+    ownership.give_workspace(actor=request.user, workspace=workspace, **form.cleaned_data)
+    return _("The workspace has an owner now. Your reason is in the audit log.")
 
 
 def _ask_owner(request: SignedInRequest, workspace: models.Workspace) -> forms.WorkspaceOwnerForm:
     people = models.User.objects.filter(requests__workstation__workspace=workspace).distinct()
-    return forms.WorkspaceOwnerForm(request.POST or None, people=people)
+    return forms.WorkspaceOwnerForm(request.POST or None, offered={"owner": people})
 
 
 def _show_one(request: SignedInRequest, workspace: models.Workspace, *, form: forms.WorkspaceNameForm) -> HttpResponse:
@@ -98,10 +84,10 @@ def _show_one(request: SignedInRequest, workspace: models.Workspace, *, form: fo
         "workspace": workspace,
         "form": form,
         "owner_form": _ask_owner(request, workspace),
-        "raw": mirrors.show_raw(workspace.raw, contents=contents),
+        "contents": contents,
+        "raw": contents.show_raw(workspace.raw),
         "workstations": workstations.select_related("request__requester", "workspace").order_by("-pk")[
             : paging.PAGE_SIZE
         ],
-        **contents,
     }
     return render(request, "workspaces/detail.html", context)

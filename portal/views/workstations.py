@@ -1,15 +1,16 @@
 """Workstations: those that a person may see, one of them, and giving it back."""
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 from django.contrib import messages
-from django.db.models import Case, When
+from django.db.models import Case, QuerySet, When
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from portal import failures, forms, models
 from portal.models.event import Verb
@@ -20,7 +21,7 @@ from portal.services.mirrors import missing, releases, types
 from portal.services.search import finding, paging
 from portal.views import ends
 from portal.views.components import live, mirrors
-from portal.views.http import SignedInRequest, read_before, read_key, require_form, saying_why
+from portal.views.http import SignedInRequest, acting, read_before, read_key, require_form
 
 _MOST_CONNECTIONS = 10
 _RELATED = ("request__requester", "workspace", "release_requested_by")
@@ -32,26 +33,23 @@ def index(request: SignedInRequest) -> HttpResponse:
         return _release_several(request)
     form = read_form(request)
     page = _read_page(request, form)
-    releasable = {row.pk for row in page.rows if _may_release_now(request, row)}
-    links = mirrors.list_tabs(form, query=request.GET, kept=("type", "person"))
     shown = {
         "page": page,
         "form": form,
-        "tabs": links,
-        "releasable": releasable,
+        "tabs": mirrors.list_tabs(form, query=request.GET, kept=("type", "person")),
+        "releasable": {row.pk for row in page.rows if _may_release(request.user, row)},
         "with_end": form.shown in ("ended", "all"),
     }
     return render(request, "workstations/list.html", shown)
 
 
 def read_form(request: SignedInRequest) -> forms.WorkstationFilterForm:
-    sees_all = request.user.has_perm("portal.see_all")
-    return forms.WorkstationFilterForm(request.GET, types=types.list_known_types(), with_person=sees_all)
+    return forms.WorkstationFilterForm(request.GET, types=types.list_known_types(), with_person=request.user.sees_all)
 
 
 def find_all(request: SignedInRequest, form: forms.WorkstationFilterForm, part: paging.Slice) -> list[int]:
-    rows, period = _choose_rows(request, form), {name: form.cleaned_data.get(name) for name in ("since", "until")}
-    return finding.find_workstations(rows=rows, **period, part=part)
+    period = {name: form.cleaned_data.get(name) for name in ("since", "until")}
+    return finding.find_workstations(rows=_choose_rows(request, form), **period, part=part)
 
 
 def _choose_rows(request: SignedInRequest, form: forms.WorkstationFilterForm) -> WorkstationQuerySet:
@@ -82,22 +80,25 @@ def _read_page(request: SignedInRequest, form: forms.WorkstationFilterForm) -> p
     return page.with_rows(row.workstation for row in page.rows)
 
 
+def _may_release(person: models.User, workstation: models.Workstation) -> bool:
+    return access.is_open(workstation=workstation) and access.may_end(person=person, workstation=workstation)
+
+
 def _release_several(request: SignedInRequest) -> HttpResponse:
     """Ask once, with the reason that others' need; the second time do it."""
-    texts = request.POST.getlist("workstation")[: paging.PAGE_SIZE]
-    numbers = [number for text in texts if (number := models.parse_id(text)) is not None]
+    numbers = map(models.parse_id, request.POST.getlist("workstation")[: paging.PAGE_SIZE])
     visible = models.Workstation.objects.visible_to(request.user).select_related("request__requester", "workspace")
-    rows = visible.filter(pk__in=numbers).order_by("-pk")
-    ticked = [row for row in rows if _may_release_now(request, row)]
+    rows = visible.filter(pk__in=[number for number in numbers if number is not None]).order_by("-pk")
+    ticked = [row for row in rows if _may_release(request.user, row)]
     if not ticked:
         messages.warning(request, _("Tick the workstations to release: none of them can be released now."))
         return redirect("workstation_list")
-    form = forms.ReasonForm(request.POST if "confirmed" in request.POST else None)
-    form.fields["reason"].required = any(row.owner_id != request.user.pk for row in ticked)
+    needs_reason = any(row.owner_id != request.user.pk for row in ticked)
+    form = forms.ReasonForm(request.POST if "confirmed" in request.POST else None, needs_reason=needs_reason)
     if not form.is_valid():
         opened = ending.list_open(workstations=ticked, besides=request.user)
         return render(request, "workstations/release_several.html", {"form": form, "rows": ticked, "opened": opened})
-    count = releases.request_releases(actor=request.user, workstations=ticked, reason=str(form.cleaned_data["reason"]))
+    count = releases.request_releases(actor=request.user, workstations=ticked, **form.cleaned_data)
     done = ngettext(
         "Release of %(count)d workstation requested.", "Release of %(count)d workstations requested.", count
     )
@@ -105,27 +106,130 @@ def _release_several(request: SignedInRequest) -> HttpResponse:
     return redirect("workstation_list")
 
 
+@dataclass(frozen=True, kw_only=True)
+class WorkstationPage:
+    """A workstation as it is shown to a person; what only some see is read where it is shown."""
+
+    person: models.User
+    workstation: models.Workstation
+
+    @cached_property
+    def is_own(self) -> bool:
+        return self.workstation.owner_id == self.person.pk
+
+    @cached_property
+    def is_left(self) -> bool:
+        """Whether its account's key is gone, so that nothing can be asked of it."""
+        return self.workstation.is_live and self.workstation.account.retired_at is not None
+
+    @cached_property
+    def may_end(self) -> bool:
+        return access.may_end(person=self.person, workstation=self.workstation) and not self.is_left
+
+    @cached_property
+    def may_release(self) -> bool:
+        return self.may_end and access.is_open(workstation=self.workstation)
+
+    @cached_property
+    def is_shared_here(self) -> bool:
+        """Whether its owner may let others in."""
+        return self.is_own and self.may_release and not self.workstation.missing_since
+
+    @cached_property
+    def may_declare_ended(self) -> bool:
+        may_act = access.may_act(person=self.person, workstation=self.workstation)
+        return may_act and missing.may_be_declared_ended(workstation=self.workstation)
+
+    @cached_property
+    def end_form(self) -> forms.EndForm | None:
+        return ends.make_form(self.person, self.workstation) if self.may_end else None
+
+    @cached_property
+    def refusal(self) -> failures.Words:
+        """Of the last try to release it."""
+        code = self.workstation.release_failure
+        if (failure := failures.CATALOGUE.get(code)) is None:
+            return code
+        return _("AgentStation doesn't find it") if failure.means_missing else failure.title
+
+    @cached_property
+    def declaration(self) -> models.Event | None:
+        """The one that it is not the team's."""
+        events = models.Event.objects.filter(target=models.name_target(self.workstation), verb=Verb.DISOWN)
+        return events.order_by("-id").first() if self.workstation.is_foreign else None
+
+    @cached_property
+    def release(self) -> models.Event | None:
+        """Where somebody else than its owner asked for it, or the portal."""
+        row = self.workstation
+        if row.release_requested_at is None or not row.owner_id or row.release_requested_by_id == row.owner_id:
+            return None
+        events = models.Event.objects.filter(request_number=row.request_id, verb=Verb.REQUEST_RELEASE)
+        return events.order_by("-id").first()
+
+    @cached_property
+    def offers(self) -> list[access.Offer]:
+        return access.list_offers(workstation=self.workstation) if self.may_end else []
+
+    @cached_property
+    def connections(self) -> QuerySet[models.Connection]:
+        """The newest, those of others than its owner before the owner's own."""
+        is_own = Case(When(person=self.workstation.owner_id, then=1), default=0)
+        rows = models.Connection.objects.filter(workstation=self.workstation).select_related("person")
+        return rows.order_by(is_own, "-pk")[:_MOST_CONNECTIONS]
+
+    @cached_property
+    def opened(self) -> list[models.Connection]:
+        return ending.list_open(workstations=[self.workstation], besides=self.person)
+
+    @cached_property
+    def shares(self) -> QuerySet[models.Share]:
+        return (
+            models.Share.objects.current().filter(workstation=self.workstation).select_related("person").order_by("pk")
+        )
+
+    @cached_property
+    def suggested(self) -> list[models.User]:
+        """Whom it may be shared with."""
+        return shares.suggest_people(owner=self.person)
+
+    @cached_property
+    def contents(self) -> mirrors.Contents:
+        return mirrors.read_contents(workspace=self.workstation.workspace, user=self.person)
+
+    @cached_property
+    def raw(self) -> str:
+        return self.contents.show_raw(self.workstation.raw)
+
+    @cached_property
+    def facts(self) -> tuple[object, ...]:
+        """What it is shown anew for: files and logs are in the provider's response, whose time counts to the minute."""
+        row, opened = self.workstation, [(one.person_id, one.kind) for one in self.opened]
+        release = row.release_requested_at, row.release_tries, row.release_failure
+        heard = row.refreshed_at.replace(second=0, microsecond=0)
+        return row.raw, release, row.ends_at, row.missing_since, row.ended_at, heard, opened
+
+
 @require_GET
-def detail(request: SignedInRequest, uid: str) -> HttpResponse:
-    return show_one(request, _find(request, uid))
+def detail(request: SignedInRequest, uid: str, template: str = "workstations/detail.html") -> HttpResponse:
+    return show_one(request, _find(request, uid), template=template)
 
 
 def show_one(
-    request: SignedInRequest, workstation: models.Workstation, *, refused: forms.ShareForm | None = None
+    request: SignedInRequest,
+    workstation: models.Workstation,
+    *,
+    template: str = "workstations/detail.html",
+    refused: forms.ShareForm | None = None,
 ) -> HttpResponse:
     """With a `refused` form the page is not live, which would take away what is being filled in."""
-    shown = _show_one(request, workstation, part=_read_part(request, workstation))
-    if refused is not None:
-        shown |= {"share_form": refused, "live": None}
-    return render(request, "workstations/detail.html", shown)
-
-
-@require_GET
-def live_one(request: SignedInRequest, uid: str) -> HttpResponse:
-    workstation = _find(request, uid)
-    part = _read_part(request, workstation)
-    show = partial(_show_one, request, workstation, part=part)
-    return live.render_news(request, "workstations/detail.html#live", show, version=part.version)
+    page = WorkstationPage(person=request.user, workstation=workstation)
+    version = live.read_version(request, page.facts, key=read_key(request))
+    is_moving = workstation.status != "active" or workstation.release_requested_at is not None
+    part = live.Part(version=version, pause=5, is_awaited=is_moving) if workstation.is_live and not refused else None
+    shown = {"page": page, "workstation": workstation, "workspace": workstation.workspace, "live": part}
+    shown["share_form"] = refused or forms.ShareForm()
+    return live.render_news(request, template, lambda: shown, version=version)
 
 
 def _find(request: SignedInRequest, uid: str) -> models.Workstation:
@@ -134,120 +238,28 @@ def _find(request: SignedInRequest, uid: str) -> models.Workstation:
     return mirrors.find_newest(rows=rows, uid=uid)
 
 
-def _read_part(request: SignedInRequest, workstation: models.Workstation) -> live.Part:
-    """Files and logs are in the provider's response; the time that it was last heard counts to the minute."""
-    heard = workstation.refreshed_at.replace(second=0, microsecond=0)
-    release = workstation.release_requested_at, workstation.release_tries, workstation.release_failure
-    opened = [(row.person_id, row.kind) for row in ending.list_open(workstations=[workstation], besides=request.user)]
-    times = workstation.ends_at, workstation.missing_since, workstation.ended_at
-    version = live.read_version(request, workstation.raw, release, times, heard, opened, key=read_key(request))
-    is_moving = workstation.status != "active" or workstation.release_requested_at is not None
-    return live.Part(version=version, pause=5, is_awaited=is_moving)
-
-
-def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part: live.Part) -> dict[str, object]:
-    contents = mirrors.read_contents(workspace=workstation.workspace, user=request.user)
-    is_own = workstation.owner_id == request.user.pk
-    is_left = workstation.is_live and workstation.account.retired_at is not None
-    may_end = ends.may_end(request.user, workstation) and not is_left
-    return {
-        "workstation": workstation,
-        "workspace": workstation.workspace,
-        "live": part if workstation.is_live else None,
-        "raw": mirrors.show_raw(workstation.raw, contents=contents),
-        **contents,
-        "may_release": may_end and _may_be_released(workstation),
-        "refusal": _describe_refusal(workstation.release_failure),
-        "may_declare_ended": workstation.missing_since is not None
-        and _may_act(request, workstation)
-        and missing.may_be_declared_ended(workstation=workstation),
-        "is_own": is_own,
-        "end_form": ends.make_form(request.user, workstation) if may_end else None,
-        "may_keep": is_own and workstation.is_kept_by_a_press,
-        "is_left": is_left,
-        "declaration": _find_declaration(workstation),
-        "offers": access.list_offers(workstation=workstation) if may_end else [],
-        "connections": _list_connections(workstation),
-        "opened": ending.list_open(workstations=[workstation], besides=request.user),
-        "release": _find_release(workstation),
-        "shares": _list_shares(workstation) if is_own else [],
-        "share_form": forms.ShareForm(),
-        "suggested": partial(shares.suggest_people, owner=request.user),  # asked where they are shown
-        "is_own_running": is_own and not is_left and not workstation.missing_since and _may_be_released(workstation),
-    }
-
-
-def _list_connections(workstation: models.Workstation) -> list[models.Connection]:
-    """The newest, those of others than its owner before the owner's own."""
-    rows = models.Connection.objects.filter(workstation=workstation).select_related("person")
-    is_own = Case(When(person=workstation.owner_id, then=1), default=0)
-    return list(rows.order_by(is_own, "-pk")[:_MOST_CONNECTIONS])
-
-
-def _find_release(workstation: models.Workstation) -> models.Event | None:
-    by, owner = workstation.release_requested_by_id, workstation.owner_id
-    if workstation.release_requested_at is None or by == owner or not owner:
-        return None
-    events = models.Event.objects.filter(request_number=workstation.request_id, verb=Verb.REQUEST_RELEASE)
-    return events.order_by("-id").first()
-
-
-def _find_declaration(workstation: models.Workstation) -> models.Event | None:
-    events = models.Event.objects.filter(target=models.name_target(workstation), verb=Verb.DISOWN)
-    return events.order_by("-id").first() if workstation.is_foreign else None
-
-
-def _list_shares(workstation: models.Workstation) -> list[models.Share]:
-    rows = models.Share.objects.current().filter(workstation=workstation).select_related("person")
-    return list(rows.order_by("pk"))
-
-
-def _may_act(request: SignedInRequest, workstation: models.Workstation) -> bool:
-    return workstation.owner_id == request.user.pk or request.user.has_perm("portal.close_request")
-
-
-def _may_be_released(workstation: models.Workstation) -> bool:
-    return workstation.is_live and workstation.release_requested_at is None
-
-
-def _may_release_now(request: SignedInRequest, workstation: models.Workstation) -> bool:
-    return _may_be_released(workstation) and ends.may_end(request.user, workstation)
-
-
-def _describe_refusal(code: str) -> failures.Words:
-    failure = failures.CATALOGUE.get(code)
-    if failure is None:
-        return code
-    return _("AgentStation doesn't find it") if failure.means_missing else failure.title
-
-
-@require_POST
-def release(request: SignedInRequest, uid: str) -> HttpResponse:
-    workstation = _find(request, uid)
-    if not ends.may_end(request.user, workstation):
-        raise Http404
+@acting("workstation_detail", releases.NotLive)
+def release(request: SignedInRequest, uid: str) -> HttpResponse | str:
     said = _("Release requested. The files stay in the workspace.")
-    return _end(request, workstation, service=releases.request_release, said=said)
+    return _end(request, uid, may=access.may_end, service=releases.request_release, said=said)
 
 
-@require_POST
-def declare_ended(request: SignedInRequest, uid: str) -> HttpResponse:
-    workstation = _find(request, uid)
-    if not _may_act(request, workstation):
-        raise Http404
-    return _end(request, workstation, service=missing.declare_ended, said=_("Noted: this workstation has ended."))
+@acting("workstation_detail", missing.NotMissing)
+def declare_ended(request: SignedInRequest, uid: str) -> HttpResponse | str:
+    said = _("Noted: this workstation has ended.")
+    return _end(request, uid, may=access.may_act, service=missing.declare_ended, said=said)
 
 
 def _end(
-    request: SignedInRequest, workstation: models.Workstation, *, service: Callable[..., None], said: str
-) -> HttpResponse:
+    request: SignedInRequest, uid: str, *, may: Callable[..., bool], service: Callable[..., None], said: str
+) -> HttpResponse | str:
     """Calls the service with the reason, which only what is one's own does not need."""
-    form = forms.ReasonForm(request.POST)
-    form.fields["reason"].required = workstation.owner_id != request.user.pk
+    workstation = _find(request, uid)
+    if not may(person=request.user, workstation=workstation):
+        raise Http404
+    form = forms.ReasonForm(request.POST, needs_reason=workstation.owner_id != request.user.pk)
     if not form.is_valid():
-        messages.error(request, " ".join(str(error) for error in form.errors["reason"]))
-        return redirect("workstation_detail", workstation.uid)
-    with saying_why(request, releases.NotLive, missing.NotMissing):
-        service(actor=request.user, workstation=workstation, reason=form.cleaned_data["reason"])
-        messages.success(request, said)
-    return redirect("workstation_detail", workstation.uid)
+        messages.error(request, form.words)
+        return redirect("workstation_detail", uid)
+    service(actor=request.user, workstation=workstation, **form.cleaned_data)
+    return said

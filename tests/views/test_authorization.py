@@ -207,7 +207,7 @@ def values(sandbox, alice, bob, anna, olga, root) -> Mapping[str, object]:
         "notification_read": models.Notification.objects.create(person=alice, kind="failed", request_number=1).pk,
         "setup": links.create_setup_link() or "none",
         "token": make_token(alice).row.pk,
-        "join": invitations.make_link(actor=root, person=alice).link.token,
+        "join": invitations.make_link(actor=root, person=alice).token,
         "person": alice.pk,
         "app_label": "portal",
         "content_type_id": 1,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from portal.web.arrival import MOST_BODY
+from portal.web.middleware import MOST_BODY
 from tests.browser import FORM
 
 ADDRESSES = [

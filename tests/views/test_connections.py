@@ -6,7 +6,6 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.models.event import Verb
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,12 +66,6 @@ def test_a_refusal_is_told_in_words(sandbox, sign_in, alice, uid):
     assert "This type has no terminal." in browser.get(f"/workstations/{uid}/").text
 
 
-def test_what_no_page_holds_is_not_opened(sign_in, alice, uid):
-    for kind in ("", "vnc", "nonsense", "\x00"):
-        assert open_one(sign_in(alice), uid, kind=kind).json()["state"] == "refused"
-    assert not models.Connection.objects.exists()
-
-
 def test_an_operator_says_why_and_the_owner_reads_it(sandbox, sign_in, alice, olga, uid):
     operator = sign_in(olga)
     assert 'data-waits="true"' in operator.get(f"/workstations/{uid}/terminal/").text
@@ -98,18 +91,6 @@ def test_an_address_is_told_once_and_its_page_says_that_it_lives_and_that_it_end
     ended = browser.post(alive).json()["ended"]
     assert (ended["text"], ended["is_gone"]) == ("The portal heard nothing of this page for some time.", False)
     assert "less than 1 s" in browser.get(f"/workstations/{uid}/").text
-
-
-@pytest.mark.parametrize(("kind", "path"), [("vnc", "vnc"), ("cdp", "browser/cdp")])
-def test_an_address_for_scripts_is_shown_once(sandbox, sign_in, alice, uid, kind, path):
-    address = "127.0.0.1:5999" if kind == "vnc" else "http://127.0.0.1:9222"
-    script(sandbox, path, status=200, body={"url": address})
-    browser, page = sign_in(alice), f"/workstations/{uid}/scripts/"
-    shown = browser.post(page, {"kind": kind}).text
-    assert address in shown
-    assert ("connect_over_cdp" in shown) is (kind == "cdp")
-    assert "the sandbox has nothing behind this address" in shown
-    assert address not in browser.get(page).text
 
 
 def test_who_shares_lets_somebody_look_and_takes_it_back(sandbox, sign_in, alice, bob, uid):
@@ -154,14 +135,6 @@ def test_a_share_that_cannot_be_says_why(sign_in, alice, bob, uid):
     assert not models.Share.objects.exists()
 
 
-def test_who_else_opened_it_is_never_left_out(sign_in, alice, bob, uid):
-    workstation = models.Workstation.objects.get(uid=uid)
-    models.Connection.objects.create(workstation=workstation, person=bob, kind="desktop")
-    for _ in range(20):
-        models.Connection.objects.create(workstation=workstation, person=alice, kind="terminal")
-    assert "<bdi>bob</bdi>" in sign_in(alice).get(f"/workstations/{uid}/").text
-
-
 # --- Who worked in it is told why it is gone ---
 
 
@@ -183,23 +156,6 @@ def read_ends(guest, uid: str) -> list[str]:
     return [" ".join(text.replace("&#x27;", "'").split()) for text in texts]
 
 
-def test_of_a_release_a_guest_reads_by_whom_and_where_the_files_are(sign_in, alice, guest, uid):
-    browser, alive = guest
-    sign_in(alice).post(f"/workstations/{uid}/release/")
-    words = re.compile(r"alice released this workstation at \d\d:\d\d UTC, .+\. Its files stay in alice's workspace\.")
-    assert words.fullmatch(browser.post(alive).json()["ended"]["text"]), "while it is being released"
-    assert factories.find_event(Verb.END_CONNECTION).actor_id is None, "the portal found out"
-    assert not factories.list_events(Verb.REFUSED).exists()
-    assert open_one(browser, uid).json()["is_gone"]
-    factories.end_workstations()
-    assert all(words.search(text) for text in read_ends(guest, uid))
-
-
-def test_of_an_end_that_nobody_asked_for_a_guest_reads_whose_have_the_files(guest, uid):
-    factories.end_workstations()
-    assert all("ended by itself. Its files stay in alice's workspace." in text for text in read_ends(guest, uid))
-
-
 @pytest.mark.parametrize("is_over", [{"ended_at": Now()}, {"until": Now()}])
 def test_of_a_share_that_ended_a_guest_reads_that_alone_though_a_release_follows(sign_in, alice, guest, uid, is_over):
     models.Share.objects.update(**is_over)
@@ -217,20 +173,3 @@ def test_who_may_only_look_now_reads_that_and_its_owner_reads_of_the_release(san
     assert (ended["text"], ended["is_gone"]) == ("You may no longer use this workstation in this way.", True)
     browser.post(f"/workstations/{uid}/release/")
     assert browser.post(own).json()["ended"]["text"].startswith("alice released this workstation at ")
-
-
-def test_a_release_asks_with_the_names_of_those_whose_pages_are_open(sign_in, alice, olga, guest, uid):
-    models.Connection.objects.create(workstation=models.Workstation.objects.get(), person=alice, kind="desktop")
-    open_there = "<bdi>bob</bdi> has a terminal open."
-    number = str(models.Workstation.objects.get().pk)
-
-    def read_questions(person: models.User) -> list[str]:
-        browser = sign_in(person)
-        one, several = browser.get(f"/workstations/{uid}/"), browser.post("/workstations/", {"workstation": number})
-        return [" ".join(page.text.split()) for page in (one, several)]
-
-    assert all(page.count(open_there) == 1 for page in read_questions(alice))
-    assert not any("<bdi>alice</bdi> has" in page for page in read_questions(alice))
-    assert all("<bdi>alice</bdi> has a desktop open." in page for page in read_questions(olga))
-    models.Connection.objects.filter(kind="terminal").update(ended_at=Now())
-    assert not any(open_there in page for page in read_questions(alice))

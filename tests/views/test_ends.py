@@ -1,10 +1,6 @@
 """When a workstation ends, on pages: chosen with the form, shown, and changed."""
 
-from datetime import timedelta
-
 import pytest
-from django.urls import reverse
-from django.utils import timezone
 
 from portal import models
 from tests import factories
@@ -46,14 +42,6 @@ def test_what_is_no_lifetime_or_too_long_is_refused(sign_in, alice):
     assert not models.Request.objects.exists()
 
 
-def test_another_request_like_it_has_its_lifetime_where_that_is_still_offered(sign_in, alice):
-    browser, earlier = sign_in(alice), factories.submit(alice, lifetime="24h")
-    again = f"{NEW}?again={earlier.pk}"
-    assert browser.get(again).context["form"]["lifetime"].value() == "24h"
-    factories.set_policy(lifetimes="2h 8h", lifetime="2h")
-    assert browser.get(again).context["form"]["lifetime"].value() == "2h"
-
-
 def test_its_end_stands_where_it_does_and_one_press_moves_it(sandbox, sign_in, alice):
     workstation = factories.create_workstation(alice, lifetime="2h")
     browser, page = sign_in(alice), f"/workstations/{workstation.uid}/"
@@ -64,31 +52,6 @@ def test_its_end_stands_where_it_does_and_one_press_moves_it(sandbox, sign_in, a
     response = browser.post(f"{page}end/", {"lifetime": "none"}, follow=True)
     assert "No end is set." in read(response)
     assert "The workstation runs until you release it or it ends." in read(response)
-
-
-def test_the_home_page_counts_down_for_its_owner_and_whom_it_is_shared_with(sandbox, sign_in, alice, bob, monkeypatch):
-    workstation, noon = factories.create_workstation(alice, lifetime="2h"), timezone.now().replace(second=30)
-    models.Share.objects.create(workstation=workstation, person=bob, level="look")
-    for person in (alice, bob):
-        browser = sign_in(person)
-        monkeypatch.setattr(timezone, "now", lambda: noon)
-        address = f"{reverse('home_live')}?seen={browser.get('/').context['live'].version}"
-        assert browser.get(address, headers={"HX-Request": "true"}).status_code == 204
-        monkeypatch.setattr(timezone, "now", lambda: noon + timedelta(minutes=1))
-        assert browser.get(address, headers={"HX-Request": "true"}).status_code == 200
-
-
-def test_a_page_of_a_connection_is_told_the_end(sandbox, sign_in, alice):
-    workstation = factories.create_workstation(alice, type="max", lifetime="2h")
-    browser, page = sign_in(alice), f"/workstations/{workstation.uid}/"
-    opened = browser.post(f"{page}connections/", {"kind": "desktop"}).json()
-    assert opened["ends"] == {"words": "Ends in 1 h 59 min.", "has_end": True, "warning": 0}
-    kept = browser.post(f"{page}end/", {"longer": "2h"}, headers={"Accept": "application/json"}).json()
-    assert kept == {"words": "Ends in 3 h 59 min.", "has_end": True}
-    assert browser.post(opened["alive"]).json() == {"ended": None, "ends": kept | {"warning": 0}}
-    factories.set_policy(lifetimes="2h", lifetime="2h")
-    refused = browser.post(f"{page}end/", {"longer": "2h"}, headers={"Accept": "application/json"}).json()
-    assert refused["words"] == "No later end may be chosen. Ask an operator."
 
 
 def test_only_its_owner_changes_it_and_an_operator_with_a_reason(sandbox, sign_in, alice, bob, anna, olga):

@@ -14,7 +14,8 @@ from django.test import Client
 
 from portal import models
 from portal.db.connection import execute
-from portal.views import errors, home
+from portal.views import errors
+from portal.views.components import live
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,7 +57,7 @@ def test_an_unusable_database_is_a_503_and_the_same_form_works_afterwards(sandbo
 
 
 def test_a_fault_of_ours_is_a_500_that_says_so(browser, monkeypatch):
-    monkeypatch.setattr(home, "render", lambda *_: 1 / 0)
+    monkeypatch.setattr(live, "render", lambda *_: 1 / 0)
     response = browser.get("/")
     assert response.status_code == 500
     assert "The fault is ours, not yours." in response.text

@@ -76,14 +76,6 @@ def test_a_row_says_all_of_its_request(download, alice, anna):
     assert download(anna) == [{name: "true" if value is True else str(value) for name, value in expected.items()}]
 
 
-def test_what_there_is_none_of_is_empty(download, alice):
-    rows.create_request(alice, status="QUEUED")
-    (row,) = download(alice)
-    assert [row[name] for name in ("ended_at", "took_seconds", "workstation", "http_status", "message")] == [""] * 5
-    (row,) = download(alice, form="jsonl")
-    assert (row["ended_at"], row["took_seconds"], row["http_status"], row["workstation"]) == (None, None, None, "")
-
-
 @pytest.mark.parametrize(("form", "size"), [("csv", 3), ("jsonl", 1), ("jsonl", 1_000)])
 def test_exactly_what_the_filters_find_in_its_order(download, alice, bob, anna, monkeypatch, form, size):
     monkeypatch.setattr(exporting, "PAGES", (1, size))
@@ -166,19 +158,6 @@ def test_a_page_is_read_only_when_the_one_before_was_taken(sign_in, alice, monke
         response.close()  # the person has gone away
         assert list(pieces) == []
     assert len(queries) == 0
-
-
-def test_what_comes_while_it_runs_does_not_prolong_it(sign_in, alice, monkeypatch):
-    monkeypatch.setattr(exporting, "PAGES", (1, 1))
-    for _ in range(3):
-        rows.create_request(alice)
-    pieces = iter(sign_in(alice).post("/requests/export.jsonl?sort=oldest").streaming_content)
-    lines = []
-    for piece in pieces:
-        lines.append(piece)
-        rows.create_request(alice)
-        assert len(lines) < 9
-    assert len(lines) == 3
 
 
 @pytest.mark.parametrize("change", ["locked out", "sees less"])

@@ -44,28 +44,6 @@ def test_who_met_it_hears_how_many_others_did_but_no_names(sign_in, noon, alice,
     assert "anna" not in page
 
 
-def test_who_did_not_meet_it_hears_how_often_others_did(sign_in, noon, alice, bob):
-    meet(bob, ago=timedelta(hours=14))
-    meet(bob, code="500")
-    assert read(sign_in(alice)) == "Not seen today."
-    meet(bob, ago=timedelta(hours=3))
-    assert read(sign_in(alice)) == "How often lately: none in the last hour, once today."
-    assert read(sign_in(bob)) == "How often lately: none in the last hour, once today."
-
-
-def test_what_was_met_before_midnight_within_the_hour_is_said(sign_in, alice, bob, settings):
-    settings.TIME_ZONE = name_zone(hour=0)
-    now = timezone.now()
-    since_midnight = now - now.replace(minute=0, second=0, microsecond=0)
-    meet(bob, ago=(since_midnight + timedelta(hours=1)) / 2)
-    assert read(sign_in(alice)) == "How often lately: 1 person in the last hour, not yet today."
-
-
-def test_waiting_too_long_is_counted_though_it_has_no_attempt(sign_in, noon, alice, bob):
-    factories.create_past_request(bob, timezone.now(), status="FAILED", failure="waited-too-long", seconds=0)
-    assert read(sign_in(alice), "waited-too-long") == "How often lately: 1 person in the last hour, once today."
-
-
 def test_each_failure_leads_to_its_requests_and_back_to_its_place_in_the_list(sign_in, alice, anna):
     listed = sign_in(alice).get("/failures/").text
     for code in failures.CATALOGUE:

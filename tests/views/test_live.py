@@ -61,12 +61,15 @@ def change_request() -> None:
         *(("/key/", partial(workers.note_worker, name="w")), ("/failures/", pause_key)),
     ],
 )
-def test_a_poll_without_news_is_empty_and_one_with_news_brings_the_part(sign_in, alice, path, change):
+def test_a_poll_without_news_is_empty_and_one_with_news_brings_the_part(
+    sign_in, alice, django_assert_max_num_queries, path, change
+):
     number = factories.submit(alice).pk
     browser = sign_in(alice)
     place = "pause" if path == "/failures/" else "live"
     poll = read_poll(browser.get(path.format(number=number)), place=place)
-    quiet = browser.get(poll, headers=POLL)
+    with django_assert_max_num_queries(7):
+        quiet = browser.get(poll, headers=POLL)
     assert (quiet.status_code, quiet.content) == (204, b"")
 
     change()
@@ -138,19 +141,6 @@ def test_a_pause_comes_with_the_part_that_the_page_has_and_its_end_is_said(sign_
     assert "Requests are being sent again" not in browser.get(path.format(number=number)).text
 
 
-def test_nobody_is_told_to_send_as_usual_while_no_worker_sends(sign_in, alice):
-    factories.submit(alice)
-    pause_key()
-    resume_key()
-    browser, paths = sign_in(alice), ("/", "/requests/", "/requests/new/", "/key/")
-    for path in paths:
-        page = " ".join(browser.get(path).text.split())
-        assert "The background worker is offline" in page
-        assert not [words for words in ("as usual", "one at a time") if words in page]
-    models.Worker.objects.create(name="one", seen_at=timezone.now() + timedelta(days=1))
-    assert all("as usual" in browser.get(path).text for path in paths)
-
-
 def test_the_history_keeps_the_rows_that_it_shows(sign_in, alice, bob):
     first, of_bob = factories.submit(alice), factories.submit(bob)
     browser = sign_in(alice)
@@ -164,15 +154,6 @@ def test_the_history_keeps_the_rows_that_it_shows(sign_in, alice, bob):
     assert "Cancelled" in news.text
     odd = browser.get("/requests/live/", {"numbers": f"x,{of_bob.pk},\u0663,{'9' * 30},-1,"}, headers=POLL)
     assert list(odd.context["rows"]) == []
-
-
-def test_whoever_waits_at_the_end_of_the_queue_asks_seldom_and_so_does_home_without_any(sign_in, alice):
-    browser = sign_in(alice)
-    assert browser.get("/").context["live"].pause == 15
-    numbers = [factories.submit(alice).pk for _ in range(30)]
-    assert browser.get("/").context["live"].pause == 5
-    pauses = [browser.get(f"/requests/{number}/").context["live"].pause for number in (*numbers[:4], numbers[-1])]
-    assert pauses == [2, 3, 3, 4, 17]
 
 
 def read_soon(browser, number: int) -> float:
@@ -200,43 +181,11 @@ def test_what_is_about_to_change_asks_soon(sign_in, alice, settings):
     assert all(" data-soon" not in browser.get(path).text for path in ("/", "/requests/", "/key/"))
 
 
-def move_claims(to: timedelta) -> None:
-    with factories.unprotected():
-        models.Attempt.objects.update(claimed_at=Now() + to)
-
-
-def test_all_that_are_sent_within_about_a_second_ask_soon(sign_in, alice, settings):
-    settings.PORTAL_CALLS_IN_FLIGHT = 6
-    numbers = [factories.submit(alice).pk for _ in range(14)]
-    browser = sign_in(alice)
-
-    def list_soon() -> list[float]:
-        return [soon for number in numbers if (soon := read_soon(browser, number))]
-
-    assert list_soon() == [0.3] * 6, "as many as there are senders"
-    for _ in range(4):
-        factories.claim()
-    move_claims(timedelta(minutes=5))  # however long the pages take
-    assert len(list_soon()) == 4 + 2 + 4, "what is being sent, two senders that are free, and as many as began just now"
-    move_claims(timedelta(minutes=-5))
-    assert len(list_soon()) == 4 + 2
-    models.Key.objects.update(state="RESUMING", cause="402")
-    assert len(list_soon()) == 4 + 1, "one at a time"
-
-
 def test_a_position_counts_though_the_requests_before_it_have_been_claimed_meanwhile(alice):
     factories.submit(alice)
     factories.claim()
     # 15 places are free, and one call began just now.
     assert fair_queue.count_soon(key=models.Key.objects.get()) == (1, 16)
-
-
-def test_the_more_are_being_sent_the_less_often_each_page_asks(sign_in, alice):
-    numbers = [factories.submit(alice).pk for _ in range(60)]
-    browser = sign_in(alice)
-    for count, seconds in ((15, 0.32), (30, 0.62), (60, 1.2)):
-        models.Request.objects.filter(pk__in=numbers[:count]).update(status="SENDING")
-        assert read_soon(browser, numbers[0]) == seconds
 
 
 def test_signed_out_a_poll_is_told_where_to_sign_in_and_come_back(client, workstation):
@@ -245,27 +194,3 @@ def test_signed_out_a_poll_is_told_where_to_sign_in_and_come_back(client, workst
     for page in ("", "requests/", f"requests/{workstation.request_id}/", "workstations/machine/", "key/"):
         response = client.get(f"/{page}live/", headers=headers)
         assert (response.status_code, response["HX-Redirect"]) == (401, target)
-
-
-@pytest.mark.parametrize(
-    ("path", "queries"),
-    [
-        *(("/requests/{number}/", 2), ("/requests/sending/", 2), ("/workstations/machine/", 5)),
-        *(("/", 5), ("/requests/", 4), ("/key/", 7), ("/failures/", 2)),
-    ],
-)
-def test_a_poll_without_news_costs_few_queries(sign_in, alice, workstation, django_assert_num_queries, path, queries):
-    portal_request = factories.submit(alice)
-    if "sending" in path:
-        factories.update(portal_request, status="SENDING")
-    browser = sign_in(alice)
-    page = browser.get(path.replace("sending", "{number}").format(number=portal_request.pk))
-    poll = read_poll(page, place="pause" if path == "/failures/" else "live")
-    with django_assert_num_queries(queries):
-        assert browser.get(poll, headers=POLL).status_code == 204
-
-
-def test_a_page_on_which_a_form_is_being_filled_in_asks_for_nothing(sign_in, alice, olga):
-    number = factories.submit(alice).pk
-    models.Request.objects.update(status="UNKNOWN", failure="no-answer", was_unknown=True)
-    assert read_poll(sign_in(olga).post(f"/requests/{number}/close/", {"reason": ""})) == ""

@@ -42,16 +42,6 @@ def test_a_missing_workstation_is_shown_as_possibly_running(sign_in, workstation
     assert "Not found" in sign_in(alice).get("/workstations/").text
 
 
-@pytest.mark.parametrize("page", [PAGE, "/"])
-def test_live_parts_show_that_one_is_missing(sign_in, workstation, alice, page):
-    models.Workstation.objects.update(missing_since=None, missing_tick=None)
-    browser = sign_in(alice)
-    live = {"data": {"seen": browser.get(page).context["live"].version}, "headers": {"HX-Request": "true"}}
-    assert browser.get(f"{page}live/", **live).status_code == 204
-    miss(timedelta(0))
-    assert "Not found" in browser.get(f"{page}live/", **live).text
-
-
 @pytest.mark.parametrize("is_orphan", [False, True])
 def test_an_operator_says_it_with_a_reason(sign_in, workstation, olga, is_orphan):
     models.Workstation.objects.update(request=None if is_orphan else workstation.request_id)
@@ -75,18 +65,3 @@ def test_after_a_day_its_owner_may_say_that_it_has_ended(sign_in, workstation, a
     assert not models.Workstation.objects.get().is_live
     assert "has already ended" in browser.post(ENDED, follow=True).text
     assert ENDED not in read(browser)
-
-
-def test_a_refused_release_is_told_with_its_next_try(sign_in, workstation, alice):
-    for code, said in (
-        ("429", "Rate limit reached (429)"),
-        ("422", "AgentStation doesn&#x27;t find it (422)"),
-        ("unreadable", "Unreadable response (unreadable)"),
-        ("brand-new", "brand-new (brand-new)"),
-    ):
-        asked = {"release_requested_at": Now(), "release_requested_by": alice, "release_failure": code}
-        models.Workstation.objects.update(release_due_at=Now() + timedelta(minutes=2), **asked)
-        page = read(sign_in(alice))
-        assert not [words for words in (said, "Next attempt:", "Releasing") if words not in page]
-    models.Workstation.objects.update(ended_at=Now(), missing_since=None, missing_tick=None)
-    assert "Next attempt:" not in read(sign_in(alice))

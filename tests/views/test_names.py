@@ -1,7 +1,5 @@
 """People are shown by name and username, to whoever may see that they are there."""
 
-import re
-
 import pytest
 
 from portal import models
@@ -44,47 +42,3 @@ def test_people_are_found_by_username_name_and_e_mail(workstation, root, alice, 
     factories.submit(bob)
     found = sign_in(olga).get("/requests/", {"person": "alice lid"}).context["page"].requests
     assert [row.pk for row in found] == [workstation.request_id]
-
-
-def test_the_audit_log_has_the_username_alone_and_so_has_who_has_no_other_name(workstation):
-    assert [models.User(username="alice", first_name=name).label for name in ("", "alice")] == ["alice"] * 2
-    assert {event.actor_name for event in models.Event.objects.exclude(actor_name="")} == {"alice"}
-    assert "Liddell" not in str(list(models.Event.objects.values()) + list(models.Change.objects.values()))
-
-
-def suggest(browser, workstation: models.Workstation) -> list[tuple[str, str]]:
-    page = read(browser.get(f"/workstations/{workstation.uid}/"))
-    offered = page.partition('<datalist id="people">')[2].partition("</datalist>")[0]
-    return re.findall(r'<option value="([^"]*)">([^<]*)<', offered)
-
-
-def test_sharing_suggests_those_for_whom_it_is_of_use(workstation, alice, bob, anna, olga, root, sign_in):
-    factories.create_user("gone", "Members", is_active=False)
-    factories.create_user("caterpillar", "Members", first_name="Absolem", email="absolem@wonderland.example")
-    browser = sign_in(alice)
-    page = read(browser.get(f"/workstations/{workstation.uid}/"))
-    assert 'list="people"' in page
-    assert "wonderland" not in page
-    names = [("caterpillar", "Absolem (caterpillar)"), ("anna", "anna"), ("bob", "bob")]
-    assert suggest(browser, workstation) == names
-    assert suggest(sign_in(olga), workstation) == [], "it is somebody else's"
-
-
-def test_among_many_those_of_former_shares_come_first(workstation, alice, bob, sign_in):
-    models.User.objects.bulk_create(models.User(username=f"a{number:03}") for number in range(300))
-    browser = sign_in(alice)
-    assert len(suggest(browser, workstation)) == 200
-    assert ("bob", "bob") not in suggest(browser, workstation)
-    browser.post(f"/workstations/{workstation.uid}/shares/", {"person": "bob", "level": "look"})
-    assert ("bob", "bob") in suggest(browser, workstation)
-
-
-def test_a_name_that_one_person_has_is_enough_to_share(workstation, alice, bob, sign_in):
-    factories.update(bob, first_name="Bill the Lizard")
-    browser, path = sign_in(alice), f"/workstations/{workstation.uid}/shares/"
-    shown = read(browser.post(path, {"person": "bill the lizard", "level": "look"}, follow=True))
-    assert "Shared with Bill the Lizard (bob)." in shown
-    browser.post(f"/shares/{models.Share.objects.get().pk}/end/")
-    factories.create_user("another", "Members", first_name="Bill the Lizard")
-    shown = read(browser.post(path, {"person": "Bill the Lizard", "level": "look"}, follow=True))
-    assert "There is nobody called Bill the Lizard" in shown

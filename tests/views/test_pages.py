@@ -3,7 +3,6 @@
 import pytest
 
 from portal import failures, models
-from portal.models.clock import Now
 from portal.sandbox import names
 from portal.services.key import accounts
 from portal.services.people import links
@@ -57,13 +56,6 @@ def test_what_the_provider_says_is_shown_as_it_came_and_never_runs(sign_in, work
     assert "<script>" not in page.replace("<script src", "")
 
 
-def test_its_requester_gives_back_only_once(sign_in, workstation, alice):
-    release = "/workstations/machine/release/"
-    assert "releasing" in sign_in(alice).post(release, follow=True).text.lower()
-    assert "has ended, or is already being released" in sign_in(alice).post(release, follow=True).text
-    assert models.Workstation.objects.get().release_requested_by == alice
-
-
 def test_an_operator_gives_back_what_is_somebody_else_s_and_says_why(sign_in, workstation, alice, olga):
     page, release = "/workstations/machine/", "/workstations/machine/release/"
     assert 'name="reason"' in sign_in(olga).get(page).text
@@ -74,37 +66,6 @@ def test_an_operator_gives_back_what_is_somebody_else_s_and_says_why(sign_in, wo
     assert (event.actor_name, event.reason) == ("olga", "Alice has left.")
     shown = sign_in(alice).get(page).text
     assert all(words in shown for words in ("requested by olga", "olga</bdi> released it", "Alice has left."))
-
-
-def test_the_menu_tells_operators_what_waits_for_them(sign_in, workstation, anna, olga):
-    assert "to decide" not in sign_in(olga).get("/usage/").text
-    models.Workstation.objects.create(account=accounts.get_current_account(), uid="orphan", type="python")
-    assert '<b class="count">1<' in sign_in(olga).get("/usage/").text
-    assert "to decide" not in sign_in(anna).get("/usage/").text
-
-
-def test_lists_go_on_to_older_pages_and_forgive_an_odd_one(sign_in, alice):
-    for _ in range(51):
-        rows.create_workspace(alice)
-    browser = sign_in(alice)
-    first = browser.get("/workspaces/").context["page"]
-    second = browser.get(f"/workspaces/?before={first.older}").context["page"]
-    assert (len(first.rows), len(second.rows), second.older) == (50, 1, None)
-    assert browser.get("/workspaces/?before=x").context["page"].rows == first.rows
-    response = browser.get("/workspaces/?show=unused")
-    assert '<a href="?show=unused" aria-current="page" >Not in use</a>' in " ".join(response.text.split())
-    assert 'href="?show=unused&amp;before=' in response.text
-    assert 'href="?show=unused"' in browser.get("/workspaces/?show=unused&before=1").text
-    assert "No workspaces match." in browser.get("/workspaces/?show=in-use").text
-
-
-def test_a_workstation_s_state_is_said(sign_in, workstation, alice):
-    for status, label in (("active", "Running"), ("hibernating", "hibernating"), ("", "No status")):
-        models.Workstation.objects.update(status=status)
-        assert label in sign_in(alice).get("/workstations/?show=all").text
-    for status, label in (("errored", "Errored"), ("active", "Ended")):
-        models.Workstation.objects.update(status=status, ended_at=Now())
-        assert label in sign_in(alice).get("/workstations/?show=all").text
 
 
 def test_the_guide_leads_to_every_failure_and_the_rehearsals(sign_in, alice, settings):

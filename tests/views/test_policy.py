@@ -64,10 +64,6 @@ def test_what_is_mailed_and_what_channels_get_is_chosen(sign_in, root, alice):
     browser = sign_in(root)
     form = browser.get(PAGE).context["form"]
     assert [kind for kind, _words in messages.list_all() if kind not in form["mailed"].value()] == ["unassigned"]
-    team = {kind for kind, _words in form.fields["sent"].choices}
-    assert {"paused", "review", "log"} <= team
-    assert not team & {"failed", "ends"}
-
     decided = save(browser, mailed=["unassigned", "log"], sent=["paused"])
 
     assert [messages.wants_mail(person=alice, kind=kind, decided=decided) for kind in ("failed", "log")] == [
@@ -81,10 +77,9 @@ def test_what_is_mailed_and_what_channels_get_is_chosen(sign_in, root, alice):
     assert policy.read_policy() == decided
 
 
-def test_a_new_portal_s_notifications_begin_as_the_environment_says(sign_in, root, settings):
-    settings.PORTAL_NOT_MAILED, settings.PORTAL_NOT_TO_CHANNELS = "ends ready", "paused"
-    form = sign_in(root).get(PAGE).context["form"]
-    kinds = [kind for kind, _words in messages.list_all()]
-    assert {kind for kind in kinds if kind not in form["mailed"].value()} == {"ends", "ready"}
-    assert "paused" not in form["sent"].value()
-    assert form.fields["sent"].help_text.endswith("A new portal begins with all but “Sending is paused”.")
+def test_whom_to_turn_to_and_whether_calls_go_on_are_chosen(sign_in, root):
+    browser = sign_in(root)
+    decided = save(browser, support_contact=" Cloud desk ", passes_on="on")
+    assert (decided.support_contact, decided.passes_on) == ("Cloud desk", True)
+    decided = save(browser, support_contact="", passes_on="")
+    assert (decided.support_contact, decided.passes_on) == ("", False)

@@ -4,7 +4,7 @@ import pytest
 from django.db.models import F
 
 from portal import models
-from portal.services.runtime import limits
+from portal.services.limits import limits
 from tests import factories
 from tests.browser import Browser
 
@@ -50,7 +50,7 @@ def test_after_ten_in_a_minute_the_others_are_counted(alice, sign_in, settings):
     for _ in range(13):
         assert browser.post("/key/resume/").status_code == 403
     assert len(list_refusals()) == 11
-    models.Limit.objects.update(at=F("at") - limits.WINDOW)
+    models.Limit.objects.update(at=F("at") - limits.MINUTE)
     for _ in range(11):
         browser.post("/key/resume/")
     assert factories.list_events("refused").latest("id").detail == {"status": 403, "left_out": 2}

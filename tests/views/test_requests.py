@@ -1,14 +1,9 @@
 """The form, the history, one request, cancelling and closing."""
 
-from datetime import timedelta
-
 import pytest
 
 from portal import models
-from portal.models.clock import Now
-from portal.services.key import accounts
 from tests import factories
-from tests.admin import rows
 from tests.browser import read
 
 pytestmark = pytest.mark.django_db
@@ -125,50 +120,3 @@ def test_a_failure_explains_itself(sandbox, sign_in, alice, uid):
     else:
         wanted += [str(failure.again), *(str(step) % {"operator": "an operator"} for step in failure.steps)]
     assert not [words for words in wanted if words not in page]
-
-
-def test_a_failure_whose_pause_is_over_speaks_of_it_no_longer(sign_in, alice):
-    failed = rows.create_request(alice, account=accounts.get_current_account(), status="FAILED", failure="402")
-    models.Key.objects.update(state="PAUSED", cause="402", paused_at=Now(), operator_only=True)
-    page = sign_in(alice).get(f"/requests/{failed.pk}/").text
-    assert "Ask the owner of the team" in page
-    models.Key.objects.update(state="RESUMING", paused_at=None, operator_only=False)
-    page = sign_in(alice).get(f"/requests/{failed.pk}/").text
-    assert "Ask the owner of the team" not in page
-    assert "The pause that this began is over." in page
-    assert "Ask the owner of the team" in sign_in(alice).get("/failures/402/").text
-
-
-def test_the_next_attempt_has_a_time_unless_a_pause_comes_first(sign_in, alice):
-    client, path = sign_in(alice), f"/requests/{factories.submit(alice).pk}/"
-    models.Request.objects.update(next_attempt_at=Now())
-    assert "Next attempt" not in client.get(path).text, "its time has passed"
-    models.Request.objects.update(next_attempt_at=Now() + timedelta(minutes=1))
-    assert "Next attempt" in client.get(path).text
-    models.Key.objects.update(state="PAUSED", cause="402", paused_at=Now(), operator_only=True)
-    assert "Next attempt" not in client.get(path).text
-
-
-def test_a_request_of_another_account_says_why_it_waits(settings, sign_in, alice):
-    waiting = factories.submit(alice)
-    settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
-    factories.present_key()
-    assert "meant for another AgentStation account" in sign_in(alice).get(f"/requests/{waiting.pk}/").text
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        ({"status": 422, "body": {"error": "Not Found", "message": "No such workspace."}}, "Nothing was created."),
-        ({"status": 422, "body": "<h1>Blocked</h1>"}, "Probably nothing was created"),
-        ({"status": 403, "body": {"error": "Forbidden", "message": "Not from here."}}, "Probably nothing was created"),
-    ],
-)
-def test_what_a_gateway_may_have_refused_was_probably_not_created(sandbox, sign_in, alice, answer, words):
-    sandbox.script(answer)
-    portal_request = factories.submit_and_settle(alice)
-    page = sign_in(alice).get(f"/requests/{portal_request.pk}/").text
-    panel = page.partition('aria-labelledby="why"')[2].partition("</section>")[0]
-    assert words in panel
-    assert ("Nothing was created" in panel) == (words == "Nothing was created.")

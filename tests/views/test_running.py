@@ -35,10 +35,7 @@ def test_a_refusal_says_what_counts_and_what_to_do(sign_in, alice, bob, olga):
     set_limits(person=2)
 
     response = sign_in(alice).post(NEW, factories.fill_form(note="Please keep me."))
-    assert response.status_code == 200
     shown = read(response)
-    assert "Error: Request a workstation" in shown
-    assert "Nothing was requested yet" in shown
     assert "No more workstations now: you have 2 of at most 2, waiting requests included. " in shown
     assert "Release or cancel one that you no longer need, wait until another one ends, or ask olga." in shown
     assert "Please keep me." in response.text
@@ -53,13 +50,9 @@ def test_a_refusal_says_what_counts_and_what_to_do(sign_in, alice, bob, olga):
     assert models.Event.objects.latest("id").target == "more than 3 workstations of the team at once"
 
 
-def test_an_administrator_sets_the_portal_s_limits(settings, sign_in, alice, root):
-    settings.PORTAL_RUNNING = 40
+def test_an_administrator_sets_the_portal_s_limits(sign_in, alice, root):
     browser = sign_in(root)
-    shown = read(page := browser.get("/settings/"))
-    assert (page.context["form"]["running"].value(), page.context["form"]["running_per_person"].value()) == (40, 0)
-    assert [f"A new portal begins with {number}." in shown for number in (40, 0)] == [True, True]
-    values = models.Policy.read_defaults() | {"running": 5}
+    values = browser.get("/settings/").context["form"].initial | {"running": 5}
     for wrong in ("-1", "100001", "many", "1.5", ""):
         refused = browser.post("/settings/", values | {"running_per_person": wrong})
         assert refused.status_code == 200
@@ -72,26 +65,20 @@ def test_an_administrator_sets_the_portal_s_limits(settings, sign_in, alice, roo
     assert factories.find_event("change-policy").actor_name == "root"
 
 
-def test_an_operator_gives_a_person_another_limit(sign_in, alice, bob, anna, olga):
+def test_an_operator_gives_a_person_another_limit(sign_in, bob, anna, olga):
     factories.submit(bob)
     set_limits(person=1)
     browser = sign_in(olga)
     shown = browser.get("/limits/")
     assert [(one.username, number, most) for one, number, most in shown.context["people"]] == [("bob", 1, 1)]
-    assert f"?person={bob.pk}#change" in shown.text
-    assert f'<option value="{bob.pk}" selected>' in browser.get(f"/limits/?person={bob.pk}").text
-
     values = {"person": bob.pk, "limit": 3, "reason": REASON}
     for wrong, words in [
         ({"reason": ""}, "Say why"),
-        ({"person": ""}, "Choose a person."),
         ({"person": anna.pk}, "This is not in the list."),
         ({"limit": -1}, "Enter a whole number"),
     ]:
         refused = browser.post("/limits/", values | wrong)
-        assert refused.status_code == 200
         assert words in read(refused)
-        assert "Error: Limits" in read(refused)
     assert is_refused(bob)
 
     assert browser.post("/limits/", values).status_code == 302
@@ -99,14 +86,8 @@ def test_an_operator_gives_a_person_another_limit(sign_in, alice, bob, anna, olg
     assert (bob.running_limit, is_refused(bob)) == (3, False)
     event = factories.find_event("set-limit")
     assert (event.actor_name, event.target, event.reason) == ("olga", "user bob", REASON)
-    browser.post("/limits/", {"person": alice.pk, "limit": 0, "reason": REASON})
-    shown = browser.get("/limits/")
-    people = [(one.username, number, most) for one, number, most in shown.context["people"]]
-    assert people == [("bob", 2, 3), ("alice", 0, 0)]
-    assert read(shown).count("Their own") == 2
-    browser.post("/limits/", {"person": alice.pk, "limit": "", "reason": REASON})
-    alice.refresh_from_db()
-    assert alice.running_limit is None
+    browser.post("/limits/", {"person": bob.pk, "limit": "", "reason": REASON})
+    assert factories.reread(bob).running_limit is None
 
 
 def test_who_may_is_led_to_the_pages(sign_in, alice, anna, olga, root):

@@ -231,3 +231,9 @@ def test_who_is_turned_away_is_recorded_and_a_name_that_nobody_has_is_not_kept(c
         ("sign-in-failed", "", "user alice", "203.0.113.9"),
         ("sign-in-failed", "", "a name that nobody has", "203.0.113.9"),
     ]
+
+
+def test_who_is_deactivated_is_signed_out_with_the_next_page(alice):
+    browser = begin()
+    factories.update(alice, is_active=False)
+    assert browser.get("/").headers["Location"] == "/accounts/login/?next=/"

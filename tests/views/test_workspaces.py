@@ -6,7 +6,6 @@ import pytest
 
 from portal import models
 from portal.models.event import Verb
-from portal.services.key import accounts
 from tests import factories
 from tests.admin import rows
 
@@ -76,17 +75,6 @@ def test_the_form_offers_a_new_workspace_and_ones_own_whose_id_can_be_asked_for(
     assert list_places(sign_in(bob)) == {"+new": True, "+other": False}
     assert list_places(sign_in(alice), f"?workspace_id={space.uid}")[space.uid]
     assert list_places(sign_in(bob), f"?workspace_id={space.uid}")["+other"]
-
-
-@pytest.mark.parametrize("number", [7, 8])
-def test_of_many_workspaces_the_older_are_folded(sign_in, alice, number):
-    uids = [f"S-{n}" for n in range(number)]
-    for uid in uids:
-        models.Workspace.objects.create(account=accounts.get_current_account(), owner=alice, uid=uid)
-    page = sign_in(alice).get(f"/requests/new/?workspace_id={uids[0]}").text
-    assert list(list_places(sign_in(alice))) == ["+new", *reversed(uids), "+other"]
-    folded = re.findall(r"<details class=\"raw\" open>.*?More workspaces…(.*?)</details>", page, re.DOTALL)
-    assert [text.count('name="place"') for text in folded] == ([number - 7] if number > 7 else [])
 
 
 @pytest.mark.parametrize(

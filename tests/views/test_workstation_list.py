@@ -11,6 +11,7 @@ from django.utils import timezone
 from portal import models
 from portal.models.event import Verb
 from portal.services.search import finding, paging
+from portal.views.workstations import WorkstationPage
 from tests import factories
 from tests.admin import rows
 
@@ -89,19 +90,6 @@ def test_what_may_not_be_released_is_left_alone(sign_in, alice, bob, anna):
     assert is_releasing(his, ended) == [False, False]
 
 
-def test_a_filter_that_cannot_be_read_is_said_and_leaves_the_part_that_is_shown(sign_in, olga):
-    periods = (
-        "since=soon",
-        "until=0001-01-01T00:00",
-        "since=9999-12-31T23:59",
-        "since=2025-01-02T00:00&until=2025-01-01",
-    )
-    for query in periods:
-        assert sign_in(olga).get(f"{LIST}?{query}").context["form"].errors
-    form = sign_in(olga).get(f"{LIST}?show=ended&person=nobody").context["form"]
-    assert (form.shown, list(form.errors)) == ("ended", ["person"])
-
-
 def test_what_no_box_has_releases_nothing(sign_in, alice):
     running = create(alice)
     for ticked in ("", "\x00", "-1", "x" * 300, "9" * 300, "٣"):
@@ -161,16 +149,6 @@ def test_a_period_is_of_the_reader_s_clock_and_nobody_s_who_sees_their_own_alone
     assert list_shown(browser, "?since=2025-11-25T17:59&until=2025-11-25T18:01") == {run.pk}
     assert list_shown(browser, f"?{PERIOD}") == set()
     assert list_shown(sign_in(alice), f"?show=ended&{PERIOD.replace('25T', '26T')}") == {run.pk}
-
-
-def test_it_says_when_each_ended_how_long_it_ran_and_who_released_it(sign_in, alice, anna):
-    create_run(alice, -2.8, 2 + 28 / 60, release_requested_at=NOON, release_requested_by=alice)
-    create_run(alice, -100, 200, seen=100)
-    for browser in (sign_in(alice), sign_in(anna)):
-        page = " ".join(browser.get(f"{LIST}?show=ended").text.split())
-        assert "25 Nov 2025, 11:40" in page
-        assert "2 h 28 min, released by <bdi>alice</bdi>" in page
-        assert 'by <time datetime="2025-11-29T16:00' in page  # it was first seen in the provider's history
 
 
 def test_it_is_taken_away_as_a_file(sign_in, alice, bob, anna):
@@ -257,3 +235,22 @@ def test_a_guest_reads_neither_and_a_request_on_its_way_has_it_too(make, sign_in
         assert "Python" in page
         assert "zebra" not in page
     assert 'Python "the next"' in read(sign_in(alice), "/")
+
+
+# --- The page of one ---
+
+
+def test_who_may_end_one_is_offered_that_while_it_runs(alice, anna, bob, olga):
+    row = rows.create_workstation(rows.create_request(alice))
+    ways = {"release": "may_release", "form": "end_form", "share": "is_shared_here"}
+
+    def read_offered(person: models.User) -> set[str]:
+        page = WorkstationPage(person=person, workstation=row)
+        return {name for name, way in ways.items() if getattr(page, way)}
+
+    assert [read_offered(person) for person in (alice, olga)] == [{*ways}, {"release", "form"}]
+    assert not any(map(read_offered, (anna, bob)))
+    row.release_requested_at = row.release_due_at = rows.NOW
+    assert read_offered(alice) == {"form"}
+    row.account.retired_at = rows.NOW
+    assert not read_offered(alice)

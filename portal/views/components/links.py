@@ -26,9 +26,8 @@ _DAYS = {"since", "until", "zone"}
 
 def list_presets(*, query: str = "") -> list[tuple[str, str, bool]]:
     """Common lists as words, a link, and whether it is the list that is shown. Links keep the filters of `query`."""
-    periods = forms.list_periods(zone=timezone.get_default_timezone())
     lists = [
-        *((words, to_history(since=since, until=until)) for words, since, until in periods),
+        *forms.list_periods(to_history, zone=timezone.get_default_timezone()),
         (_("Failed"), to_history(status=models.Request.Status.FAILED)),
         (_("Checking"), to_history(status=models.Request.Status.UNKNOWN)),
     ]

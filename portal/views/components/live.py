@@ -38,7 +38,7 @@ def read_version(request: HttpRequest, *facts: object, key: models.Key) -> str:
 def render_news(
     request: HttpRequest, template: str, show: Callable[[], dict[str, Any]] = dict, *, version: str
 ) -> HttpResponse:
-    """204 where the page that asks shows this version already. `show` reads what the template needs."""
+    """A page or its live part; 204 where the page that asks shows this version already. `show` reads what it needs."""
     if is_poll(request) and request.GET.get("seen") == version:
         return HttpResponse(status=204)
     return render(request, template, show())

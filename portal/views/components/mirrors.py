@@ -1,6 +1,7 @@
 """What lists and pages of mirrors have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,23 +22,26 @@ def find_newest[Row: Model](*, rows: QuerySet[Row], uid: str) -> Row:
     return found
 
 
-def read_contents(*, workspace: models.Workspace | None, user: models.User) -> dict[str, Any]:
-    """A workspace's newest files and logs: all of it to its owner, without addresses to who sees everything."""
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """A workspace's newest files and logs. Where `is_closed`, they are not for the reader."""
+
+    files: Iterable[Model] = ()
+    logs: Iterable[Model] = ()
+    is_closed: bool = False
+    has_addresses: bool = False
+
+    def show_raw(self, raw: str) -> str:
+        return "" if self.is_closed else hidden.hide(text=raw, with_addresses=self.has_addresses)
+
+
+def read_contents(*, workspace: models.Workspace | None, user: models.User) -> Contents:
+    """All of it to its owner, without addresses to who sees everything."""
     is_owner = workspace is not None and workspace.owner_id == user.pk
-    if workspace is None or not (is_owner or user.has_perm("portal.see_all")):
-        return {"files": [], "logs": [], "is_closed": workspace is not None, "has_addresses": False}
-    return {
-        "files": workspace.files.order_by("-created_at", "-pk")[:_MOST_CONTENTS],
-        "logs": workspace.logs.order_by("-created_at", "-pk")[:_MOST_CONTENTS],
-        "is_closed": False,
-        "has_addresses": is_owner,
-    }
-
-
-def show_raw(raw: str, *, contents: dict[str, Any]) -> str:
-    if contents["is_closed"]:
-        return ""
-    return hidden.hide(text=raw, with_addresses=contents["has_addresses"])
+    if workspace is None or not (is_owner or user.sees_all):
+        return Contents(is_closed=workspace is not None)
+    files, logs = (rows.order_by("-created_at", "-pk")[:_MOST_CONTENTS] for rows in (workspace.files, workspace.logs))
+    return Contents(files=files, logs=logs, has_addresses=is_owner)
 
 
 def list_tabs(form: forms.PartsForm, *, query: QueryDict, kept: Sequence[str] = ()) -> list[tuple[Any, str, bool]]:

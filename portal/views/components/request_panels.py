@@ -68,7 +68,7 @@ def _may_end(request: SignedInRequest, portal_request: models.Request, *, is_own
     """Asks for the permission only where the request can be ended: that may cost a query."""
     states = models.Request.Status
     can_end = portal_request.status == states.UNKNOWN or (portal_request.status == states.QUEUED and not is_own)
-    return can_end and request.user.has_perm("portal.close_request")
+    return can_end and request.user.decides
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,9 @@
 """The rows of the page "Needs review": what is known, what can be said of it now, and what follows from that."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple, cast
 
 from django import forms as django_forms
 from django.urls import NoReverseMatch, reverse
@@ -22,8 +23,7 @@ _CLOCK, _MOMENT = "H:i T", "j M, H:i:s T"
 type Data = Mapping[str, object] | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Option:
+class Option(NamedTuple):
     """`leads_to` is what follows from the answer; `obstacle`, why it cannot be chosen now."""
 
     value: str
@@ -63,13 +63,14 @@ def make_request_form(*, user: models.User, portal_request: models.Request, data
     return forms.DecisionForm(
         data,
         needs_confirmation=not obstacle and operator_actions.is_sent_again(portal_request=portal_request),
+        workstations=models.Workstation.objects.filter(account=portal_request.account_id),
         auto_id=f"request-{portal_request.pk}-%s",
     )
 
 
 def describe_request(case: review.Case, *, user: models.User, now: datetime, refused: forms.ReasonForm | None) -> Row:
     expectation = _describe_expectation(case, now=now)
-    may_decide = user.has_perm("portal.close_request")
+    may_decide = user.decides
     return Row(
         case=case,
         expectation=expectation,
@@ -122,9 +123,7 @@ def _ask_about_request(
     case: review.Case, *, user: models.User, expectation: str, refused: forms.ReasonForm | None
 ) -> Decision:
     portal_request = case.portal_request
-    form = make_request_form(user=user, portal_request=portal_request)
-    if refused is not None and refused.auto_id == form.auto_id:
-        form = refused  # type: ignore[assignment]
+    form = _choose(make_request_form(user=user, portal_request=portal_request), refused)
     if 0 < len(case.candidates) <= _MOST_OPTIONS:
         form.fields["workstation"].widget = django_forms.Select(choices=_list_choices(case.candidates))
     return Decision(
@@ -140,34 +139,34 @@ def _list_answers(case: review.Case, *, user: models.User, expectation: str) -> 
     obstacle = operator_actions.find_obstacle(actor=user, portal_request=case.portal_request)
     return [
         Option(
-            value=forms.DecisionForm.ADOPT,
-            label=_("Link a workstation"),
-            leads_to=_("The request gets the unassigned workstation that you choose, and succeeds."),
-            obstacle="" if case.candidates else none_known,
+            forms.DecisionForm.ADOPT,
+            _("Link a workstation"),
+            _("The request gets the unassigned workstation that you choose, and succeeds."),
+            "" if case.candidates else none_known,
         ),
-        replace(_describe_not_created(case), obstacle=f"{obstacle} {expectation}" if obstacle else ""),
+        Option(forms.DecisionForm.NOT_CREATED, *_describe_again(case), f"{obstacle} {expectation}" if obstacle else ""),
         Option(
-            value=forms.DecisionForm.GIVE_UP,
-            label=_("Mark as failed"),
-            leads_to=_("The request ends. A workstation that is found later stays unassigned."),
+            forms.DecisionForm.GIVE_UP,
+            _("Mark as failed"),
+            _("The request ends. A workstation that is found later stays unassigned."),
         ),
     ]
 
 
-def _describe_not_created(case: review.Case) -> Option:
-    value = forms.DecisionForm.NOT_CREATED
+def _describe_again(case: review.Case) -> tuple[str, str]:
+    """The label of the answer that nothing was created, and what it leads to."""
     if operator_actions.is_sent_again(portal_request=case.portal_request):
         leads_to = _(
             "The request goes back into the queue and is sent again. If AgentStation has created a workstation after "
             "all, there will be two, and both are billed."
         )
-        return Option(value=value, label=_("Not created: send again"), leads_to=leads_to)
+        return _("Not created: send again"), leads_to
     leads_to = _("The request is cancelled: the account that it was sent to is no longer in use.")
     if not case.portal_request.requester.is_active:
         leads_to = _("The request is cancelled: its requester may no longer request workstations.")
     if case.portal_request.cancel_requested_at is not None:
         leads_to = _("The request is cancelled, as its requester wants.")
-    return Option(value=value, label=_("Not created: cancel"), leads_to=leads_to)
+    return _("Not created: cancel"), leads_to
 
 
 def _list_choices(candidates: Sequence[review.Candidate]) -> list[tuple[str, object]]:
@@ -188,7 +187,7 @@ def make_orphan_form(*, workstation: models.Workstation, data: Data = None) -> f
 
 def describe_orphan(workstation: models.Workstation, *, user: models.User, refused: forms.ReasonForm | None) -> Row:
     is_open = workstation.release_requested_at is None and not workstation.is_nameless
-    may_decide = is_open and user.has_perm("portal.close_request")
+    may_decide = is_open and user.decides
     decision = _ask_about_orphan(workstation, refused=refused) if may_decide else None
     return Row(workstation=workstation, decision=decision)
 
@@ -198,29 +197,19 @@ def _ask_about_orphan(workstation: models.Workstation, *, refused: forms.ReasonF
         action = reverse("orphan_decide", args=[workstation.uid])
     except NoReverseMatch:  # an ID that no address can have
         return None
-    form: forms.ReasonForm = make_orphan_form(workstation=workstation)
-    if refused is not None and refused.auto_id == form.auto_id:
-        form = refused
-    options = [
-        Option(
-            value=forms.OrphanForm.RELEASE,
-            label=_("Release"),
-            leads_to=_(
-                "AgentStation ends it immediately and stops everything running on it. Files stay in the workspace."
-            ),
-        ),
-        Option(
-            value=forms.OrphanForm.DISOWN,
-            label=_("Not ours"),
-            leads_to=_(
-                "It belongs to somebody else who uses this API key. It stays as it is, and no request waits for it."
-            ),
-        ),
-    ]
+    form = _choose(make_orphan_form(workstation=workstation), refused)
+    release = _("AgentStation ends it immediately and stops everything running on it. Files stay in the workspace.")
+    disown = _("It belongs to somebody else who uses this API key. It stays as it is, and no request waits for it.")
+    options = [Option(form.RELEASE, _("Release"), release), Option(form.DISOWN, _("Not ours"), disown)]
     return Decision(action=action, form=form, options=options)
 
 
 # --- Both ---
+
+
+def _choose[Form: forms.ReasonForm](form: Form, refused: forms.ReasonForm | None) -> Form:
+    """The form of a row, or as it was sent and refused."""
+    return cast(Form, refused) if refused is not None and refused.auto_id == form.auto_id else form
 
 
 def list_possible(portal_request: models.Request) -> list[str]:
