@@ -22,7 +22,7 @@ ENDING = (
 )
 # Names under which a workstation never comes about. Who asks for one of these gives up at the end, and cancels.
 # One that is only ever refused for now ends by itself, but where nothing else is left to send, after long pauses.
-ENDLESS = ("fail-503", "fail-500", "fail-502", "fail-503-html", "hang", "reset", "truncate", "garbage", "drip")
+ENDLESS = ("fail-503", "fail-500", "fail-502", "fail-503-html", "hang", "reset", "garbage")
 PATIENCE = 15.0  # seconds for one response
 WINDOWS = 6  # in which the member with a limit asks at once
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')

@@ -1,6 +1,5 @@
 """The clock of the portal's machines, which may be stepped while they run: clock.c tells it from a file."""
 
-import bisect
 import math
 import struct
 import subprocess
@@ -25,7 +24,7 @@ class Clock:
 
     def __init__(self, *, folder: Path) -> None:
         self._folder, self._file = folder, folder / "clock"
-        self._since, self._offsets = [-math.inf], [0]
+        self._since, self._until, self._offsets = [-math.inf], list[float](), [0]
         self._write(0)
 
     def make_environment(self) -> dict[str, str]:
@@ -43,20 +42,24 @@ class Clock:
         return environment
 
     def step(self, offset: int) -> None:
-        self._write(offset)
         self._since.append(time.time())
         self._offsets.append(offset)
+        self._write(offset)
+        self._until.append(time.time())  # on a busy machine some time later: meanwhile it told either
 
     def _write(self, offset: int) -> None:
         # In its place: the processes have mapped it.
         with self._file.open("r+b" if self._file.exists() else "xb") as file:
             file.write(struct.pack("q", offset))
 
-    def locate(self, told: float, *, after: float = -math.inf) -> float:
-        """When it told this time, not before `after`: it may have told it more than once."""
-        for number in range(max(0, bisect.bisect_right(self._since, after) - 1), len(self._since)):
-            real = told - self._offsets[number]
-            until = self._since[number + 1] if number + 1 < len(self._since) else math.inf
-            if max(after, self._since[number]) - SLACK <= real <= until + SLACK:
-                return real
-        return told - self._offsets[-1]
+    def locate(self, told: float, *, after: float = 0.0) -> float:
+        """When it told this time: it may have told it more than once. `after`: when what is next to it was told, which
+        may also have been a little later, for a statement may have waited.
+        """
+        until = [*self._until, math.inf]
+        placed = [
+            real
+            for since, end, real in zip(self._since, until, (told - one for one in self._offsets), strict=True)
+            if since - SLACK <= real <= end + SLACK
+        ]
+        return min(placed, key=lambda real: max(real - after, 3 * (after - real)), default=told - self._offsets[-1])

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -182,7 +181,7 @@ def read_book(*, clock: clocks.Clock) -> dict[str, list[Any]]:
     # One that stands for what a restore may have lost has no worker, and sent nothing that is known of.
     sent = _model("Attempt").filter(worker__contains=":").select_related("late_response")
     for row in sent.order_by("claimed_tick").iterator():
-        after = attempts[-1].claimed_at if attempts else -math.inf
+        after = attempts[-1].claimed_at if attempts else 0.0
         attempts.append(_read_attempt(row, clock=clock, after=after))
     workstations = [
         books.Workstation(uid=uid, request=request)
@@ -197,7 +196,7 @@ def read_lines(*, clock: clocks.Clock) -> list[told.Line]:
     asked = {row.pk: row for row in _model("Request").select_related("requester")}
     lines: list[told.Line] = []
     for event in _model("Event").exclude(verb__in=("claim", "probe")).order_by("pk").iterator():
-        at = clock.locate(event.at.timestamp(), after=lines[-1].at if lines else -math.inf)
+        at = clock.locate(event.at.timestamp(), after=lines[-1].at if lines else 0.0)
         lines.append(told.read_line(event, at=at, of=asked.get(event.request_number), refused=refused))
     return lines
 
@@ -221,7 +220,9 @@ def list_told_twice() -> tuple[int, list[str]]:
     ]
 
 
-def set_limit(name: str) -> None:
+def set_limits(name: str) -> None:
+    """That of the team, and the member's own."""
+    _model("Policy").create(pk=1, running=ends.MOST_OF_TEAM)
     _model("User").filter(username=name).update(running_limit=ends.MOST)
 
 
@@ -265,18 +266,25 @@ def count_scans() -> int:
 
 
 def is_announced(number: int) -> bool:
-    """Whether the end of a request's workstation was announced, and all events have been sent."""
-    is_announced = bool(_list(_model("Workstation").filter(request=number, end_warnings__gt=0)))
+    """Whether the end of a request's workstation was announced."""
+    return bool(_list(_model("Workstation").filter(request=number, end_warnings__gt=0)))
+
+
+def is_all_sent() -> bool:
+    """Whether all events have been sent to the sink."""
     newest = _list(_model("Event").order_by("-pk").values_list("pk", flat=True)[:1])
-    return is_announced and bool(_list(_model("StreamPosition").filter(last_id=newest[0])))
+    return bool(_list(_model("StreamPosition").filter(last_id=newest[0])))
 
 
 def keep(number: int, *, operator: str) -> str:
-    """Put the end of a request's workstation off for good; returns its UID."""
+    """Put the end of a request's workstation off for good; returns its UID, or nothing where it has ended."""
     from portal.services.lives import ends as lives  # only now is Django set up
 
     row = _model("Workstation").get(request=number)
-    lives.change_end(actor=_model("User").get(username=operator), workstation=row, lifetime="none")
+    try:
+        lives.change_end(actor=_model("User").get(username=operator), workstation=row, lifetime="none")
+    except lives.NotChanged:
+        return ""
     return str(row.uid)
 
 

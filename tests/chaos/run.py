@@ -59,7 +59,7 @@ class Run:
         (operator,) = inside.make_sessions([OPERATOR], group="Operators").values()
         if habits.LIMITS in self.stage.habits:
             self._limited = names[-1]
-            inside.set_limit(self._limited)
+            inside.set_limits(self._limited)
         self.stage.start()
         self._crowd = clients.Crowd(
             address=self.stage.address,
@@ -187,6 +187,9 @@ class Run:
             is_released=lambda uid: uid in self._list_released(),
         )
         self._killer.deeds.troubles.append((begun, time.time()))
+        # Complete scans after it may withdraw questions that the backup still had: they are asked anew in time.
+        scans = inside.count_scans()
+        stage.wait_until(lambda: inside.count_scans() > scans + 1, seconds=SEEN_WITHIN)
         stage.wait_until(_is_settled, seconds=4 * SEEN_WITHIN)
 
     def _list_released(self) -> frozenset[str]:

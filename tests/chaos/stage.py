@@ -20,8 +20,10 @@ import psycopg
 
 from portal.sandbox import names
 from tests import ports
-from tests.chaos import clocks, ends, habits
+from tests.chaos import clocks, habits
 
+# What `manage.py` needs to print how what was done fits the model of the protocol.
+REPLAY = ("shell", "-v0", "-c", "from tests.protocol import traces; traces.print_traces()")
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_WITHIN = 60.0
 # A worker may drain its calls in flight, and wait for a locked database while it does; longer is a process that hangs.
@@ -270,7 +272,8 @@ class Stage:
         self.database: Sqlite | Postgres = (
             Sqlite(folder) if database == "sqlite" else Postgres(folder, environment=clocked)
         )
-        self.port, self.sandbox_port = ports.find_port(), ports.find_port()
+        self.port = ports.find_port(2)
+        self.sandbox_port = self.port + 1
         self.address, self.provider = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.sandbox_port}"
         self.sent = folder / "sent"
         self.environment = os.environ | {
@@ -279,7 +282,6 @@ class Stage:
             "PORTAL_LOCAL": "1",
             "DJANGO_SETTINGS_MODULE": "tests.rehearsal",
             "PORTAL_LIMITS": "off",
-            "PORTAL_RUNNING": str(ends.MOST_OF_TEAM) if habits.LIMITS in enabled else "0",
             "SECRET_KEY": secrets.token_hex(32),
             # A copy of the database, or another key, matters only where the provider is a real one.
             "AGENTSTATION_API_KEY": names.DEFAULT_API_KEY
@@ -288,7 +290,6 @@ class Stage:
             "AGENTSTATION_BASE_URL": f"{self.provider}/v1",
             "DATABASE_URL": self.database.url,
             "PORT": str(self.port),
-            "PORTAL_SANDBOX_PORT": str(self.sandbox_port),
             "WEB_CONCURRENCY": "2",
             "AGENTSTATION_CONNECT_TIMEOUT": "1",
             "AGENTSTATION_TOTAL_TIMEOUT": str(TOTAL_TIMEOUT),

@@ -10,10 +10,17 @@ from tests.chaos import clocks
 
 @pytest.fixture
 def clock(tmp_path, monkeypatch) -> clocks.Clock:
-    """A clock that was an hour ahead from 1000 to 1100, then right, and ten seconds behind since 1200."""
+    """A clock that was an hour ahead from 1000 to 1100, then right, ten seconds behind from 1200, and ahead since 1300:
+    a process may have seen that a second late.
+    """
     clock = clocks.Clock(folder=tmp_path)
-    for at, offset in ((1000.0, 3600), (1100.0, 0), (1200.0, -10)):
-        monkeypatch.setattr(time, "time", lambda at=at: at)
+    for begun, done, offset in (
+        (1000.0, 1000.0, 3600),
+        (1100.0, 1100.0, 0),
+        (1200.0, 1200.0, -10),
+        (1300.0, 1301.0, 50),
+    ):
+        monkeypatch.setattr(time, "time", iter((begun, done)).__next__)
         clock.step(offset)
     return clock
 
@@ -27,7 +34,12 @@ def clock(tmp_path, monkeypatch) -> clocks.Clock:
         # Told twice: before the last step and after it.
         (1195.0, 1100.0, 1195.0),
         (1195.0, 1200.0, 1205.0),
-        (2000.0, 0.0, 2010.0),
+        # A statement that waited, before the clock went back.
+        (4650.0, 1050.3, 1050.0),
+        (1199.0, 1199.5, 1199.0),
+        (1290.5, 1300.2, 1300.5),
+        (1350.5, 1300.2, 1300.5),
+        (2000.0, 0.0, 1950.0),
     ],
 )
 def test_a_time_is_placed_by_the_steps_and_by_what_it_cannot_be_before(clock, told, after, real):
@@ -35,4 +47,4 @@ def test_a_time_is_placed_by_the_steps_and_by_what_it_cannot_be_before(clock, to
 
 
 def test_the_file_says_the_offset(clock, tmp_path):
-    assert struct.unpack("q", (tmp_path / "clock").read_bytes()) == (-10,)
+    assert struct.unpack("q", (tmp_path / "clock").read_bytes()) == (50,)

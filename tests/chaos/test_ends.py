@@ -39,11 +39,8 @@ def test_an_end_that_is_early_or_not_announced_is_noticed(lines, steps, count):
 
 def test_a_limit_that_was_passed_is_noticed():
     lines = [replace(LINE, request=number, verb="submit", at=float(number)) for number in range(MOST + 2)]
-    assert len(ends.find_passed(lines[:MOST], most=MOST, member="alice")) == 0
-    assert len(ends.find_passed(lines, most=MOST, member="alice")) == 2
-    assert len(ends.find_passed(lines, most=MOST)) == 2
-    assert len(ends.find_passed(lines, most=MOST, until=MOST)) == 1
-    assert ends.find_passed(lines, most=MOST, member="bob") == []
+    for values, count in (({"member": "alice"}, 2), ({}, 2), ({"until": MOST}, 1), ({"member": "bob"}, 0)):
+        assert len(ends.find_passed(lines, most=MOST, **values)) == count
     over = [replace(LINE, request=0, verb="released"), replace(LINE, request=1, detail={"after": "FAILED"})]
     assert ends.find_passed([*lines[:MOST], *over, *lines[MOST:]], most=MOST, member="alice") == []
 

@@ -15,9 +15,3 @@ def test_the_sandbox_takes_all_faults_of_a_habit(name):
     for wish in drawn:
         Faults().change(wish)
     assert len({repr(habits.draw_faults(chance, habits=frozenset({name}))) for _ in range(100)}) > 1
-
-
-def test_a_run_has_all_habits_or_those_that_it_names():
-    assert habits.read_habits(less=[habits.COPY]) == {*habits.NAMES} - {habits.COPY}
-    assert habits.read_habits(less=[], only=[*habits.SCENES]) == {*habits.SCENES}
-    assert habits.read_habits(less=["all"]) == frozenset()

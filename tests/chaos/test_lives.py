@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests.chaos import books, lives
-from tests.chaos.test_books import AGREEING, ATTEMPT, POST, REQUEST, SUBMISSION, UNHEARD
+from tests.chaos.test_books import AGREEING, ATTEMPT, POST, REQUEST, SUBMISSION
 
 # Alice's has ended, and was released; Bob's POST was answered with its id, which is a question to an operator.
 FORMER = replace(POST, made="workstation1~4")
@@ -26,17 +26,6 @@ def test_each_life_of_an_id_is_of_whoever_asked_for_it_then():
     assert [row.uid for row in named.workstations] == ["workstation1~4"]
     assert books.compare(named).is_clean
     assert lives.find_mixups(named, released=frozenset({"workstation1~4"}), reopened=[("workstation1", 20.0)]) == []
-
-
-def test_a_request_may_own_what_another_that_is_alike_has_made():
-    earlier = replace(UNHEARD, claimed_at=-60.0, ended_at=-56.0)
-    swapped = replace(REUSED, attempts=[earlier, replace(UNHEARD, request=3), ATTEMPT_OF_BOB])
-
-    assert [row.uid for row in lives.name_lives(swapped).workstations] == ["workstation1~4"]
-
-
-def test_ids_that_were_given_once_stay_as_they_are():
-    assert lives.name_lives(AGREEING) == AGREEING
 
 
 def test_what_the_former_owner_s_release_ended_is_noticed():

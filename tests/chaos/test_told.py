@@ -4,8 +4,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
-import pytest
-
 from tests.chaos import told
 from tests.chaos.test_books import AGREEING, ATTEMPT, REQUEST
 from tests.chaos.told import Line
@@ -32,14 +30,6 @@ def test_an_event_is_of_the_call_that_ended_then():
     assert [line.fingerprint for line in lines] == ["former", ""]
     assert told.list_reopened(lines) == [("abc", 9.0)]
     assert told.count(lines) == {"paused: 401": 1, "ends that were taken back": 1}
-
-
-@pytest.mark.parametrize(("seconds", "late"), [(-120.0, 0.0), (0.0, 0.0), (2.0, 2.0)])
-def test_a_success_is_told_late_but_not_before_it_was(seconds, late):
-    ended_at = NOW - timedelta(seconds=seconds)
-    of = SimpleNamespace(pk=7, requester=SimpleNamespace(username="a"), lifetime="20s", ended_at=ended_at)
-    made = SimpleNamespace(at=NOW, verb="response", target="", detail={"after": "SUCCEEDED"}, actor_id=None)
-    assert told.read_line(made, at=9.0, of=of, refused=[]).late == late
 
 
 def test_a_queue_that_burnt_is_noticed():

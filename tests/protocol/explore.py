@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from sys import intern
 
 type Step[S] = tuple[str, S]
 
@@ -28,7 +29,7 @@ def explore[S](machine: Machine[S], *, most: int = 1_000_000) -> Explored:
     """Stops at the first violation, at a state from which there is no way on, and at more states than that."""
     first = machine.normalize(machine.first)
     numbers, states, came = {first: 0}, [first], [(-1, "")]
-    before: list[list[tuple[int, bool]]] = [[]]  # from which states each is reached, and whether by a person's word
+    before: list[list[int]] = [[]]  # from which states each is reached; where by a person's word, its complement
     at, depth, last_of_depth = 0, 0, 0
     while at < len(states):
         for words, reached in machine.list_steps(states[at]):
@@ -36,9 +37,9 @@ def explore[S](machine: Machine[S], *, most: int = 1_000_000) -> Explored:
             number = numbers.setdefault(after, len(states))
             if number == len(states):
                 states.append(after)
-                came.append((at, words))
+                came.append((at, intern(words)))
                 before.append([])
-            before[number].append((at, words.startswith("a person")))
+            before[number].append(~at if words.startswith("a person") else at)
             if violation:
                 return _describe(came, depth, violation, [*_trace(came, at), words])
             if len(states) > most:
@@ -58,12 +59,13 @@ def explore[S](machine: Machine[S], *, most: int = 1_000_000) -> Explored:
     return _describe(came, depth, "", [])
 
 
-def _find_stuck(before: Sequence[Sequence[tuple[int, bool]]], goals: Sequence[int], *, with_people: bool) -> int | None:
+def _find_stuck(before: Sequence[Sequence[int]], goals: Sequence[int], *, with_people: bool) -> int | None:
     """The first state from which none of the goals can be reached."""
     good, left = set(goals), list(goals)
     while left:
-        for earlier, is_person_s in before[left.pop()]:
-            if earlier not in good and (with_people or not is_person_s):
+        for word in before[left.pop()]:
+            earlier = max(word, ~word)
+            if earlier not in good and (with_people or word >= 0):
                 good.add(earlier)
                 left.append(earlier)
     return next((number for number in range(len(before)) if number not in good), None)

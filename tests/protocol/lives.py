@@ -99,7 +99,7 @@ def _portal(state: State) -> Iterator[Step]:
     row = state.row
     if _finds_change(row.tick, state.remembered, is_young=state.remembered < 0):
         if not state.is_doubted:
-            yield "a worker finds that the database has gone back", state._replace(is_doubted=True)
+            yield "the loss is seen", state._replace(is_doubted=True)
         return
     if state.is_doubted:
         return
@@ -109,9 +109,9 @@ def _portal(state: State) -> Iterator[Step]:
         if (warnings := end.count_warnings(now=_NOW)) > row.warnings:
             later = end.postpone(now=_NOW)
             left = row.left if later is None else (later - _NOW) // _UNIT
-            told = row._replace(warnings=warnings, seen=0, left=left)
+            announced = row._replace(warnings=warnings, seen=0, left=left)
             promised = 0 if warnings == 2 else None
-            after = seen._replace(row=told, promised=promised, wished_left=left)
+            after = seen._replace(row=announced, promised=promised, wished_left=left)
             yield f"the end is announced ({warnings})", after
         elif end.is_over(now=_NOW):
             yield "the end is carried out", seen._replace(row=row._replace(release="its end"))
@@ -137,17 +137,8 @@ def _people(state: State) -> Iterator[Step]:
         release = row.release if row.release == "wish" else ""
         left = None if row.left is None else max(row.left, _FIRST)
         again = row._replace(warnings=0, seen=0, release=release, left=left, tick=2)
-        yield (
-            "an operator says that it was put back",
-            state._replace(
-                row=again,
-                is_doubted=False,
-                remembered=2,
-                wished_left=left,
-                promised=None,
-                is_unwanted=release == "wish",
-            ),
-        )
+        after = state._replace(row=again, is_doubted=False, remembered=2, wished_left=left, promised=None)
+        yield "an operator says that it was put back", after._replace(is_unwanted=release == "wish")
 
 
 def _surroundings(state: State, world: World) -> Iterator[Step]:
@@ -163,7 +154,7 @@ def _surroundings(state: State, world: World) -> Iterator[Step]:
     if world.clock_steps and row.left is not None:
         # A job that watches the clock adds the step; one that begins after it does not know of it.
         ahead = row._replace(left=max(_PAST, row.left - 2))
-        yield "the clock steps while nobody watches", state._replace(row=ahead)
+        yield "the clock steps unseen", state._replace(row=ahead)
 
 
 def _pass_time(state: State) -> State:

@@ -4,13 +4,12 @@ Times are graces before now; what is older than all that is ever waited for coun
 matters.
 """
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
-from itertools import combinations, permutations
+from itertools import combinations
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -143,6 +142,11 @@ def _send_or_wish(state: State, world: World, number: int, row: Request) -> Iter
             yield f"a person cancels {name}", _move(state, number, STATUS.CANCELLED)
     elif world.wishes and row.status in (STATUS.UNKNOWN, STATUS.SENDING) and not row.is_unwanted:
         yield f"a person no longer wants {name}", _change(state, number, is_unwanted=True)
+    if row.status in (STATUS.UNKNOWN, STATUS.QUEUED) and world.words:
+        for one in (one for one in _list_newcomers(state, number) if not one.is_in_flight):
+            by = state.machines[one.id].by
+            given = _change_machine(state, one.id, by=OLDER if by == STRANGER else by)
+            yield f"a person says that {name} made what was found", _give(given, one.id, number)
     if row.status == STATUS.UNKNOWN and row.note:
         yield f"a person closes {name}", _move(state, number, STATUS.FAILED)
         if world.wishes:
@@ -158,12 +162,12 @@ def _call(state: State, world: World, number: int, place: int, attempt: Attempt)
     change = partial(_change_attempt, state, number, place)
     if attempt.call == OPEN:
         made = (*state.machines, Machine(by=number, type=row.type))
-        yield f"one is made for {name}", change(call=MADE)._replace(machines=made)
+        yield f"{name} makes one", change(call=MADE)._replace(machines=made)
         if world.refusals:
             yield f"{name} is refused", change(call=REFUSED)
     if attempt.outcome == OUTCOME.SENDING:
         change = partial(change, ended_at=0, ended_tick=tick)
-        yield f"{name}'s call is given up", _move(change(outcome=OUTCOME.UNKNOWN), number, STATUS.UNKNOWN, tick)
+        yield f"{name} is given up", _move(change(outcome=OUTCOME.UNKNOWN), number, STATUS.UNKNOWN, tick)
         if attempt.call == MADE:
             at = _find_made(state, number, place)
             if state.machines[at].owner != NOBODY:  # its answer names what another was given
@@ -232,7 +236,7 @@ def _scan(state: State, world: World) -> Iterator[Step]:
         after = state._replace(
             machines=machines, scans=(*state.scans, scan)[-3:], tick=state.tick + 1, lapses=min(lapses, world.lapses)
         )
-        yield f"a scan shows {len(shown)} of {len(machines)}", after
+        yield f"a scan: {len(shown)} of {len(machines)}", after
 
 
 def _find_witness(state: State, owner: int) -> int:
@@ -251,7 +255,7 @@ def _reconcile(state: State, world: World, number: int, row: Request) -> Iterato
         if not row.words and matching.list_possible(unresolved=unresolved, newcomers=newcomers, state=account):
             yield f"{name} is doubted", _move(state, number, STATUS.UNKNOWN)
     elif decision.verdict is matching.Verdict.NOT_CREATED or (row.is_unwanted and decision.note == notes.NO_WITNESS):
-        yield f"{name} counts as not created", _settle_not_created(state, world, number)
+        yield f"{name} is not created", _settle_not_created(state, world, number)
     elif decision.note != row.note:
         yield f"a question about {name} is asked, or lapses", _change(state, number, note=decision.note)
 
@@ -382,7 +386,7 @@ def _pass_time(state: State, world: World) -> State:
     return state
 
 
-# --- What must never be, and what is the same ---
+# --- What must never be ---
 
 
 def find_violation(before: State, state: State) -> str:
@@ -415,97 +419,15 @@ def is_asked(state: State) -> bool:
     return any(row.note for row in state.requests)
 
 
-def normalize(state: State) -> State:
-    """The same for all that can follow: without what decides nothing any more, and with ticks by their order among
-    claims and ends, for they are compared with nothing else."""
-    rows = tuple(map(_forget, state.requests))
-    order = sorted({0} | {tick for row in rows for one in row.attempts for tick in (one.claimed_tick, one.ended_tick)})
-    top = 2 * len(order) - 1
-
-    def place(tick: int) -> int:
-        """Even where it is one of these, odd where it is between two."""
-        at = bisect_left(order, tick)
-        return 2 * at if at < len(order) and order[at] == tick else 2 * at - 1
-
-    if order != list(range(0, top, 2)):
-        rows = tuple(row._replace(attempts=tuple(_place(one, place) for one in row.attempts)) for row in rows)
-    machines = tuple(_forget_machine(rows, one, place) for one in state.machines)
-    scans = tuple(
-        Scan(one.begun_at, place(one.begun_tick), place(one.witness_tick), one.own_count)
-        for one in state.scans
-        if any(_may_prove(one, row) for row in state.requests)
-    )
-    after = State(rows, machines, scans, top, *state[4:])
-    orders = _list_orders(tuple(row.type for row in rows))
-    if len(orders) == 1:
-        return after
-    least = min(tuple(rows[old] for old in order) for order in orders)
-    named = [_rename(after, order) for order in orders if least == tuple(rows[old] for old in order)]
-    return min(named, key=lambda one: [str(machine) for machine in one.machines]) if named[1:] else named[0]
-
-
-def _place(one: Attempt, place: Callable[[int], int]) -> Attempt:
-    return one._replace(claimed_tick=place(one.claimed_tick), ended_tick=place(one.ended_tick))
-
-
-@cache
-def _may_prove(scan: Scan, row: Request) -> bool:
-    """Whether the scan can ever show that the request was not created; what is as old as can be may be older."""
-    if not (attempts := row.open_attempts):
-        return False
-    done = max(attempts[-1].ended_at, attempts[-1].claimed_at + CALL)
-    return scan.begun_tick >= attempts[-1].ended_tick and (scan.begun_at > done or done <= OLD + CALL)
-
-
-@cache
-def _forget(row: Request) -> Request:
-    kept = row.open_attempts
-    attempts = [
-        one
-        if one.outcome == OUTCOME.SENDING or one in kept
-        else one._replace(
-            claimed_at=one.claimed_at if one.call == OPEN else OLD,
-            claimed_tick=0 if OUTCOME.FAILED in (one.outcome, one.late) else one.claimed_tick,
-            ended_at=OLD,
-            ended_tick=0,
-        )
-        for one in row.attempts
-    ]
-    return row._replace(attempts=tuple(attempts), is_unwanted=row.is_unwanted and row.status not in FINAL)
-
-
-def _forget_machine(rows: Sequence[Request], one: Machine, place: Callable[[int], int]) -> Machine:
-    if one.listed_tick is None:
-        return one
-    if one.owner == NOBODY:
-        return one._replace(listed_tick=place(one.listed_tick), is_young=False)
-    is_proven = one.owner < 0 or any(sent.outcome == OUTCOME.SUCCEEDED for sent in rows[one.owner].attempts)
-    return one._replace(made_at=OLD, listed_tick=0 if is_proven else place(one.listed_tick), is_young=False)
-
-
-@cache
-def _list_orders(types: tuple[str, ...]) -> list[tuple[int, ...]]:
-    """Those in which alike requests change places."""
-    every = permutations(range(len(types)))
-    return [order for order in every if all(types[new] == types[old] for new, old in enumerate(order))]
-
-
-def _rename(state: State, order: tuple[int, ...]) -> State:
-    names = {old: new for new, old in enumerate(order)} | {one: one for one in (NOBODY, STRANGER, OLDER)}
-    machines = [
-        one._replace(by=names[one.by], owner=names[one.owner], made_for=names[one.made_for]) for one in state.machines
-    ]
-    machines.sort(key=lambda one: one.by)
-    return state._replace(requests=tuple(state.requests[old] for old in order), machines=tuple(machines))
-
-
 # --- Changing a state ---
 
 
+def _put(rows: tuple[Any, ...], at: int, **values: Any) -> tuple[Any, ...]:
+    return (*rows[:at], rows[at]._replace(**values), *rows[at + 1 :])
+
+
 def _change(state: State, number: int, **values: Any) -> State:
-    rows = list(state.requests)
-    rows[number] = rows[number]._replace(**values)
-    return state._replace(requests=tuple(rows))
+    return state._replace(requests=_put(state.requests, number, **values))
 
 
 def _move(state: State, number: int, status: str, tick: int | None = None, **values: Any) -> State:
@@ -515,15 +437,11 @@ def _move(state: State, number: int, status: str, tick: int | None = None, **val
 
 
 def _change_attempt(state: State, number: int, place: int, **values: Any) -> State:
-    attempts = list(state.requests[number].attempts)
-    attempts[place] = attempts[place]._replace(**values)
-    return _change(state, number, attempts=tuple(attempts))
+    return _change(state, number, attempts=_put(state.requests[number].attempts, place, **values))
 
 
 def _change_machine(state: State, at: int, **values: Any) -> State:
-    machines = list(state.machines)
-    machines[at] = machines[at]._replace(**values)
-    return state._replace(machines=tuple(machines))
+    return state._replace(machines=_put(state.machines, at, **values))
 
 
 def _give(state: State, at: int, number: int) -> State:

@@ -1,6 +1,7 @@
 """The protocol, explored whole in small worlds. docs/protocol.md says what is assumed, and prints what is found."""
 
 import os
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,37 +9,26 @@ from typing import Any
 
 import pytest
 
-from tests.protocol import lives, requests
+from tests.protocol import ids, lives, normal, requests
 from tests.protocol.explore import Explored, Machine, explore
 
 
-def explore_requests(world: requests.World, *, most: int = 1_000_000) -> Explored:
-    machine = Machine(
-        first=requests.begin(world),
-        list_steps=partial(requests.list_steps, world=world),
-        find_violation=requests.find_violation,
-        normalize=requests.normalize,
-        is_over=requests.is_over,
-        is_asked=requests.is_asked,
+def explore_world(world: Any, *, most: int = 1_000_000) -> Explored:
+    machine = sys.modules[type(world).__module__]
+    steps = Machine(
+        first=requests.begin(world) if machine is requests else machine.State(),
+        list_steps=partial(machine.list_steps, world=world),
+        find_violation=machine.find_violation,
+        normalize=normal.normalize if machine is requests else lambda state: state,
+        is_over=machine.is_over,
+        is_asked=machine.is_asked,
     )
-    return explore(machine, most=most)
-
-
-def explore_lives(world: lives.World) -> Explored:
-    machine = Machine(
-        first=lives.State(),
-        list_steps=partial(lives.list_steps, world=world),
-        find_violation=lives.find_violation,
-        normalize=lambda state: state,
-        is_over=lives.is_over,
-        is_asked=lives.is_asked,
-    )
-    return explore(machine)
+    return explore(steps, most=most)
 
 
 ONE = requests.World(sends=2, older=True)
 STRANGER = requests.World(older=True, strangers=1, refusals=False, wishes=False)
-STEPS = requests.World(sends=2, words=0, older=True, clock_steps=True, refusals=False, wishes=False)
+STEPS = requests.World(sends=2, words=0, older=True, clock_steps=True, pauses=True, refusals=False, wishes=False)
 TWO = requests.World(types=("python", "python"), words=0, refusals=False, wishes=False)
 
 
@@ -49,27 +39,31 @@ WORLDS = {"one": ONE, "stranger": STRANGER, "steps": STEPS, "two alike": TWO, "l
 
 @pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
 def test_nothing_is_lost_doubled_or_given_away(world):
-    explored = explore_requests(world)
+    explored = explore_world(world)
     assert not explored.violation, "\n".join(explored.path)
 
 
 @pytest.mark.skipif("SLOW" not in os.environ, reason="a part of `make slow`")
 def test_nothing_is_either_in_a_larger_world():
-    """Ten million states of it, which need some 20 GB."""
+    """Ten million states of it, which need 9 GB and half an hour."""
     most = 10_000_000
-    explored = explore_requests(requests.World(types=("python", "python"), older=True, strangers=1), most=most)
+    explored = explore_world(requests.World(types=("python", "python"), older=True, strangers=1), most=most)
     assert explored.violation in ("", f"more than {most} states"), "\n".join(explored.path)
 
 
 def test_nothing_ends_that_nobody_wished_to_end():
-    explored = explore_lives(lives.World())
+    explored = explore_world(lives.World())
+    assert not explored.violation, "\n".join(explored.path)
+
+
+def test_another_that_gets_an_id_again_is_left_alone():
+    explored = explore_world(ids.World())
     assert not explored.violation, "\n".join(explored.path)
 
 
 def drop(world: Any, assumption: str) -> Explored:
     """What follows without it."""
-    without = replace(world, **{assumption: False})
-    return explore_requests(without) if isinstance(without, requests.World) else explore_lives(without)
+    return explore_world(replace(world, **{assumption: False}))
 
 
 @pytest.mark.parametrize(
@@ -81,6 +75,7 @@ def drop(world: Any, assumption: str) -> Explored:
         (STEPS, "steps_are_seen"),
         (lives.World(), "losses_are_seen"),
         (lives.World(), "memory_is_kept"),
+        (ids.World(), "starts_differ"),
     ],
 )
 def test_what_is_assumed_is_needed_and_the_document_prints_why(world, assumption):

@@ -1,6 +1,6 @@
 """What a portal has done, replayed: each request's story, as the audit log tells it, has to be a path of the model.
 
-`print_traces` is for `manage.py shell -c`, beside whatever database a run has left.
+`tests.chaos.stage.REPLAY` has `manage.py` do so with whatever database a run has left.
 """
 
 from collections import defaultdict
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from portal import models
 from portal.models.event import Verb
-from tests.protocol import requests
+from tests.protocol import normal, requests
 from tests.protocol.explore import Machine, explore
 from tests.protocol.requests import OUTCOME, STATUS, World
 
@@ -25,13 +25,13 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     Verb.CLAIM: ("R-1 is claimed",),
     "response SUCCEEDED": ("R-1 hears of its own",),
     "response FAILED": ("R-1 hears that it failed", "R-1 hears a refusal"),
-    "response UNKNOWN": ("R-1's call is given up", "R-1 hears of another's"),
+    "response UNKNOWN": ("R-1 is given up", "R-1 hears of another's"),
     "late-response SUCCEEDED": ("R-1 hears late of its own",),
     "late-response FAILED": ("R-1 hears a late refusal",),
-    Verb.DEADLINE_PASSED: ("R-1's call is given up",),
-    Verb.WORKER_DIED: ("R-1's call is given up",),
+    Verb.DEADLINE_PASSED: ("R-1 is given up",),
+    Verb.WORKER_DIED: ("R-1 is given up",),
     "reconcile found": ("R-1 is given what was found",),
-    "reconcile not created": ("R-1 counts as not created",),
+    "reconcile not created": ("R-1 is not created",),
     Verb.NEEDS_REVIEW: ("R-1 is doubted", "a question about R-1 is asked, or lapses"),
     Verb.NOT_CREATED: ("a person says that R-1 made nothing",),
     Verb.CLOSE: ("a person closes R-1",),
@@ -123,7 +123,7 @@ def find_unknown(steps: set[Step]) -> set[Step]:
             first=requests.begin(world),
             list_steps=list_steps,
             find_violation=lambda *_: "",
-            normalize=requests.normalize,
+            normalize=normal.normalize,
             is_over=requests.is_over,
             is_asked=requests.is_asked,
         )

@@ -1,8 +1,10 @@
 """The provider that lies: the sandbox's, with a script and faults before each answer, and control addresses."""
 
 import itertools
+import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
@@ -11,9 +13,10 @@ from portal.sandbox import paging, provider
 from portal.sandbox.calls import Call, Exchange, RefusalError, Task
 from portal.sandbox.connections import Connections
 from portal.sandbox.provider import CONNECTIONS, POST, Route, make_route
-from portal.sandbox.responses import How, Reply, Response, reply_json
+from portal.sandbox.responses import Reply, Response, reply_json
 from tests.provider import control, generations, script, strangers, walks
-from tests.provider.store import Asked, Store
+from tests.provider.asked import SAMPLE, Asked
+from tests.provider.store import Store
 from tests.provider.wishes import require
 
 _WITHOUT_WORKSPACE = {
@@ -30,8 +33,8 @@ class Provider(provider.Provider):
 
     def __init__(self, *, store: Store, connections: Connections, api_key: str) -> None:
         self.script = script.Script()
-        # Cleared while answers to POST are held back.
-        self.gate = threading.Event()
+        # Cleared while answers to POST, and to releases where that is said, are held back.
+        self.gate, self.holds_releases = threading.Event(), False
         self.gate.set()
         self._generation = "nine"
         self._received = threading.Condition()
@@ -124,21 +127,35 @@ class Provider(provider.Provider):
         if not scripted and self.is_authorized(call):
             limited = faults.limit(operation, now=self.store.clock())
         reserved = super().before_answer(call, operation=operation, uid=uid)
-        chosen = scripted or limited or reserved or chance or Response()
+        chosen = Asked(**vars(scripted or limited or reserved or chance or Response()))
 
         def amend(document: Any) -> Any:
             return self._amend(chosen.amend(document) if chosen.amend else document, operation=operation)
 
-        return Asked(**vars(chosen) | {"amend": amend, "post": post})
+        return replace(chosen, amend=amend, post=post)
+
+    def begin(self, call: Call) -> Exchange:
+        exchange = super().begin(call)
+        response, reply = exchange.response, exchange.reply
+        if not isinstance(response, Asked) or response.reply is not None:
+            return exchange
+        if not reply.body and reply.stream is None:
+            return replace(exchange, reply=replace(reply, body=SAMPLE))
+        if response.amend is not None and reply.body:
+            body = json.dumps(response.amend(json.loads(reply.body))).encode()
+            return replace(exchange, reply=replace(reply, body=body))
+        return exchange
 
     def answer(self, call: Call) -> Exchange:
         exchange = super().answer(call)
         response = exchange.response
-        if isinstance(response, Asked) and response.post is not None:
+        post = response.post if isinstance(response, Asked) else None
+        if post is not None or (self.holds_releases and call.method == "DELETE"):
             self.gate.wait()
+        if post is not None:
             # Before it is sent, so that who has read it finds it recorded.
-            how = exchange.reply.status if response.how is How.ANSWER else str(response.how)
-            self.store.posts.finish(response.post, how)
+            how = exchange.reply.status if response.how == "answer" else response.how
+            self.store.posts.finish(post, how)
         return exchange
 
     def _receive(self, call: Call, *, operation: str, uid: str) -> int:

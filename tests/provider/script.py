@@ -20,6 +20,8 @@ from typing import Any
 from portal.sandbox import names, responses
 from portal.sandbox.provider import CONNECTIONS, POST
 from portal.sandbox.responses import Reply, Response
+from tests.provider import asked
+from tests.provider.asked import Asked
 from tests.provider.wishes import ScriptError, is_number, require
 
 LISTS = ("GET /workstations", "GET /workstations/history")
@@ -50,6 +52,7 @@ def _read_reply(answer: Mapping[str, Any]) -> Reply | None:
         isinstance(text, str) and text.isascii() and text.isprintable() for pair in headers.items() for text in pair
     )
     require(sound, "headers must be printable ASCII strings")
+    headers = {name.title(): value for name, value in headers.items()}
     if status is None:
         require(body is None and not headers, "body and headers need a status")
         return None
@@ -70,14 +73,14 @@ def _read_response(answer: Mapping[str, Any]) -> Response:
         require(
             not KEYS & {"status", "headers", "body"} & answer.keys(), "a name brings its own status, headers and body"
         )
-        found = responses.find(str(answer["name"]))
+        found = asked.find(str(answer["name"]))
         if found is None:
             raise ScriptError(f"{answer['name']!r} is not a reserved name")
         # In whatever is answered: the store does it to what a POST makes alone.
         response = replace(found, amend=partial(responses.add_anomaly, found.anomaly))
     else:
         reply = _read_reply(answer)
-        response = Response(reply=reply, carried_out=reply is None)
+        response = Asked(reply=reply, carried_out=reply is None)
     deeds = {"carried_out" if key == "made" else key: value for key, value in answer.items() if key in DEEDS}
     return replace(response, **deeds)
 

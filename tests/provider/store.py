@@ -2,13 +2,14 @@
 
 import json
 import sqlite3
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from portal.sandbox import items, paging, store
 from portal.sandbox.responses import Response
 from portal.sandbox.store import Document
-from tests.provider import faults, posts
+from tests.provider import asked, faults, posts
+from tests.provider.asked import Asked
 
 # What was released, and by how much the provider's clock was off when what had begun.
 TABLES = """
@@ -17,13 +18,6 @@ CREATE TABLE IF NOT EXISTS offsets (workstation INTEGER PRIMARY KEY, seconds REA
 """
 # Behind the id of one that has ended, where another has the same id by now; no answer shows it.
 FORMER = "~"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked(Response):
-    """What becomes of a call; for a POST with its sequence in the record."""
-
-    post: int | None = None
 
 
 class Store(store.Store):
@@ -75,15 +69,20 @@ class Store(store.Store):
 
     # --- Making, reading and releasing workstations ---
 
-    def make(self, *, type: str, workspace: str | None, response: Response) -> Document:
+    def find_response(self, workspace: str) -> Response | None:
+        return asked.find(workspace)
+
+    def make(self, *, type: str, workspace: str | None, response: Response, uid: str | None = None) -> Document:
+        if not isinstance(response, Asked):
+            return super().make(type=type, workspace=workspace, response=response)
         with self.database.lock:
-            post = response.post if isinstance(response, Asked) else None
-            if post is not None and (uid := self._free_one()):
-                response = replace(response, uid=uid)
-            made = super().make(type=type, workspace=workspace, response=response)
-            if post is not None:
-                self.posts.link_newest(post)
-            return made
+            free = self._free_one() if response.post is not None else None
+            shown = free or "".join(store.make_uid() if letter == "*" else letter for letter in response.uid)
+            is_taken = self.database.first("SELECT 1 FROM workstations WHERE uid = ?", shown)
+            made = super().make(type=type, workspace=workspace, response=response, uid=None if is_taken else shown)
+            if response.post is not None:
+                self.posts.link_newest(response.post)
+            return made | {"id": shown}
 
     def _free_one(self) -> str | None:
         """One of the ids to be given once more, if the workstation that has it has ended; that one's is changed."""
