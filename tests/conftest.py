@@ -10,7 +10,7 @@ import pytest
 from django.db import connections
 from django.test import TransactionTestCase
 
-from portal import models
+from portal import environment, models
 from portal.db import places
 from portal.models.canonical_json import write_json
 from portal.services.audit import events
@@ -19,6 +19,7 @@ from portal.services.key.databases import MEMORY
 from portal.web import streams
 from tests import beginning, dbclock, factories
 from tests.browser import Browser
+from tests.mailserver import MailServer
 from tests.provider import server
 
 SCRYPT = hashlib.scrypt
@@ -162,3 +163,23 @@ def _close_other_connections() -> Iterator[None]:
     for opened in connections.all(initialized_only=True):
         if not opened.in_atomic_block:
             opened.close()
+
+
+@pytest.fixture
+def use_up(settings) -> Callable[[models.User, str, int], None]:
+    """As if a person had done something so often in the present minute; limits are on from then."""
+
+    def use_up(person: models.User, kind: str, count: int) -> None:
+        settings.PORTAL_LIMITS = True
+        models.Limit.objects.update_or_create(kind=kind, who=str(person.pk), defaults={"count": count})
+
+    return use_up
+
+
+@pytest.fixture
+def mails(monkeypatch, settings) -> Iterator[MailServer]:
+    with MailServer() as running:
+        monkeypatch.setenv("EMAIL_URL", running.url)
+        settings.MAILERS, settings.DEFAULT_FROM_EMAIL = environment.read_mail("EMAIL_URL", host="")
+        settings.PORTAL_URL = "https://portal.example"
+        yield running

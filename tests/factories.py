@@ -118,8 +118,8 @@ def create_past_request(
 
 
 def set_policy(**values: Any) -> None:
-    """What administrators decide; what is not named is as the environment has it."""
-    models.Policy.objects.update_or_create(pk=1, defaults=models.Policy.read_defaults() | values)
+    """What administrators decide; what is not named is as in a new portal."""
+    models.Policy(pk=1, **values).save()
 
 
 def mark_baseline_scan() -> None:

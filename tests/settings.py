@@ -15,7 +15,6 @@ os.environ |= {
     "SECRET_KEY": "only-for-tests-" + "x" * 50,
     "AGENTSTATION_API_KEY": "",
     "PORTAL_JOB_INTERVAL": "0.1",
-    "PORTAL_PROGRAM_SIGN_IN": "1",
 }
 os.environ.setdefault("DATABASE_URL", f"sqlite:///{FOLDER}/portal.sqlite3")
 

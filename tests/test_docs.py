@@ -15,30 +15,37 @@ ROOT = Path(__file__).resolve().parent.parent
 README, SETTINGS = ROOT / "README.md", ROOT / "docs" / "settings.md"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 MOST_IN_README = 20
-_ROW = re.compile(r"^\| `([A-Z][A-Z_]+)` \| (.*) \|$", re.MULTILINE)
+_ROW = re.compile(r"^\| (`[A-Z][A-Z_`, ]+`) \| (.*) \|$", re.MULTILINE)
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def list_reads() -> Iterator[tuple[str, ast.Call]]:
-    for path in (ROOT / "portal" / "settings.py", ROOT / "gunicorn.conf.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("environment.read_"):
-                yield ast.literal_eval(node.args[0]), node
+    for node in ast.walk(ast.parse((ROOT / "portal" / "settings.py").read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("environment.read_"):
+            yield ast.literal_eval(node.args[0]), node
 
 
 READS = dict(list_reads())
-_READ_NUMBERS = ("environment.read_number", "environment.read_whole_number", "environment.read_days")
-# Where the default is a constant. The others' depends on the machine, or is the sandbox's.
+_READ_NUMBERS = [f"environment.read_{kind}" for kind in ("number", "whole_number", "days", "timing")]
+_SECONDS = {"least": "0.1", "most": "2592000"}  # of a timing
+# Where the default is a constant. The others' depends on the machine, or on another port.
 NUMBERS = [
     name
     for name, call in READS.items()
-    if ast.unparse(call.func) in _READ_NUMBERS and name not in ("WEB_CONCURRENCY", "PORTAL_SANDBOX_PORT")
+    if ast.unparse(call.func) in _READ_NUMBERS and name not in ("WEB_CONCURRENCY", "PORTAL_API_PORT")
 ]
 
 
 def read_table(path: Path) -> dict[str, list[str]]:
-    return {name: [cell.strip() for cell in rest.split("|")] for name, rest in _ROW.findall(path.read_text())}
+    """The cells of each name. A row of several names has as many defaults."""
+    table = dict[str, list[str]]()
+    for words, rest in _ROW.findall(path.read_text()):
+        default, *others = (cell.strip() for cell in rest.split("|"))
+        names = re.findall(r"`(\w+)`", words)
+        defaults = default.split(", ") if len(names) > 1 else [default]
+        table |= {name: [one, *others] for name, one in zip(names, defaults, strict=True)}
+    return table
 
 
 def test_all_settings_are_documented_and_no_others():
@@ -57,7 +64,9 @@ def test_the_readme_has_the_few_that_an_operator_turns_with_the_same_defaults():
 def test_a_number_s_default_and_limits_are_those_of_the_code():
     table = read_table(SETTINGS)
     for name in NUMBERS:
-        given = {keyword.arg: str(eval(ast.unparse(keyword.value))) for keyword in READS[name].keywords}
+        values = {keyword.arg: keyword.value for keyword in READS[name].keywords}
+        values |= dict(zip(["default"], READS[name].args[1:], strict=False))
+        given = _SECONDS | {key: str(eval(ast.unparse(value))) for key, value in values.items()}
         default, limits, _ = table[name]
         assert limits.startswith(f"{given['least']} to {given['most']}"), name
         assert default == given.get("default", "for ever"), name

@@ -51,11 +51,11 @@ def fails(gate: passwords.Gate) -> bool:
 @pytest.mark.django_db
 def test_a_flood_is_refused_with_503_and_counts_against_nobody(client, alice, settings, monkeypatch):
     settings.PASSWORD_HASHERS = ["portal.accounts.passwords.GatedHasher"]
+    monkeypatch.setattr(passwords.GatedHasher, "iterations", 1)
     alice.set_password(factories.PASSWORD)
     alice.save()
     gate = passwords.Gate(places=1, waiting=0, patience=600)
     monkeypatch.setattr(passwords, "STRANGERS", gate)
-    monkeypatch.setattr(passwords.GatedHasher, "iterations", 1)
     client.raise_request_exception = False
     values = {"username": "nobody", "password": "wrong"}
     mine, known = {"username": "alice", "password": factories.PASSWORD}, type(client)()

@@ -1,6 +1,6 @@
 """`python -m tests.bench.doors --seconds N`: an ordinary user beside somebody who attacks.
 
-Starts the portal as README.md does in production behind the nginx that docs/proxy.md configures, and asks for a page of
+Starts the portal as docs/production.md does behind the nginx that docs/proxy.md configures, and asks for a page of
 a signed-in member ten times a second, each counted from when it was due, so that a server that stands still cannot hide
 it. Tells how much longer that takes during each attack, and whether the member can sign in then. Ends with what
 tests.bench.guesses measures.

@@ -1,6 +1,6 @@
 """`python -m tests.bench.programs`: programs at /v1, one at a time beside the provider itself, and many that wait.
 
-The portal runs as README.md starts it; the provider is the sandbox. Programs wait while it answers no POST.
+The portal runs as docs/production.md starts it; the provider is the sandbox. Programs wait while it answers no POST.
 """
 
 import argparse

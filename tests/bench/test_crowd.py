@@ -1,14 +1,11 @@
 """The bench of the crowd: a server that stands still cannot hide it, and goals are judged by what was measured."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
 from tests import factories
 from tests.bench.crowd import page, people
-from tests.bench.crowd.plan import Goal
-from tests.bench.crowd.results import Results
 
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
 WAITING = 5
@@ -37,27 +34,6 @@ def test_a_page_is_asked_for_when_it_is_due_though_the_ones_before_wait():
 
     assert len(looks) >= WAITING
     assert looks[0] - looks[WAITING - 1] > (WAITING - 2) * people.EVERY  # all were answered at one moment
-
-
-def test_a_goal_is_judged_beside_a_peer_by_medians():
-    results = Results(vendor="sqlite")
-    for value in (10.0, 12.0, 90.0):
-        results.add("at once", "portal", {"submit, ms": value})
-        results.add("at once, 0 s", "B", {"submit, ms": value / 3})
-    goal = Goal(load="at once", figure="submit, ms", beside="B", of="at once, 0 s")
-
-    assert results.judge(replace(goal, most=3)) == "3.00 x B at 0 s, at most 3: met"
-    assert results.judge(replace(goal, most=2.9)) == "3.00 x B at 0 s, at most 2.9: missed"
-    assert results.judge(replace(goal, least=3.1)) == "3.00 x B at 0 s, at least 3.1: missed"
-
-
-def test_what_was_not_measured_is_no_goal_met():
-    results = Results(vendor="sqlite")
-    results.add("at once", "portal", {"submit, ms": 1})
-
-    assert results.judge(Goal(load="at once", figure="submit, ms", most=2, beside="B")) == ""
-    assert results.judge(Goal(load="at once", figure="submit, ms", most=2, only_on="postgresql")) == ""
-    assert results.judge(Goal(load="at once", figure="pages, ms", most=2)) == ""
 
 
 @pytest.mark.django_db

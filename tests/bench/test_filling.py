@@ -48,12 +48,3 @@ def test_it_goes_on_where_it_was_stopped(monkeypatch):
     assert "heliotrope" in models.SearchEntry.objects.get(pk=new.pk).words
     with pytest.raises(filling.Refused, match="another number"):
         filling.fill_history(requests=REQUESTS + 1)
-
-
-def test_only_an_empty_database_of_a_portal_with_the_sandbox_is_filled(alice, settings):
-    with pytest.raises(filling.Refused, match="not empty"):
-        filling.fill_history(requests=REQUESTS)
-    settings.USING_SANDBOX = False
-    with pytest.raises(filling.Refused, match="with the sandbox"):
-        filling.fill_history(requests=REQUESTS)
-    assert not models.Event.objects.exists()

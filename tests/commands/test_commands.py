@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection
+from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from portal import models
@@ -91,16 +91,16 @@ def test_a_signal_asks_the_worker_to_stop(sandbox):
             signal.signal(number, handler)
 
 
-def test_run_local_names_a_taken_port_and_is_for_one_machine_only(settings, monkeypatch):
+def test_run_local_names_a_taken_port_and_is_for_one_machine_only(settings):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        monkeypatch.setenv("PORT", str(port))
+        settings.PORT = port
         with pytest.raises(CommandError, match=f"Port {port} is taken"):
             call_command("run_local")
         assert launcher.is_port_answering(port)
-    settings.PORTAL_SANDBOX_PORT = port
+    settings.PORTAL_API_PORT = port
     with pytest.raises(CommandError, match="must differ"):
         call_command("run_local")
     settings.PORTAL_LOCAL = False
@@ -108,53 +108,26 @@ def test_run_local_names_a_taken_port_and_is_for_one_machine_only(settings, monk
         call_command("run_local")
 
 
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [(OSError(13, "Permission denied"), "Permission denied"), (DatabaseError("no such\nthing"), "no such")],
-)
-def test_run_local_says_in_one_line_what_cannot_be_used(monkeypatch, error, words):
-    def fail(*args, **values):
-        raise error
-
-    monkeypatch.setattr(run_local, "call_command", fail)
-    with pytest.raises(CommandError, match=words) as raised:
-        run_local.Command()._prepare()
-    assert "\n" not in str(raised.value)
-
-
-def test_run_local_without_the_sandbox_starts_two_parts(settings):
-    settings.USING_SANDBOX = False
-    assert [part.name for part in run_local.Command()._list_parts(8000)] == ["The worker", "The web server"]
-
-
 def test_run_local_without_the_port_for_programs_says_so_and_serves_people(settings):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings.PORTAL_API_PORT = taken.getsockname()[1]
         command = run_local.Command()
         command._listen()
-    assert "The API" not in [part.name for part in command._list_parts(8000)]
-    assert f"No programs are served. Port {settings.PORTAL_API_PORT} is taken." in command._describe(8000, "")
+    assert "The API" not in [part.name for part in command._list_parts()]
+    assert f"No programs are served. Port {settings.PORTAL_API_PORT} is taken." in command._describe("")
 
 
 def sleeper(**values) -> launcher.Part:
     return launcher.Part(name="Sleeper", command=[sys.executable, "-c", "import time; time.sleep(600)"], **values)
 
 
-def test_a_part_that_ends_at_once_cannot_start(tmp_path):
-    good, bad = sleeper(), launcher.Part(name="Bad", command=[sys.executable, "-c", ""], port=ports.find_port())
-    with pytest.raises(launcher.CannotStart, match="Bad did not start"):
-        launcher.Launcher(parts=[good, bad], folder=tmp_path).start()
-    assert good.process is not None
-    assert good.process.poll() is not None
-
-
 def test_nothing_starts_while_the_sandbox_of_another_portal_answers(settings, tmp_path):
     settings.DATA_DIR = tmp_path
     with server.Sandbox() as other:
-        settings.PORTAL_SANDBOX_PORT = urlsplit(other.url).port
-        parts = [run_local.Command()._list_parts(8000)[0], sleeper()]
+        settings.SANDBOX_PORT = urlsplit(other.url).port
+        parts = [run_local.Command()._list_parts()[0], sleeper()]
         started = launcher.Launcher(parts=parts, folder=settings.BASE_DIR)
-        with pytest.raises(launcher.CannotStart, match=r"is taken.*: PORTAL_SANDBOX_PORT=\.\.\. make run$"):
+        with pytest.raises(launcher.CannotStart, match=r"is taken.*: PORT=\.\.\. make run$"):
             started.start()
         assert parts[1].process is None
     started.start()

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Reque
 
 from portal.sandbox import names
 from tests import ports
+from tests.chaos import stage
 from tests.e2e import firefox as debians_firefox
 from tests.e2e import steps
 from tests.mailserver import MailServer
@@ -51,22 +52,27 @@ def manage(*words: str, environment: Mapping[str, str]) -> str:
     return done.stdout.strip()
 
 
+def check_traces(environment: Mapping[str, str]) -> None:
+    """What was done in this portal is what the protocol allows."""
+    told = manage(*stage.REPLAY, environment=environment)
+    assert told.endswith(" 0 unknown"), told
+    assert not told.startswith("traces 0 requests"), told
+
+
 class Portal:
     """`make run` in a process group of its own, as from a terminal."""
 
     def __init__(self, folder: Path) -> None:
-        self.port, self.sandbox_port, self.folder = ports.find_port(), ports.find_port(), folder
-        self.api_port = ports.find_port()
+        self.port, self.folder = ports.find_port(3), folder
+        self.api_port = self.port + 2
         self.printed = f"http://127.0.0.1:{self.port}"
-        self.sandbox = f"http://127.0.0.1:{self.sandbox_port}"
+        self.sandbox = f"http://127.0.0.1:{self.port + 1}"
         self.issuer_port = ports.find_port()
         self.output, self._has_more = "", threading.Condition()
 
     def start(self, **variables: str) -> "Portal":
         environment = os.environ | {
             "PORT": str(self.port),
-            "PORTAL_SANDBOX_PORT": str(self.sandbox_port),
-            "PORTAL_API_PORT": str(self.api_port),
             "DATABASE_URL": f"sqlite:///{self.folder}/portal.sqlite3",
             "DJANGO_SETTINGS_MODULE": "tests.rehearsal",
             "AGENTSTATION_TOTAL_TIMEOUT": "8",
@@ -136,7 +142,7 @@ QUICK = {
     "PORTAL_LIMITS": "off",
 }
 SHORT = "15s"
-LIFETIMES = {"PORTAL_LIFETIMES": f"{SHORT} 2h", "PORTAL_LIFETIME": "2h"}
+_OFFER = f"from portal import models; models.Policy(pk=1, lifetimes='{SHORT} 2h', lifetime='2h').save()"
 
 
 def name_issuer(port: int) -> dict[str, str]:
@@ -167,15 +173,11 @@ def portal(tmp_path_factory, provider, mails) -> Iterator[Portal]:
     running = Portal(tmp_path_factory.mktemp("portal"))
     key = {"AGENTSTATION_API_KEY": names.DEFAULT_API_KEY, "AGENTSTATION_BASE_URL": provider.base_url}
     mail = {"EMAIL_URL": mails.url, "PORTAL_URL": running.printed}
-    running.start(**QUICK, **LIFETIMES, **key, **mail, **name_issuer(running.issuer_port))
+    running.start(**QUICK, **key, **mail, **name_issuer(running.issuer_port))
+    manage("shell", "-c", _OFFER, environment=running.environment)
     yield running
     running.end()
-    # What people did here is what the protocol allows.
-    told = manage(
-        "shell", "-c", "from tests.protocol import traces; traces.print_traces()", environment=running.environment
-    )
-    assert "requests" in told, told
-    assert " 0 unknown" in told, told
+    check_traces(running.environment)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The portal as README.md starts it in production, on SQLite, behind the nginx that docs/proxy.md configures."""
+"""The portal as docs/production.md starts it, on SQLite, behind the nginx that docs/proxy.md configures."""
 
 import os
 import re
@@ -51,8 +51,8 @@ models.Request.objects.bulk_create(
 
 
 def make_environment(*, database_url: str, port: int) -> dict[str, str]:
-    """What README.md sets in production, and nothing else of ours."""
-    ours = ("PORTAL_", "AGENTSTATION_", "WEB_CONCURRENCY", "DEBUG", "DJANGO_", "SECRET_KEY", "DATABASE_URL")
+    """What docs/production.md sets, and nothing else of ours."""
+    ours = ("PORTAL_", "AGENTSTATION_", "WEB_CONCURRENCY", "DJANGO_", "SECRET_KEY", "DATABASE_URL")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | {
         "DATABASE_URL": database_url,
         "SECRET_KEY": secrets.token_hex(32),

@@ -30,7 +30,6 @@ class Staged:
             "PORTAL_OIDC_ACME_ISSUER": "https://issuer.example",
             "PORTAL_OIDC_ACME_CLIENT_ID": "portal",
             "PORTAL_OIDC_ACME_CLIENT_SECRET": "of nobody",
-            "PORTAL_PROGRAM_SIGN_IN": "1",
             # Nothing is sent where nobody has an address.
             "EMAIL_URL": "smtp://127.0.0.1:9",
             "PORTAL_URL": "https://portal.example",

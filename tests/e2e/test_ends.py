@@ -1,10 +1,7 @@
 """A newcomer's day: a workstation that is kept longer from its desktop, and one that the portal releases."""
 
-import re
-
 from playwright.sync_api import Page, expect
 
-from tests.e2e import checks
 from tests.e2e.conftest import SHORT, Portal
 from tests.e2e.steps import await_status
 
@@ -46,20 +43,3 @@ def test_one_press_on_its_desktop_keeps_it(signed_in, portal):
     expect(page.locator("[data-ends]")).to_have_text("Ends in 1 h 59 min.")
     page.get_by_role("button", name="Keep 2 h longer").click()
     expect(page.locator("[data-ends]")).to_have_text("Ends in 1 h 59 min.")
-
-
-def test_its_end_is_changed_on_its_page_by_keyboard_on_a_phone(signed_in, portal):
-    page = signed_in
-    make_one(page, portal, "2h")
-    checks.show(page, 390)
-    summary = page.get_by_text("Change its end")
-    summary.focus()
-    page.keyboard.press("Enter")
-    page.get_by_label("Ends, from now on, after").focus()
-    page.keyboard.type("15")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    expect(page.locator(".messages")).to_contain_text(re.compile(r"Ends in 1\d s."))
-    page.get_by_role("button", name="Keep 2 h longer").focus()
-    page.keyboard.press("Enter")
-    expect(page.locator(".messages")).to_contain_text("Ends in 1 h 59 min.")

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import pyotp
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -60,33 +59,6 @@ def add_passkey(page: Page, address: str) -> None:
     page.get_by_label("Name").fill("Laptop")
     page.get_by_role("button", name="Add a passkey").click()
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
-
-
-def test_an_app_is_added_and_asked_for(page, portal, frida):
-    page.goto(f"{portal.address}/accounts/")
-    page.get_by_role("link", name="Add an authenticator app").click()
-    assert page.locator(".qr svg path").count() == 1
-    app = pyotp.TOTP(page.locator("#app-key").inner_text())
-    page.fill("[name=code]", "000000")
-    page.get_by_role("button", name="Add the app").click()
-    expect(page.get_by_text("This code is incorrect").first).to_be_visible()
-    page.fill("[name=code]", app.now())
-    page.get_by_role("button", name="Add the app").click()
-    expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
-    codes = page.locator("#codes").inner_text().split()
-    assert len(codes) == 10
-    with page.expect_download() as download:
-        page.get_by_role("link", name="Download").click()
-    assert download.value.path().read_text().split() == codes
-
-    begin_anew(page, portal)
-    type_password(page, portal.address, frida)
-    expect(page.locator("[name=code]")).to_be_focused()
-    page.keyboard.type(codes[0])
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"{portal.address}/")
-    page.goto(f"{portal.address}/accounts/")
-    expect(page.get_by_text("9 recovery codes left")).to_be_visible()
 
 
 def test_a_passkey_is_the_whole_sign_in_and_a_second_factor(page, portal, frida, device):

@@ -14,7 +14,7 @@ import pytest
 from portal.sandbox import names
 from tests import ports
 from tests.chaos import stage
-from tests.e2e.conftest import ROOT, manage
+from tests.e2e.conftest import ROOT, check_traces, manage
 from tests.provider import server
 
 PEOPLE = """
@@ -128,7 +128,7 @@ class Portal:
 
     def __init__(self, *, database: Replicated, sandbox: server.Sandbox, folder: Path) -> None:
         self._folder, self._database, self._workers = folder, database, list[stage.Actor]()
-        self._environment = os.environ | {
+        self.environment = os.environ | {
             "PORTAL_LOCAL": "1",
             "SECRET_KEY": secrets.token_hex(32),
             "AGENTSTATION_API_KEY": names.DEFAULT_API_KEY,
@@ -138,11 +138,11 @@ class Portal:
         }
 
     def prepare(self) -> None:
-        manage("migrate", "--verbosity=0", environment=self._environment)
+        manage("migrate", "--verbosity=0", environment=self.environment)
         self.say(PEOPLE)
 
     def say(self, code: str) -> str:
-        return manage("shell", "--verbosity=0", "-c", code, environment=self._environment)
+        return manage("shell", "--verbosity=0", "-c", code, environment=self.environment)
 
     def submit(self, person: str) -> int:
         return int(self.say(SUBMIT.format(person=person)))
@@ -159,9 +159,7 @@ class Portal:
     def start_worker(self) -> None:
         name = f"worker-{len(self._workers) + 1}"
         command = [sys.executable, str(ROOT / "manage.py"), "work", "--threads", "4"]
-        worker = stage.Actor(
-            name=name, command=command, environment=self._environment, log=self._folder / f"{name}.log"
-        )
+        worker = stage.Actor(name=name, command=command, environment=self.environment, log=self._folder / f"{name}.log")
         worker.start()
         self._workers.append(worker)
 
@@ -181,6 +179,7 @@ def portal(database, sandbox, tmp_path) -> Iterator[Portal]:
         database.add_replica()
         database.wait_until_followed(by=1)
         yield running
+        check_traces(running.environment)
     finally:
         sandbox.release()
         running.stop()

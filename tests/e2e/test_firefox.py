@@ -1,6 +1,5 @@
 """What differs in Firefox: a first day by keyboard alone, forms and downloads."""
 
-import json
 import re
 from contextlib import closing
 
@@ -139,25 +138,6 @@ def test_a_first_day_by_keyboard_alone(signed_in, portal):
     expect(page).to_have_title(re.compile("^Ended: "), timeout=30_000)
 
     sign_out_by_keyboard(page, portal)
-
-
-def test_an_audit_bundle_is_downloaded(signed_in, portal):
-    page = signed_in
-    request(page, portal.address)
-    await_status(page, "succeeded")  # until then a poll may be under way, which the download would cut short
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download audit bundle").click()
-    assert re.fullmatch(r"R-\d+-evidence\.json", download.value.suggested_filename)
-    assert json.loads(download.value.path().read_bytes())
-
-
-def test_what_is_refused_has_the_focus(signed_in, portal):
-    page = signed_in
-    page.goto(f"{portal.address}/requests/new/")
-    press(page, page.get_by_role("button", name="Request workstation"))
-    expect(page.locator(".summary")).to_be_focused()
-    press(page, page.locator(".summary a").first)
-    expect(page.locator("[name=type]").first).to_be_focused()
 
 
 def test_typed_text_focus_and_the_caret_survive_news(signed_in, portal):

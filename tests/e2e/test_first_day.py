@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.e2e.steps import await_status, release, request, resume, sign_in, visit_neighbour
+from tests.e2e.steps import await_status, release, request, sign_in, visit_neighbour
 
 
 def test_the_page_of_a_request_is_known_to_follow_the_form(signed_in, portal):
@@ -32,23 +32,6 @@ def test_a_workstation_comes_up_shows_its_files_and_is_given_back(signed_in, por
 
     release(page)
     expect(page.locator("main")).to_contain_text("Ended", timeout=15_000)
-
-
-def test_a_402_is_explained_and_stops_the_queue_until_an_operator_resumes_it(open_as, portal):
-    page = open_as("olga")
-    request(page, portal.address, workspace="fail-402")
-    live = page.locator("#live")
-    await_status(page, "failed")
-    expect(live).to_have_attribute("data-failure", "402")
-    expect(live).to_contain_text("Payment required")
-
-    request(page, portal.address)
-    expect(live).to_have_attribute("data-request-status", "queued")
-    expect(live).to_contain_text("Paused for the whole team")
-    waiting = page.url
-    resume(page, portal.address)
-    page.goto(waiting)
-    await_status(page, "succeeded")
 
 
 def test_everything_works_without_javascript(browser, portal, people):

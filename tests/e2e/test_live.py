@@ -44,21 +44,6 @@ def test_the_tab_tells_the_state_and_nothing_moves(signed_in, portal):
     expect(page.locator("#icon")).to_have_attribute("href", re.compile("icons/ok"))
 
 
-def test_times_age_while_nothing_changes(signed_in, portal):
-    page = signed_in
-    page.clock.install()
-    request(page, portal.address)
-    await_status(page, "succeeded")
-    page.goto(f"{portal.address}/requests/")
-    time = page.locator("tbody time[data-now]").first
-    expect(time).to_have_text("just now")
-    page.evaluate("htmx.config.defaultTimeout = 1e9")  # a poll under way does not take the hour that is left out
-    page.clock.fast_forward("02:30")
-    expect(time).to_have_text("2 minutes ago")
-    page.clock.fast_forward("58:00")
-    expect(time).to_have_text("1 hour ago")
-
-
 def test_a_hold_comes_and_goes_on_every_page(signed_in, portal):
     page = signed_in
     page.clock.install()
@@ -120,26 +105,6 @@ def test_an_ended_session_is_said_and_takes_nothing_away(shaky, portal):
     shaky.fill("[name=password]", PASSWORD)
     shaky.press("[name=password]", "Enter")
     shaky.wait_for_url(f"{portal.address}/requests/new/?again=1")
-
-
-def test_the_name_of_a_workspace_is_asked_for_where_a_new_one_is_chosen(signed_in, portal):
-    page = signed_in
-    page.goto(f"{portal.address}/requests/new/")
-    name, uid = page.locator("[name=workspace_name]"), page.locator("[name=workspace_id]")
-    name.fill("Rehearsal room")
-    expect(uid).to_be_hidden()
-    page.check('[name=place][value="+other"]')
-    expect(name).to_be_hidden()
-    uid.fill("slow-1")
-    page.check("[name=type][value=python]")
-    page.click("main form button[type=submit]")
-    expect(page.locator(".errorlist")).to_have_text("Only a new workspace gets a name. Choose one, or clear this.")
-    expect(name).to_have_value("Rehearsal room")
-    assert not checks.check_axe(page)
-    page.check('[name=place][value="+new"]')
-    page.click("main form button[type=submit]")
-    await_status(page, "succeeded")
-    expect(page.get_by_role("complementary").get_by_role("link", name="Rehearsal room")).to_be_visible()
 
 
 def count_polls(page: Page) -> list[str]:

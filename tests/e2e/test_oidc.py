@@ -107,23 +107,6 @@ def test_signing_in_and_out_without_javascript(browser, portal):
     page.context.close()
 
 
-def test_groups_are_roles_until_they_are_withdrawn(browser, portal, issuer):
-    page = browser.new_page()
-    sign_in(page, portal.address, "lea", "Corp")
-    expect(page).to_have_url(f"{portal.address}/workspaces/")
-    page.goto(f"{portal.address}/unknown/")
-    expect(page.get_by_role("heading", name="Needs review")).to_be_visible()
-    issuer.tell(**PEOPLE | {"lea": {"groups": []}})
-    other = browser.new_page()
-    sign_in(other, portal.address, "lea", "Corp")
-    expect(other.get_by_text("You are in none of the groups that may use this portal.")).to_be_visible()
-    page.goto(f"{portal.address}/unknown/")
-    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    issuer.tell(**PEOPLE)
-    page.context.close()
-    other.context.close()
-
-
 def test_what_needs_a_proof_asks_there(page, portal):
     """A proof of ten minutes ago is as if there had been none."""
     sign_in(page, portal.address, "clara")

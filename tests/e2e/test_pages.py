@@ -1,6 +1,5 @@
 """Every page, in every state: who reads it by ear, by keyboard, on a phone, enlarged, in the dark or on paper can."""
 
-import gzip
 import re
 import subprocess
 import sys
@@ -16,7 +15,6 @@ from tests.e2e.lighthouse import run_lighthouse
 from tests.e2e.pages import ADMIN, NO_PAGES, PAGES, Page
 from tests.e2e.staged import Staged
 
-PACKED = ("portal.css", "icons.svg", "vendor/htmx-4.0.1.min.js")
 FIRST_VISIT, LATER_VISIT = 80_000, 15_000  # bytes transferred
 
 
@@ -160,17 +158,6 @@ def test_the_html_of_every_page_is_valid(saved):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_the_static_files_are_small(staged):
-    """As they are sent: the fonts are packed already, the rest is packed at the start."""
-    root = Path(staged.facts["static_root"])
-    packed = {name: len(gzip.compress((root / name).read_bytes())) for name in PACKED}
-    fonts = {name: (root / name).stat().st_size for name in ("sans.woff2", "mono.woff2")}
-    sizes = packed | fonts
-    assert sizes["portal.css"] < 8_000, sizes
-    assert sum(sizes.values()) < 65_000, sizes
-    assert (root / "portal.css.gz").exists(), "what is sent is not packed"
 
 
 def test_the_admin_is_quiet_fits_and_has_the_portals_theme(browser, staged):

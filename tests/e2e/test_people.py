@@ -90,18 +90,3 @@ def test_the_link_is_copied(signed_in, portal):
     add_person(page, portal.address, "oscar", "Member")
     page.get_by_role("button", name="Copy").click()
     expect(page.locator("main [role=status]")).to_have_text("Copied.")
-
-
-def test_an_auditor_sees_everything_and_can_do_nothing(open_as, portal):
-    request(open_as("olga"), portal.address)
-    page = open_as("anna")
-    page.goto(portal.address)
-    expect(page.get_by_role("link", name="Request a workstation")).to_have_count(0)
-    page.goto(f"{portal.address}/requests/?person=olga")
-    page.locator("main table").get_by_role("link").first.click()
-    expect(page.locator("main")).to_contain_text("olga")
-    expect(page.locator("main").get_by_role("button")).to_have_count(0)
-    page.goto(f"{portal.address}/unknown/")
-    expect(page.locator("main").get_by_role("button")).to_have_count(0)
-    page.goto(f"{portal.address}/key/")
-    expect(page.locator("main").get_by_role("button")).to_have_count(0)

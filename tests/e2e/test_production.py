@@ -1,7 +1,6 @@
-"""The portal on PostgreSQL, started as README.md says for production with its two roles, with nothing else set."""
+"""The portal on PostgreSQL, started as docs/production.md says with its two roles, with nothing else set."""
 
 import http.cookiejar
-import os
 import re
 import secrets
 import signal
@@ -20,7 +19,7 @@ import requests
 
 from tests import ports
 from tests.chaos import stage
-from tests.e2e.conftest import ROOT, manage
+from tests.e2e.conftest import ROOT, check_traces, manage
 from tests.e2e.proxied import make_environment
 from tests.provider import server
 from tests.web.clients import HOST
@@ -128,6 +127,7 @@ def production(provider) -> Iterator[Production]:
         try:
             running.start()
             yield running
+            check_traces(running.environment)
         finally:
             codes = running.stop()
         assert codes == [0, 0]
@@ -173,17 +173,6 @@ def test_a_request_after_a_quiet_time_is_sent_and_recorded_at_once(production, p
     readiness = production.read_readiness()
     assert (readiness.status_code, readiness.json()["reasons"], readiness.json()["warnings"]) == (200, [], [])
     assert "ERROR" not in production.read_log("worker")[logged:]
-
-
-def test_the_web_processes_there_is_one_for_each_core_count_wrong_passwords_together(production, administrator):
-    pid, cores = production.processes[0].pid, len(os.sched_getaffinity(0))
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    assert stage.wait_until(lambda: len(children.read_text().split()) == min(cores, 8), seconds=PATIENCE)
-    guesses = [
-        production.post_form(production.open_browser(), "/accounts/login/", username="nobody", password="guessed")
-        for _ in range(9)
-    ]
-    assert ["Too many wrong passwords" in guess.text for guess in guesses] == [False] * 5 + [True] * 4
 
 
 def test_a_request_after_the_database_has_crashed_is_sent_too(production, administrator):

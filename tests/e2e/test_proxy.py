@@ -253,8 +253,10 @@ def test_nobody_tries_to_sign_in_without_end(through_nginx, path, address):
 
 def test_programs_of_an_address_wait_by_the_hundred_and_not_without_end(through_nginx):
     def begin() -> Client:
-        head = ("Content-Type: application/json", "Content-Length: 2", "Connection: close")
-        return through_nginx().send_head("/v1/workstations", *head, method="POST").send("{")
+        head = ("Content-Type: application/json", "Content-Length: 2", "Connection: close", "Expect: 100-continue")
+        client = through_nginx().send_head("/v1/workstations", *head, method="POST")
+        assert client.read().startswith("HTTP/1.1 100 ")  # from now on it counts
+        return client.send("{")
 
     waiting = [begin() for _ in range(PROGRAMS)]
     refused = ask(through_nginx(), "/v1/workstations")

@@ -12,7 +12,7 @@ import requests
 
 from portal.sandbox import names
 from tests import ports
-from tests.e2e.conftest import ROOT, Portal, manage
+from tests.e2e.conftest import ROOT, Portal, check_traces, manage
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_a_process_that_dies_is_started_again(portal):
 
 def test_why_it_cannot_start_is_said_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    variables = {"PORT": str(ports.find_port()), "DATABASE_URL": f"sqlite:///{tmp_path}/file/portal.sqlite3"}
+    variables = {"PORT": str(ports.find_port(2)), "DATABASE_URL": f"sqlite:///{tmp_path}/file/portal.sqlite3"}
     done = subprocess.run(
         ["make", "run"], cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, timeout=60, check=False
     )
@@ -96,11 +96,12 @@ def test_the_worker_finishes_its_call_before_it_ends(portal):
         pause.wait(0.05)
     portal.end()
     assert run_in(portal, LOOK) == "SUCCEEDED"
+    check_traces(portal.environment)
 
 
 def run_in(portal: Portal, code: str) -> str:
     """What it prints, in a process of the portal."""
-    variables = {"PORTAL_LOCAL": "1", "PORTAL_SANDBOX_PORT": str(portal.sandbox_port)}
+    variables = {"PORTAL_LOCAL": "1", "PORT": str(portal.port)}
     environment = os.environ | variables | {"DATABASE_URL": f"sqlite:///{portal.folder}/portal.sqlite3"}
     return manage("shell", "-v0", "-c", code, environment=environment)
 

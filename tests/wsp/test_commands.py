@@ -1,13 +1,10 @@
 """The commands against the sandbox, by real HTTP."""
 
 import json
-import shlex
-import subprocess
-import sys
 
 import pytest
 
-from tests.wsp.running import PATIENCE, ROOT, Window, make_command
+from tests.wsp.running import Window
 from tests.wsp.serving import Answer, refuse
 
 
@@ -18,24 +15,12 @@ def test_types_are_listed(run, signed_in):
     assert json.loads(run("types", "--json").out)[0]["id"] == "default"
 
 
-def test_a_list_within_the_list_of_types_is_read(run, portal_of):
-    portal_of(Answer(document={"data": {"object": "list", "data": [{"id": "default"}]}}))
-    assert run("types").out == "default\t\t\n"
-
-
 def test_a_script_takes_the_id_from_standard_output(run, signed_in, provider):
     ended = run("request", "python", "--for", "2h", "--wait")
     uid = ended.out.strip()
     assert ended == (0, f"{uid}\n", f"It runs. To work in it: wsp terminal {uid}\n")
     assert provider.uids() == [uid]
     assert provider.read(uid).json()["type"] == "python"
-
-
-def test_a_workspace_can_be_worked_in_again_and_the_answer_be_json(run, signed_in, provider):
-    space = provider.ask().json()["workspace"]["id"]
-    made = json.loads(run("request", "python", "--workspace", space, "--json").out)
-    assert made["portal"] == {"number": "", "page": ""}  # the sandbox is none
-    assert provider.read(made["id"]).json()["workspace"]["id"] == space
 
 
 def test_workstations_are_listed_and_released(run, signed_in, provider):
@@ -49,21 +34,6 @@ def test_workstations_are_listed_and_released(run, signed_in, provider):
     assert json.loads(run("release", uids[1], "--json").out) == {"type": "max", "released": True}
     assert provider.uids() == uids[2:]
     assert sorted(line.split("\t")[0] for line in run("list", "--history").out.splitlines()) == sorted(uids[:2])
-
-
-@pytest.mark.parametrize("words", [["types"], ["list", "--limit", "1"], ["open", "x", "--for", "cdp"]])
-def test_json_may_be_asked_for_before_the_command_too(run, portal_of, words):
-    portal_of(Answer(document={"data": [{"id": "x"}], "url": "ws://x"}))
-    ended = run("--json", *words)
-    assert json.loads(ended.out)
-    assert ended == run(*words, "--json")
-
-
-def test_a_pipe_gets_a_line_with_tabs_for_each_and_no_headings(signed_in, portal_of):
-    portal_of(Answer(document={"data": [{"id": "a", "type": "one\ntwo", "status": "active"}, {"id": "b"}]}))
-    command = ["sh", "-c", f"{shlex.join(make_command('list'))} | cut -f 1-3"]
-    ended = subprocess.run(command, env=signed_in, capture_output=True, text=True, timeout=PATIENCE)
-    assert (ended.stdout, ended.stderr) == ("a\tone two\tactive\nb\t\t\n", "")
 
 
 def test_a_long_list_is_read_page_by_page(run, signed_in, provider):
@@ -91,13 +61,6 @@ def test_the_desktop_s_page_is_opened_where_there_is_a_workstation(run, signed_i
     assert run("open", "made-up").code == 1
 
 
-def test_log_files_are_listed(run, portal_of):
-    log = {"id": "1", "type": "boot", "level": "info", "url": "https://x/1", "createdAt": "2026-12-01T10:00:00Z"}
-    portal_of(Answer(document={"id": "x", "workspace": {"logs": {"data": [log]}}}))
-    assert json.loads(run("logs", "x", "--json").out) == [log]
-    assert run("logs", "x").out == "2026-12-01T10:00:00Z\tinfo\tboot\thttps://x/1\n"
-
-
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -118,11 +81,6 @@ def test_log_files_are_listed(run, portal_of):
 def test_scripts_are_told_by_the_exit_code(run, signed_in, words, code, said):
     ended = run(*words)
     assert (ended.code, said in ended.err) == (code, True), ended
-
-
-def test_of_a_type_that_has_no_desktop_the_words_are_enough(run, signed_in, provider):
-    ended = run("open", provider.make("golang"), "--for", "vncwss")
-    assert (ended.code, ended.err) == (1, "wsp: Unprocessable Entity - a workstation of type golang has no desktop.\n")
 
 
 def test_a_portal_that_is_not_there_cannot_be_reached(run, signed_in, sandbox):
@@ -152,12 +110,6 @@ def test_a_workstation_can_live_longer(run, portal_of):
     assert asked.headers["Authorization"] == "Bearer sandbox"
 
 
-def test_a_problem_is_said_in_its_own_words(run, portal_of):
-    problem = {"type": "about:blank", "title": "Not allowed", "status": 409, "detail": "At most 8 hours."}
-    portal_of(Answer(409, problem, {"Content-Type": "application/problem+json"}))
-    assert run("extend", "x", "9h") == (1, "", "wsp: At most 8 hours.\n")
-
-
 def test_the_team_s_key_is_not_the_person_s_token(run, portal_of):
     page = {"X_Portal_Request": "R-7", "X_Portal_Page": "/requests/7/"}
     portal = portal_of(refuse(401, "Unauthorized - missing or invalid API key.", **page))
@@ -179,17 +131,3 @@ def test_a_person_sees_a_table(signed_in, provider):
         assert window.wait() == 0
     assert "ID" in shown
     assert "WORKSPACE" in shown
-
-
-def test_words_are_completed(signed_in, provider):
-    uid = provider.make()
-
-    def complete(words: str) -> list[str]:
-        environment = signed_in | {"_WSP_COMPLETE": "complete_bash", "COMP_WORDS": words}
-        environment |= {"COMP_CWORD": str(len(words.split(" ")) - 1)}
-        command = [sys.executable, "-c", "import sys; sys.argv[0] = 'wsp'; from wsp.cli import main; main()"]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT).stdout.split()
-
-    assert complete("wsp rel") == ["release"]
-    assert complete(f"wsp release {uid[:3]}") == [uid]
-    assert complete("wsp request pyt") == ["python"]

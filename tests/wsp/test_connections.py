@@ -56,13 +56,6 @@ def test_who_leaves_finds_the_terminal_as_it_was(window, provider, uid, keys, wo
     assert provider.uids() == [uid]
 
 
-def test_the_end_of_the_workstation_is_said(window, provider, uid):
-    provider.release(uid)
-    window.await_text("The workstation has ended.")
-    assert window.wait() == 0
-    assert window.read_modes() == window.before
-
-
 def test_an_address_that_leads_nowhere_is_not_shown(signed_in, portal_of):
     secret = "cxBMzXSFUSXf"
     portal = portal_of(Answer(document={"url": f"ws://127.0.0.1:1/v1/pty/{secret}"}))

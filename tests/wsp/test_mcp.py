@@ -76,16 +76,6 @@ def check_tools(listed: list[Tool]) -> None:
     assert {name for name, hint in hints.items() if hint.read_only_hint} == {
         *("list_types", "list_workstations", "read_state", "read_logs")
     }
-    given = tools["request_workstation"].input_schema
-    assert given["required"] == ["type"]
-    assert given["properties"].keys() == {"type", "lifetime", "workspace_id", "key", "wait_seconds"}
-    assert tools["release"].input_schema["properties"] == {
-        "workstation_id": {
-            "description": "ID of a workstation, as list_workstations shows it.",
-            "title": "Workstation Id",
-            "type": "string",
-        }
-    }
 
 
 def test_an_assistant_s_day(talk, provider, errors):
@@ -132,42 +122,21 @@ def test_who_waits_too_long_waits_on_with_the_key_and_no_token_is_logged(talk, e
         assert "with the same arguments and this key" in first["what_to_do"]
         again = read(await client.call_tool("request_workstation", wish | {"key": first["key"]}))
         assert (again["state"], again["workstation"]) == ("running", {"id": "Il4lMTpQUC3L"})
-        other = read(await client.call_tool("request_workstation", wish))
-        assert other["state"] == "running"
         extended = read(await client.call_tool("extend", {"workstation_id": "x", "lifetime": "2h"}))
         assert extended == {"ends_at": "2026-12-02T10:00:00Z"}
         assert "Unauthorized" in read_error(await client.call_tool("list_types", {}))
 
     made, until = Answer(document={"id": "Il4lMTpQUC3L"}), Answer(document={"ends_at": "2026-12-02T10:00:00Z"})
-    with Told(waiting, made, made, until, refuse(401, WRONG)) as portal:
+    with Told(waiting, made, until, refuse(401, WRONG)) as portal:
         talk(act, WSP_URL=portal.url, WSP_TOKEN=SECRET)
-    keys = [asked.headers["Idempotency-Key"] for asked in portal.asked[:3]]
-    assert keys[0] == keys[1] != keys[2]
-    assert portal.asked[3].path == "/api/workstations/x/end"
+    assert len({asked.headers["Idempotency-Key"] for asked in portal.asked[:2]}) == 1
+    assert portal.asked[2].path == "/api/workstations/x/end"
     assert SECRET not in errors.read_text()
 
 
 def test_who_is_not_signed_in_is_told_how_to(talk):
     told = read_error(talk(lambda client: client.call_tool("list_types", {}), WSP_URL=""))
     assert told == "You are not signed in.\nRun `wsp login`, or set WSP_URL and WSP_TOKEN."
-
-
-@pytest.mark.parametrize(
-    ("tool", "given", "said"),
-    [
-        ("release", {}, "The argument workstation_id is missing."),
-        ("list_workstations", {"limit": 0}, "The argument limit should be greater than or equal to 1."),
-        ("read_state", {"workstation_id": 7}, "The argument workstation_id should be a valid string."),
-        ("request_workstation", {"type": "python", "lifetime": 2}, "The argument lifetime should be a valid string."),
-        (
-            "open_address",
-            {"workstation_id": "x", "kind": "ssh"},
-            "The argument kind should be 'browser', 'desktop', 'native_desktop', 'terminal' or 'log'.",
-        ),
-    ],
-)
-def test_a_wrong_argument_is_named_in_a_sentence(talk, tool, given, said):
-    assert read_error(talk(lambda client: client.call_tool(tool, given))) == said
 
 
 # --- Over HTTP ---

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.wsp.running import PATIENCE, Window, make_environment, start
+from tests.wsp.running import Window, make_environment
 from tests.wsp.serving import Answer, Told, refuse
 from wsp import signin
 from wsp.failures import WrongUse
@@ -52,14 +52,6 @@ def test_a_token_that_is_refused_is_not_kept(login, run, folder):
     assert run("list").code == 3
 
 
-def test_a_new_token_replaces_the_former(login, folder):
-    login()
-    (folder / "wsp" / "sign-in.json").chmod(0o644)
-    login()
-    assert stat.S_IMODE((folder / "wsp" / "sign-in.json").stat().st_mode) == 0o600
-    assert len(list((folder / "wsp").iterdir())) == 1
-
-
 def test_who_signs_out_is_not_signed_in(login, run):
     login()
     assert run("logout").err == "Signed out.\n"
@@ -69,15 +61,6 @@ def test_who_signs_out_is_not_signed_in(login, run):
         3,
         "wsp: You are not signed in.\nRun `wsp login`, or set WSP_URL and WSP_TOKEN.\n",
     )
-
-
-def test_the_environment_has_precedence(login, run, monkeypatch):
-    login()
-    with Told(EMPTY) as other:
-        monkeypatch.setenv("WSP_URL", other.url)
-        monkeypatch.setenv("WSP_TOKEN", "another")
-        assert run("list").code == 0
-    assert other.asked[0].headers["Authorization"] == "Bearer another"
 
 
 def test_the_kept_token_goes_to_no_other_portal(login, run, monkeypatch):
@@ -129,18 +112,6 @@ def test_an_address_that_gives_the_token_away_is_refused(given):
         signin.clean_url(given)
 
 
-@pytest.mark.parametrize("given", ["", "https://", "https:///v1", "https://x:y"])
-def test_what_is_no_address_is_refused(run, given, monkeypatch):
-    monkeypatch.setenv("WSP_URL", given or "/")
-    monkeypatch.setenv("WSP_TOKEN", "x")
-    assert run("list").code == 2
-
-
-@pytest.mark.parametrize("token", ["", "two words", "é"])
-def test_what_cannot_be_a_token_is_not_sent(login, token):
-    assert login(token).code == 2
-
-
 @pytest.mark.parametrize("text", ["", "[]", '{"url": "x"}'])
 def test_a_file_that_is_not_ours_is_said_to_be(run, folder, text):
     (folder / "wsp").mkdir()
@@ -160,17 +131,6 @@ def test_what_is_typed_as_a_token_is_not_shown(sandbox, folder):
         window.await_text("Signed in to")
         assert window.wait() == 0
         assert window.shown.count("sandbox") == 0
-
-
-def test_nothing_shows_the_token_of_an_object(folder):
-    assert "secret" not in repr(signin.SignIn("https://x", "secret"))
-
-
-def test_a_token_comes_by_a_pipe(sandbox, folder):
-    process = start("login", sandbox.url, "--with-token", environment=make_environment(folder))
-    out, err = process.communicate("sandbox\n", timeout=PATIENCE)
-    assert (process.returncode, out) == (0, "")
-    assert err.startswith(f"Signed in to {sandbox.url}.")
 
 
 CODE = {"device_code": "d", "user_code": "BCDF-GHJK", "verification_uri": "https://portal.example/x", "interval": 0.01}

@@ -1,6 +1,5 @@
 """A request until it is settled, and a release until it is confirmed."""
 
-import json
 import signal
 
 import pytest
@@ -29,18 +28,6 @@ def test_the_same_is_sent_again_until_it_is_settled(run, portal_of, before):
     assert [asked.body for asked in portal.asked] == [{"type": "python", "lifetime": "2h"}] * 3
 
 
-def test_the_number_and_the_page_are_in_the_json_and_another_request_has_another_key(run, portal_of):
-    portal = portal_of(MADE)
-    run("request", "python")
-    made = json.loads(run("request", "python", "--wait", "--json").out)
-    assert len({asked.headers["Idempotency-Key"] for asked in portal.asked}) == 2
-    assert made == {
-        "id": "Il4lMTpQUC3L",
-        "type": "python",
-        "portal": {"number": "R-7", "page": f"{portal.url}/requests/7/"},
-    }
-
-
 def test_without_wait_the_key_leads_back_to_the_request(run, portal_of):
     portal = portal_of(WAITING, MADE)
     ended = run("request", "python", "--for", "2h")
@@ -52,13 +39,6 @@ def test_without_wait_the_key_leads_back_to_the_request(run, portal_of):
     assert run(*command.split()[1:]).out == "Il4lMTpQUC3L\n"
     assert portal.asked[1].headers["Idempotency-Key"] == key
     assert portal.asked[1].body == portal.asked[0].body
-
-
-def test_the_time_is_over_once(run, portal_of):
-    portal_of(refuse(503, "Service Unavailable - R-7 still waits.", Retry_After="5", **R_7))
-    ended = run("request", "python", "--wait", "--timeout", "0.1s")
-    assert ended.code == 4
-    assert "It is not known yet what becomes of R-7." in ended.err
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """`python -m tests.bench.crowd`: everybody comes at once, to the portal and to what somebody writes in an afternoon.
 
 B is a Django site that asks the provider while the form is being sent, on two processes of four threads; B+ the same
-with a hundred threads each; the portal runs as README.md starts it. The provider is the sandbox. They are measured in
-turns, round after round, each time from a new start.
+with a hundred threads each; the portal runs as docs/production.md starts it. The provider is the sandbox. They are
+measured in turns, round after round, each time from a new start.
 """
 
 import argparse

@@ -196,8 +196,8 @@ async def _look_at_home(portal: Portal, desktops: list[tuple[people.Person, str]
 def load_nothing(site: Site) -> dict[str, float]:
     """Of a portal of its own, beside which nothing else runs."""
     store, folder = KINDS[site.vendor](site.folder, "idle"), site.folder
-    port, sandbox = ports.find_port(), ports.find_port()
-    local = {"PORTAL_LOCAL": "1", "PORT": str(port), "PORTAL_SANDBOX_PORT": str(sandbox), "DATABASE_URL": store.url}
+    port = ports.find_port(3)
+    local = {"PORTAL_LOCAL": "1", "PORT": str(port), "DATABASE_URL": store.url}
     environment = {**os.environ, "AGENTSTATION_API_KEY": "", "SECRET_KEY": ""} | local
     command = [sys.executable, "manage.py", "run_local"]
     run = stage.Actor(name="make run", command=command, environment=environment, log=folder / "run.log", port=port)

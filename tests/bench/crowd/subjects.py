@@ -169,7 +169,7 @@ class Threaded(Afternoon):
 
 
 class Portal(Site):
-    """Web and workers as README.md starts them."""
+    """Web and workers as docs/production.md starts them."""
 
     name = "portal"
     manage = ("manage.py",)
