@@ -5,6 +5,7 @@ the number in a group can be wrong. A workstation whose POST was answered with a
 purpose* by the mix of failures: nobody could know of it.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -28,7 +29,10 @@ type Group = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """One submission as its client saw it: the numbers that it was given, and whether a form came back instead."""
+    """One submission as its client saw it: the numbers that it was given, and whether a form came back instead.
+
+    `answers`: the status and address of each answer.
+    """
 
     member: str
     submission: str
@@ -36,6 +40,7 @@ class Submission:
     workspace: str
     numbers: tuple[int, ...] = ()
     refused: bool = False
+    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +69,9 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """A stored attempt. `answered`: the status that was stored, late or not; `uid`: of the workstation it named."""
+    """A stored attempt with the outcome that was stored last, late or not: its worker may only later have said that
+    it sent nothing. `answered`: the status; `uid`: of the workstation that it named.
+    """
 
     request: int
     worker: int
@@ -123,6 +130,8 @@ class Books:
     # Workers that were killed or frozen: they may have missed a response.
     disturbed: frozenset[int] = frozenset()
     key_is_paused: bool = False
+    # (from, until): attempts of this time are gone, for the database was put back.
+    forgotten: tuple[float, float] = (math.inf, -math.inf)
     # Workstations that somebody else made with the same key.
     strangers: frozenset[str] = frozenset()
     # Workstations that run at the provider and that the portal shows to nobody.
@@ -168,7 +177,8 @@ def _compare_submissions(books: Books, report: Report) -> None:
     for seen in books.submissions:
         numbers = set(seen.numbers)
         if not numbers and not seen.refused:
-            report.add("untold", f"{seen.member} was never told about submission {seen.submission}")
+            answers = ", ".join(seen.answers)
+            report.add("untold", f"{seen.member} was never told about submission {seen.submission}: {answers}")
         if len(numbers) > 1:
             report.add("doubled", f"submission {seen.submission} became {sorted(numbers)}")
         for number in numbers:
@@ -216,6 +226,9 @@ def _match_posts(books: Books, report: Report) -> dict[int, Attempt]:
     for is_like in (_is_same_response, _is_silent, _is_any):
         rest = _match_by_time(rest, free, owners, is_like=is_like, books=books)
     for post in rest:
+        if books.forgotten[0] <= post.at <= books.forgotten[1]:
+            report.counts["POSTs whose attempts a restore has lost"] += 1
+            continue
         report.add("unexplained POSTs", f"POST {post.sequence} {post.group} at {post.at:.3f} has no attempt: {post}")
     return owners
 
@@ -369,7 +382,10 @@ def _compare_surplus(
 def _compare_responses(books: Books, report: Report, owners: dict[int, Attempt]) -> None:
     """By group: complete answers that the sandbox sent, less those stored, less those that could be missed."""
     groups = {portal_request.number: portal_request.group for portal_request in books.requests}
-    sent: Counter[Group] = Counter(post.group for post in books.posts if isinstance(post.answered, int))
+    sent = Counter[Group]()
+    for post in books.posts:
+        is_forgotten = post.sequence not in owners and books.forgotten[0] <= post.at <= books.forgotten[1]
+        sent[post.group] += isinstance(post.answered, int) and not is_forgotten
     for attempt in books.attempts:
         group = groups[attempt.request]
         if attempt.answered is not None or (attempt.was_sent and _may_miss(attempt, books=books)):

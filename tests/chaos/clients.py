@@ -100,6 +100,10 @@ def _read_number(response: requests.Response | None) -> int | None:
     return int(found[1]) if found else None
 
 
+def _name_answer(response: requests.Response | None) -> str:
+    return "none" if response is None else f"{response.status_code} {response.headers.get('Location', '')}".strip()
+
+
 class Member:
     def __init__(self, *, name: str, browser: Browser, book: Book, seed: str, has_ends: bool) -> None:
         self.name, self._browser, self._book, self._has_ends = name, browser, book, has_ends
@@ -152,6 +156,7 @@ class Member:
             workspace=wish["workspace_id"],
             numbers=tuple(numbers),
             refused=any(response is not None and response.status_code == 200 for response in responses),
+            answers=tuple(_name_answer(response) for response in responses),
         )
 
     def _follow(self, number: int, wish: dict[str, str]) -> None:

@@ -226,6 +226,7 @@ class Run:
             call_within=stage.TOTAL_TIMEOUT,
             disturbed=frozenset(self._killer.deeds.disturbed),
             key_is_paused=state.get("key") == "PAUSED",
+            forgotten=self._scenes.forgotten,
             record=inside.verify_record(self.stage.sent),
             **book,
         )

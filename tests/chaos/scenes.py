@@ -1,5 +1,6 @@
 """Scenes: what chance hardly makes is played once in each run, in order and while nothing else is wrong."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -27,6 +28,8 @@ class Scenes:
         self.deeds = Counter[str]()
         # Workstations whose end was put off before the database went back.
         self.kept = set[str]()
+        # Between the backup and its restore, in seconds since 1970: what was stored meanwhile is gone.
+        self.forgotten = (math.inf, -math.inf)
 
     def play_unknown(self, *, close: Callable[[int], None]) -> None:
         """Requests of unknown outcome. Afterwards `close` ends those that an operator has to decide about."""
@@ -84,28 +87,30 @@ class Scenes:
             return
         # A long run leaves more events than are sent within such a life.
         stage.wait_until(inside.is_all_sent, seconds=4 * WITHIN)
-        uid, made = self._back_up_and_keep()
+        uid, made, copied_at = self._back_up_and_keep()
         self.kept.add(uid)
         # Each complete scan moves the tick: the workers have seen more than there is now.
         scans = inside.count_scans()
         self._wait(lambda: inside.count_scans() > scans and time.monotonic() - made > DUE_AFTER)
         inside.reconnect()
         self._stage.database.put_back(BACKUP)
+        self.forgotten = (copied_at, time.time())
         inside.reconnect()
         self.deeds["database put back"] += 1
         stage.wait_until(lambda: has_answered() or is_released(uid), seconds=WITHIN)
 
-    def _back_up_and_keep(self) -> tuple[str, float]:
-        """Whose end was put off after a backup, and when it was made."""
+    def _back_up_and_keep(self) -> tuple[str, float, float]:
+        """Whose end was put off after a backup, when it was made, and when the backup began."""
         for _ in range(TRIES):  # on a busy machine one may have ended before its end is put off
             number, made = self._make_witness(lifetime=SHORT), time.monotonic()
             # What was announced and is due is ended without waiting; with all events sent nothing else would notice.
             self._wait(partial(inside.is_announced, number))
             self._wait(inside.is_all_sent)
+            copied_at = time.time()
             self._stage.database.copy(BACKUP)
             inside.reconnect()
             if uid := inside.keep(number, operator=OPERATOR):
-                return uid, made
+                return uid, made, copied_at
         raise stage.CannotStage(f"each of {TRIES} ended before its end was put off")
 
     def _wait(self, is_true: Callable[[], bool]) -> None:

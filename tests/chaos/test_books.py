@@ -56,6 +56,13 @@ SWAPPED: dict[str, Any] = {
     "posts": [POST, replace(POST, sequence=3, at=10.2, made=None, answered="reset"), SECOND_POST],
     "workstations": [replace(WORKSTATION, request=2), OF_SECOND],
 }
+GONE: dict[str, Any] = {
+    "requests": [ASKED],
+    "attempts": [],
+    "workstations": [],
+    "posts": [POST, replace(POST, sequence=2, made=None, answered=422)],
+    "forgotten": (10.0, 20.0),
+}
 OWN = replace(SUBMISSION, workspace="hers")
 HERS: dict[str, Any] = {
     "submissions": [OWN, replace(OWN, member="bob", submission="s-2", numbers=(2,))],
@@ -108,6 +115,11 @@ HERS_ASKED, HERS_WAITING = (replace(one, workspace="hers") for one in (ASKED, re
         ({"attempts": [replace(UNHEARD, ended_at=12.5)]}, {}),
         ({"attempts": [UNHEARD], "posts": [replace(POST, at=13.0)], **KILLED}, {"unexplained POSTs": 1}),
         ({"posts": [POST, replace(POST, sequence=2, made=None, answered="hang")]}, {"unexplained POSTs": 1}),
+        # It was sent after the backup that is used now.
+        (GONE, {}),
+        (GONE | {"forgotten": (10.5, 20.0)}, {"unexplained POSTs": 2, "answers lost": 1}),
+        # Its worker said only later that it had sent nothing.
+        ({"attempts": [replace(UNHEARD, outcome="NOT_SENT")], **KILLED}, {"unexplained POSTs": 1, "answers lost": 1}),
         # It waits for a person's decision about another of its workspace.
         (HERS | {"requests": [HERS_ASKED, HERS_WAITING]}, {}),
         (HERS | {"requests": [HERS_ASKED, replace(HERS_WAITING, workspace="")]}, {"lost": 2}),
