@@ -89,7 +89,7 @@ class Run:
         while time.monotonic() < end:
             time.sleep(1.0)
             state = inside.read_state()
-            if self._limited and math.isinf(self._lifted_at):
+            if len(self._crowd.book.submissions) >= min(self._options.requests // 10, 100):
                 self._lift_limit()
             if self._faults.is_alone and time.monotonic() > self._begun + self._options.seconds / 2:
                 self._let_others_in()
@@ -99,11 +99,12 @@ class Run:
             if self._crowd.is_done() and state is not None and _count_open(state) * 50 <= self._options.requests:
                 break
 
-    def _lift_limit(self) -> None:
-        """The team has a limit for a tenth of a short run."""
-        if len(self._crowd.book.submissions) >= min(self._options.requests // 10, 100):
+    def _lift_limit(self) -> bool:
+        """Whether the team has no limit any more: it has one for a tenth of a short run."""
+        if self._limited and math.isinf(self._lifted_at):
             now = time.time()
             self._lifted_at = now if inside.lift_limit(operator=OPERATOR) else math.inf
+        return not self._limited or math.isfinite(self._lifted_at)
 
     def _let_others_in(self) -> None:
         """Somebody else uses the key too, once the portal has seen the first workstation that nobody asked for.
@@ -141,6 +142,8 @@ class Run:
         self._faults.calm()
         changed = time.monotonic()
         self._crowd.join(seconds=60)
+        if not stage.wait_until(self._lift_limit, seconds=60):
+            raise stage.CannotStage("the team's limit was not lifted")
         if habits.RESTARTS in self.stage.habits:
             self._restart_workers()
             calm_since = changed = time.monotonic()
