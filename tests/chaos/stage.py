@@ -216,6 +216,7 @@ class Postgres:
                 connection.execute(
                     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'portal'"
                 )
+                connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # an earlier try's
                 connection.execute(f"CREATE DATABASE {name} TEMPLATE portal")
             finally:
                 connection.execute("ALTER DATABASE portal ALLOW_CONNECTIONS true")
