@@ -1,7 +1,7 @@
 """What every page shows: the bar, the theme, whether the sandbox is in use, and a pause of the key."""
 
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import partial
 from typing import cast
 
 from django.conf import settings
@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from portal import models
 from portal.services.people import mail, people, policy
 from portal.services.reconciliation import operator_actions
-from portal.services.runtime import workers
 from portal.views.components import live
 from portal.views.cookies import THEMES
 from portal.views.http import read_key
@@ -31,7 +30,7 @@ _BELOW = {
 
 
 def portal(request: HttpRequest) -> dict[str, object]:
-    """One query for somebody who is signed in, and two more on a whole page."""
+    """One query for somebody who is signed in, and one more on a whole page."""
     theme = request.COOKIES.get(settings.THEME_COOKIE, "auto")
     return {
         "theme": theme if theme in THEMES else "auto",
@@ -42,14 +41,9 @@ def portal(request: HttpRequest) -> dict[str, object]:
         "support_contact": SimpleLazyObject(lambda: policy.read_policy().support_contact),  # likewise
         "is_poll": live.is_poll(request),
         "offers_zone": _offers_zone(request),
-        "count_unread": partial(_count_unread, request),  # likewise; at most 100
         "list_navigation": partial(_list_navigation, request),  # called by the one template that shows it
         **_read_key(request),
     }
-
-
-def _count_unread(request: HttpRequest) -> int:
-    return models.Notification.objects.filter(person=cast(models.User, request.user), read_at=None)[:100].count()
 
 
 def _offers_zone(request: HttpRequest) -> bool:
@@ -74,17 +68,17 @@ def _read_key(request: HttpRequest) -> dict[str, object]:
     return {
         "key": key,
         "who_ends": SimpleLazyObject(lambda: key.describe_end(people.name_operators())),  # asked where it is said
-        "sending_state": cache(partial(_read_sending_state, key)),  # called where it is shown; it asks once
+        "sending_state": _name_sending_state(key, is_working=getattr(request.session, "is_working", True)),
         "key_version": live.read_version(request, key=key),
         "has_just_moved": live.has_just_moved(request, key=key),
     }
 
 
-def _read_sending_state(key: models.Key) -> str:
+def _name_sending_state(key: models.Key, *, is_working: bool) -> str:
     """Machines read these words."""
     if key.is_paused:
         return "paused"
-    if not workers.is_worker_alive():
+    if not is_working:
         return "offline"
     return "resuming" if key.is_resuming else "active"
 

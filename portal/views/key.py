@@ -61,7 +61,7 @@ class KeyPage:
 
     @cached_property
     def has_worker(self) -> bool:
-        return workers.is_worker_alive()
+        return workers.list_living().exists()
 
     @cached_property
     def database(self) -> models.Database | None:

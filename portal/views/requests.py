@@ -52,7 +52,8 @@ def new(request: SignedInRequest) -> HttpResponse:
             form.add_error(None, str(error))
     if "submission" in form.errors:  # a new number, so that sending it again works
         form.data = {**form.data, "submission": str(uuid4())}
-    form.offer(workspaces=_read_workspaces(user=request.user, account=account))
+    newest = _read_workspaces(user_id=request.user.pk, account_id=account.pk)
+    form.offer(workspaces=sorted(newest, key=attrgetter("last_at"), reverse=True))
     uses = running.list_uses(decided=decided, account=account, person=request.user)
     is_full = any(use.is_full for use in uses)
     shown = {
@@ -238,7 +239,7 @@ def _list_types(account: models.Account) -> list[models.WorkstationType]:
     return sorted(types.list_offered_types(account=account), key=lambda one: order.get(one.name, len(order)))
 
 
-def _read_workspaces(*, user: models.User, account: models.Account) -> list[models.Workspace]:
-    own = models.Workspace.objects.filter(owner=user, account=account).defer("raw")
-    newest = workspaces.annotate_use(own).order_by("-id")[:_MOST_WORKSPACES]
-    return sorted(newest, key=attrgetter("last_at"), reverse=True)
+@compiled(user_id=BigIntegerField(), account_id=BigIntegerField())
+def _read_workspaces(*, user_id: int, account_id: int) -> QuerySet[models.Workspace]:
+    own = models.Workspace.objects.filter(owner=user_id, account=account_id).defer("raw")
+    return workspaces.annotate_use(own).order_by("-id")[:_MOST_WORKSPACES]

@@ -5,11 +5,17 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from django.contrib.sessions.backends import db
-from django.db.models import CharField, DateTimeField, QuerySet
+from django.db.models import CharField, DateTimeField, Exists, IntegerField, QuerySet
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from portal import models
 from portal.models.compiled import compiled
+from portal.services.runtime import workers
+
+_UNREAD = """SELECT COUNT(*) FROM (
+    SELECT 1 FROM portal_notification WHERE person_id = portal_session.user_id AND read_at IS NULL LIMIT 100
+) AS unread"""
 
 
 def hash_key(key: str) -> str:
@@ -21,10 +27,13 @@ class SessionStore(db.SessionStore):
     """Django's, but for what it calls a key in the table. `seen_at`: when its owner last did something.
 
     `person`: whom the table has it for, read with it. That is a hint: what is signed says who is signed in.
+    What every page shows is read with it, too: how many notifications are `unread`, at most 100, and whether a worker
+    `is_working`.
     """
 
     seen_at: datetime | None = None
     person: models.User | None = None
+    unread, is_working = 0, True
 
     @classmethod
     def get_model_class(cls) -> type[models.Session]:
@@ -34,6 +43,7 @@ class SessionStore(db.SessionStore):
         if self.session_key is not None:
             for row in _read_session(key=hash_key(self.session_key), now=timezone.now()):
                 self.seen_at, self.person = row.seen_at, row.user
+                self.unread, self.is_working = row.unread, row.is_working  # type: ignore[attr-defined]
                 return row
         self._session_key = None
         return None
@@ -67,4 +77,6 @@ class SessionStore(db.SessionStore):
 
 @compiled(key=CharField(), now=DateTimeField())
 def _read_session(*, key: str, now: datetime) -> QuerySet[models.Session]:
-    return models.Session.objects.filter(session_key=key, expire_date__gt=now).select_related("user")
+    rows = models.Session.objects.filter(session_key=key, expire_date__gt=now).select_related("user")
+    unread = RawSQL(_UNREAD, (), output_field=IntegerField())  # noqa: S611
+    return rows.annotate(unread=unread, is_working=Exists(workers.list_living()))

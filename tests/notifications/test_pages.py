@@ -4,8 +4,6 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from portal import models
 from portal.models.clock import Now
@@ -47,18 +45,6 @@ def test_the_bell_counts_what_is_unread(tell, alice, bob, olga, sign_in):
     assert find_bell(sign_in(bob).get("/").text) == ""
     add(alice, 99)
     assert find_bell(sign_in(alice).get("/requests/").text) == "99+ unread"
-
-
-def test_a_poll_does_not_ask_for_the_count(alice, sign_in):
-    browser = sign_in(alice)
-
-    def count_asked(path: str, **headers: str) -> int:
-        with CaptureQueriesContext(connection) as queries:
-            browser.get(path, headers=headers)
-        return sum("portal_notification" in query["sql"] for query in queries)
-
-    assert count_asked("/") == 1
-    assert count_asked("/live/", **{"HX-Request": "true"}) == 0
 
 
 def test_opening_one_marks_it_read_and_leads_there(tell, alice, olga, sign_in):

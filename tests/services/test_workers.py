@@ -91,7 +91,7 @@ def test_what_it_had_under_way_is_unknown_and_takes_no_place(sandbox, alice, bob
     assert factories.find_event("worker-died").request_number == lost.pk
     assert factories.send_until_settled(waiting).status == "SUCCEEDED"
     assert leases.acquire_lease(name="reconcile", holder="next", seconds=60) is not None
-    assert workers.list_living() == []
+    assert not workers.list_living().exists()
 
 
 def test_what_a_living_worker_has_under_way_is_left_alone(sandbox, alice, other):

@@ -29,9 +29,9 @@ def worker(sandbox, settings):
 def test_a_worker_shows_that_it_lives_and_that_it_has_stopped(sandbox, transactional_db):
     with run_worker() as worker:
         await_row(models.Worker.objects.filter(name=worker.name))
-        assert workers.is_worker_alive()
+        assert workers.list_living().exists()
 
-    assert not workers.is_worker_alive()
+    assert not workers.list_living().exists()
     assert models.Worker.objects.get().stopped_at is not None
 
 

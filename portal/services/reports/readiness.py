@@ -21,7 +21,7 @@ _LEAST_SCAN_OVERDUE = timedelta(minutes=15)
 
 def find_stall() -> str:
     """Why nothing is sent though something waits and no pause says why; empty where all is well."""
-    if not workers.list_living():
+    if not workers.list_living().exists():
         return "No worker has been seen lately: run `manage.py work`."
     key = circuit_breaker.get_current_key()
     now = clock.read_clock()
@@ -38,7 +38,7 @@ def find_warnings() -> list[str]:
     warnings = []
     if key.is_paused:
         warnings.append(f"Sending is paused: {key.cause_clause}.")
-    living = workers.list_living()
+    living = list(workers.list_living().values_list("name", flat=True))
     asking = [one.seen_on for one in credentials.list_questions(account=key.account) if one.seen_on in living]
     if asking and not key.asks_for_account:
         warnings.append("A worker has an API key or a base URL that an operator has to confirm on the key's page.")

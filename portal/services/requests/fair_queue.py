@@ -1,15 +1,16 @@
 """The fair order: in turns between people, oldest first within a person."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import zip_longest
 
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BigIntegerField, Count, DateTimeField, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from portal import models
 from portal.models.clock import Now
+from portal.models.compiled import compiled
 from portal.services.requests import submissions
 
 
@@ -54,23 +55,30 @@ def _lock_due(account_id: int) -> QuerySet[models.Request]:
 
 def find_position(*, portal_request: models.Request) -> int:
     """The place of a waiting request in the queue; 1 is next. Requests that wait for their next try count too."""
-    queued = models.Request.objects.filter(account=portal_request.account_id, status=models.Request.Status.QUEUED)
-    queued_at = portal_request.queued_at
-    is_sooner = Q(queued_at__lt=queued_at) | Q(queued_at=queued_at, id__lt=portal_request.pk)
-    people = queued.order_by().values("requester").annotate(count=Count("pk"), sooner=Count("pk", filter=is_sooner))
-    counts = {person: (count, sooner) for person, count, sooner in people.values_list("requester", "count", "sooner")}
-    # A query of their own: beside the counts a database would look for the turn of each request.
-    turn = _read_turn(portal_request.account_id, of="pk")
-    turns = dict(models.User.objects.filter(pk__in=counts).annotate(turn=turn).values_list("pk", "turn"))
-
-    own = portal_request.requester_id
-    place = 1 + counts.get(own, (0, 0))[1]
-    before = sum(
-        min(count, place if (turns[person], person) < (turns.get(own, 0), own) else place - 1)
-        for person, (count, _) in counts.items()
-        if person != own
+    account_id, person = portal_request.account_id, portal_request.requester_id
+    waiting = _count_waiting(account_id=account_id, queued_at=portal_request.queued_at, number=portal_request.pk)
+    own_turn, sooner = next(((turn, sooner) for turn, one, _, sooner in waiting if one == person), (0, 0))
+    place = 1 + sooner
+    others = (row for row in waiting if row[1] != person)
+    return place + sum(
+        min(count, place if (turn, one) < (own_turn, person) else place - 1) for turn, one, count, _ in others
     )
-    return place + before
+
+
+@compiled(account_id=BigIntegerField(), queued_at=DateTimeField(), number=BigIntegerField())
+def _count_waiting(
+    *, account_id: int, queued_at: datetime, number: int
+) -> QuerySet[models.User, tuple[int, int, int, int]]:
+    """Of everybody who has requests in the queue: the last turn, the person, how many, and how many before this one."""
+    queued = models.Request.objects.filter(account=account_id, status=models.Request.Status.QUEUED).order_by()
+    own = queued.filter(requester=OuterRef("pk")).values("requester")
+    is_sooner = Q(queued_at__lt=queued_at) | Q(queued_at=queued_at, id__lt=number)
+    people = models.User.objects.filter(pk__in=queued.values("requester")).annotate(
+        turn=_read_turn(account_id, of="pk"),
+        count=Subquery(own.annotate(count=Count("pk")).values("count")),
+        sooner=Subquery(own.annotate(count=Count("pk", filter=is_sooner)).values("count")),
+    )
+    return people.values_list("turn", "pk", "count", "sooner")
 
 
 def count_soon(*, key: models.Key) -> tuple[int, int]:
@@ -83,6 +91,7 @@ def count_soon(*, key: models.Key) -> tuple[int, int]:
     return sending + min(counts.get(models.Request.Status.QUEUED, 0), following), following
 
 
+@compiled(account_id=BigIntegerField())
 def _count_under_way(*, account_id: int) -> QuerySet[models.Request, tuple[str, int, int]]:
     """Of each status: how many requests have it, and how many calls began in the last second."""
     states = (models.Request.Status.QUEUED, models.Request.Status.SENDING)

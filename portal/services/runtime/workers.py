@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from portal import models
 from portal.db.connection import execute
@@ -72,15 +73,9 @@ def prune_workers() -> None:
     models.Worker.objects.filter(seen_at__lt=Now() - _KEPT).delete()
 
 
-def list_living() -> list[str]:
-    """The names of the workers that were seen within 30 seconds."""
-    living = models.Worker.objects.filter(stopped_at=None, seen_at__gte=Now() - _SEEN_LATELY)
-    return list(living.order_by("name").values_list("name", flat=True))
-
-
-def is_worker_alive() -> bool:
-    """Whether any worker was seen within 30 seconds."""
-    return bool(list_living())
+def list_living() -> QuerySet[models.Worker]:
+    """The workers that were seen within 30 seconds."""
+    return models.Worker.objects.filter(stopped_at=None, seen_at__gte=Now() - _SEEN_LATELY)
 
 
 CHANNEL = "portal_queue"
