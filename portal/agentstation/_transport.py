@@ -68,6 +68,7 @@ class Call:
         self._ends_at = time.monotonic() + total_timeout
 
     def is_over(self) -> bool:
+        """Whether the call's time is used up."""
         return time.monotonic() >= self._ends_at
 
     def remaining(self) -> float:
@@ -77,9 +78,11 @@ class Call:
         return left
 
     def renew(self, seconds: float) -> None:
+        """Have the time end so many seconds from now."""
         self._ends_at = time.monotonic() + seconds
 
     def for_connecting(self) -> float:
+        """The seconds that connecting may take; raises TimeoutError where none are left."""
         return min(self._connect_timeout, self.remaining())
 
     def check_may_send(self) -> None:
@@ -260,6 +263,7 @@ class Stream:
             self._response.raw.shutdown()
 
     def close(self) -> None:
+        """Stop reading, and give the connection back."""
         self.stop()
         self._response.close()
 

@@ -26,7 +26,9 @@ def sent(record, tmp_path) -> Path:
 
 def write(file: Path) -> None:
     assert database_moved.check_database()
-    file.write_bytes(b"".join(line.text + b"\n" for line in stream.list_lines(after=0, most=1000)))
+    lines = stream.list_lines(after=0, most=1000)
+    file.write_bytes(b"".join(line.text + b"\n" for line in lines))
+    models.StreamPosition.objects.update_or_create(pk=1, defaults={"last_id": lines[-1].id, "place": ""})
 
 
 def read(file: Path) -> list[str]:
@@ -114,6 +116,17 @@ def test_a_number_that_was_given_again_after_a_restore_is_explained(record, sent
         file.write(rewrite(sent, record[-1].pk, time=earlier, data={"id": record[-1].pk}))
     findings, report = compare(sent)
     assert (findings, report.lost) == ([], 1)
+
+
+def test_what_is_not_sent_yet_after_a_restore_is_no_finding(record, sent):
+    """PostgreSQL leaves numbers out: what was lost may not have had the number of what comes next."""
+    restore(record[0], record[-1])
+    lines = [line for line in read(sent) if json.loads(line)["id"] != str(record[-2].pk)]
+    sent.write_text("\n".join(lines))
+    models.StreamPosition.objects.update(last_id=record[-3].pk)
+    assert compare(sent)[0] == []
+    models.StreamPosition.objects.update(last_id=record[-2].pk)
+    assert compare(sent)[0] == [f"Event {record[-2].pk} was not sent, though others before and after it were."]
 
 
 def test_what_was_pruned_since_is_no_finding(record, sent, seal, much_later):
