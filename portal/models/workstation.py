@@ -56,10 +56,6 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
         asked = self.live().filter(account=account, release_requested_at__isnull=False, release_failure__in=_LIMITS)
         return asked.filter(release_due_at__gt=Now(), release_tried_at__gt=Now() - RELEASES_WAIT)
 
-    def live_for(self, user: User) -> "WorkstationQuerySet":
-        """Those of this person that live."""
-        return self.live().filter(request__requester=user)
-
     def unclaimed(self) -> "WorkstationQuerySet":
         """Those that no request owns, that are not foreign, and that a call under way cannot have created."""
         return self.filter(request=None, is_foreign=False).exclude(Exists(list_calls_before_listing()))

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from django import template
 from django.conf import settings
 from django.contrib.messages.storage.base import Message
+from django.forms.utils import flatatt
 from django.template import Context
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
@@ -26,6 +27,7 @@ from portal import failures, models
 register = template.Library()
 register.filter("type_name", models.label_type)
 register.filter("duration", models.describe_duration)
+register.filter(flatatt)
 
 _MINUTE, _HOUR = 60, 3600  # seconds
 

@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from itertools import takewhile
 from operator import attrgetter
 
+from django.db.models import BigIntegerField, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import failures, models
+from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services.connections import access
 from portal.services.people import people
@@ -41,18 +43,15 @@ class HomePage:
     @cached_property
     def requests(self) -> list[models.Request]:
         """The last, newest first."""
-        return list(models.Request.objects.with_end().filter(requester=self.user).order_by("-id")[:_MOST_RECENT])
+        return _read_requests(person_id=self.user.pk)
 
     @cached_property
     def workstations(self) -> list[models.Workstation]:
-        rows = models.Workstation.objects.live_for(self.user).select_related("workspace", "request")
-        rows = rows.annotate(file_count=workspaces.count_files("workspace"))
-        return list(rows.order_by("-id")[:_MOST_RUNNING])
+        return _read_workstations(person_id=self.user.pk)
 
     @cached_property
     def shared(self) -> list[models.Share]:
-        rows = models.Share.objects.of(self.user).order_by("-pk")[:_MOST_RUNNING]
-        return list(rows.select_related("workstation__request__requester", "workstation__workspace"))
+        return _read_shares(person_id=self.user.pk)
 
     @cached_property
     def asking(self) -> list[models.Request]:
@@ -115,6 +114,25 @@ class HomePage:
         have_ends = any(row.ends_at for row in (*self.workstations, *(share.workstation for share in self.shared)))
         minute = timezone.now().replace(second=0, microsecond=0) if have_ends else None  # what is left grows less
         return requests, list(map(columns, self.workstations)), shared, minute
+
+
+@compiled(person_id=BigIntegerField())
+def _read_requests(*, person_id: int) -> QuerySet[models.Request]:
+    return models.Request.objects.with_end().filter(requester=person_id).order_by("-id")[:_MOST_RECENT]
+
+
+@compiled(person_id=BigIntegerField())
+def _read_workstations(*, person_id: int) -> QuerySet[models.Workstation]:
+    rows = models.Workstation.objects.live().filter(request__requester=person_id)
+    rows = rows.select_related("workspace", "request").annotate(file_count=workspaces.count_files("workspace"))
+    return rows.order_by("-id")[:_MOST_RUNNING]
+
+
+@compiled(person_id=BigIntegerField())
+def _read_shares(*, person_id: int) -> QuerySet[models.Share]:
+    rows = models.Share.objects.current().filter(person=person_id)
+    rows = rows.select_related("workstation__request__requester", "workstation__workspace")
+    return rows.order_by("-pk")[:_MOST_RUNNING]
 
 
 def _is_asked(portal_request: models.Request) -> bool:
