@@ -43,8 +43,10 @@ async def _submit_calmly(site: Site, *, latency: float, count: int) -> tuple[lis
     """Seconds until the row said how it ended, and until the page did."""
     rows, eyes, done = [], [], site.count_final()
     for number in range(count):
+        person = site.people[number % len(site.people)]
+        await person.load_form()
         await asyncio.sleep(QUIET)
-        person, begun = site.people[number % len(site.people)], time.time()
+        begun = time.time()
         ended = asyncio.create_task(asyncio.to_thread(site.watch_final, done + number + 1))
         eyes.append(await person.watch(await person.submit()) - begun - latency)
         rows.append(await ended - begun - latency)
@@ -55,10 +57,10 @@ async def _submit_calmly(site: Site, *, latency: float, count: int) -> tuple[lis
 
 
 def load_without_pause(site: Site, *, count: int) -> Figures:
-    """Some people ask for so many between them: until the last has ended."""
+    """Some people open the form and send it, so many between them: until the last has ended."""
     with site.started(latency=0):
         before, begun = site.read_work(), time.time()
-        ends = asyncio.run(site.await_ends(asyncio.run(_take_turns(site, count, people.Person.insist))))
+        ends = asyncio.run(site.await_ends(asyncio.run(_take_turns(site, count, people.Person.load_and_insist))))
         used = sum(seconds - before.get(pid, 0) for pid, seconds in site.read_work().items())
     return {"a second": count / (max(ends.values()) - begun), "processor each, ms": 1000 * used / count}
 
@@ -67,7 +69,7 @@ def load_and_watch(site: Site, *, count: int) -> Figures:
     """The same, but each looks at the request until its page shows the end, and only then sends the next."""
 
     async def insist_and_watch(person: people.Person) -> tuple[int, float]:
-        number = await person.insist()
+        number = await person.load_and_insist()
         return number, await person.watch(number)
 
     with site.started(latency=0):
@@ -92,7 +94,7 @@ async def _take_turns[T](site: Site, count: int, act: Callable[[people.Person], 
 
 
 def load_at_once(site: Site, *, latency: float) -> Figures:
-    """Everybody sends the form at the same moment; somebody else looks around until all have ended."""
+    """Everybody has the form open and sends it at the same moment; somebody else looks around until all have ended."""
     with site.started(latency=latency):
         took, looks, seconds = asyncio.run(_gather_crowd(site))
     seen = {
@@ -107,6 +109,7 @@ def load_at_once(site: Site, *, latency: float) -> Figures:
 
 async def _gather_crowd(site: Site) -> tuple[list[float], list[float], float]:
     """Seconds of each form, of each page of somebody else, and of all until the last end."""
+    await asyncio.gather(*(person.load_form() for person in site.people))
     stop, begun, took = asyncio.Event(), time.time(), list[float]()
     watching: list[asyncio.Task[float]] = []
     looks = asyncio.create_task(people.look_around(site.looker, site.paths, stop))

@@ -22,7 +22,8 @@ _AGAIN_AFTER = 1.0  # seconds until somebody whose form was not answered sends i
 PATIENCE = 300.0  # seconds for an answer
 FINAL = {"succeeded", "failed", "cancelled"}
 _TOKEN = "a" * 32  # by which a form is known to be the site's own
-_AFTER_THE_FORM = f"Referer: https://{HOST}/requests/new/\r\n"  # as browsers say where a form leads
+FORM = "/requests/new/"
+_AFTER_THE_FORM = f"Referer: https://{HOST}{FORM}\r\n"  # as browsers say where a form leads
 _STATUS = re.compile(r'data-request-status="([a-z]+)"')
 _NUMBER = re.compile(r"/requests/([0-9]+)/$")
 
@@ -71,20 +72,28 @@ class Person:
         more += f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
         return await ask(self.port, f"POST {path} HTTP/1.1\r\n{self.head}{more}{body}".encode())
 
+    async def load_form(self) -> None:
+        await self.get(FORM)
+
     async def submit(self) -> int:
         values = {"submission": str(uuid4()), "type": "python", "workspace_id": "", "note": "One of the crowd"}
-        answer = await self.post("/requests/new/", values)
+        answer = await self.post(FORM, values)
         found = _NUMBER.search(answer.head.get("location", ""))
         if answer.status != 302 or not found:
             raise NotAnswered(f"the form: {answer.status}")
         return int(found[1])
 
     async def insist(self) -> int:
+        """Send the form until it is accepted."""
         while True:
             try:
                 return await self.submit()
             except NotAnswered:
                 await asyncio.sleep(_AGAIN_AFTER)
+
+    async def load_and_insist(self) -> int:
+        await self.load_form()
+        return await self.insist()
 
     async def watch(self, number: int) -> float:
         """Look at the request's page until it shows how it ended; when that was."""

@@ -61,9 +61,8 @@ def _light(latency: int) -> str:
 GOALS = [
     *(Goal(load=_light(latency), figure="shown p95, ms", most=500) for latency in _LIGHT),
     Goal(load=_light(1), figure="to the row, ms", most=50),
-    Goal(load=_FORMS, figure="a second", least=0.25, beside="B"),
-    Goal(load=_FORMS, figure="processor each, ms", most=60, only_on="sqlite"),
-    Goal(load=_FORMS, figure="processor each, ms", most=90, only_on="postgresql"),
+    Goal(load=_FORMS, figure="a second", least=0.2, beside="B"),
+    Goal(load=_FORMS, figure="processor each, ms", most=5, beside="B"),
     Goal(load=_WATCHED, figure="shown p95, ms", most=500),
     Goal(load=_RUSH.format(5), figure="submit p95, ms", most=2, beside="B", of=_RUSH.format(0)),
     Goal(load=_RUSH.format(5), figure="pages within a second, %", least=95, only_on="sqlite"),

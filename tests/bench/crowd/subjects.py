@@ -112,7 +112,7 @@ class Site:
     async def _warm_up(self) -> None:
         own, *others = await asyncio.gather(*(one.submit() for one in (self.looker, *self.people[:16])))
         await self.await_ends([own, *others])
-        self.paths = ["/requests/new/", "/requests/", f"/requests/{own}/"]
+        self.paths = [people.FORM, "/requests/", f"/requests/{own}/"]
         await asyncio.gather(*(self.looker.get(path) for path in self.paths * 12))
 
     def read_work(self) -> dict[int, float]:
