@@ -25,7 +25,7 @@ def verify(tmp_path, settings) -> Callable[..., tuple[int, list[str]]]:
     def verify(lines: list[dict], checkpoint: object = None, key: str = settings.SECRET_KEY) -> tuple[int, list[str]]:
         (tmp_path / "export.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
         (tmp_path / "checkpoint.json").write_text(json.dumps(checkpoint))
-        command = [sys.executable, "-I", SCRIPT, "export.jsonl", *["checkpoint.json"][: bool(checkpoint)]]
+        command = [sys.executable, "-I", str(SCRIPT), "export.jsonl", *["checkpoint.json"][: bool(checkpoint)]]
         environment = {"PATH": os.environ["PATH"], "PORTAL_AUDIT_KEY": key}
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.stderr == ""
