@@ -235,6 +235,7 @@ def test_whose_client_leaves_as_it_ends_is_found_again(program, server, settings
     factories.send_once()
     connection.close()
     await_that(lambda: not server.application.submissions)
+    server.await_waiting(0)
     answer = program.begin_post()
     server.stop()
     assert answer.result(60).status_code == 200
