@@ -11,7 +11,7 @@ const COLOURS = {
   green: "ok",
   yellow: "warn",
   blue: "busy",
-  magenta: "wait",
+  magenta: "sand",
   cyan: "cyan",
   white: "line",
   brightBlack: "ink-2",
@@ -19,7 +19,7 @@ const COLOURS = {
   brightGreen: "ok",
   brightYellow: "warn",
   brightBlue: "busy",
-  brightMagenta: "wait",
+  brightMagenta: "sand",
   brightCyan: "cyan",
   brightWhite: "raised",
 };

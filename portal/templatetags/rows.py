@@ -1,7 +1,7 @@
 """What rows of tables are called, and when they end."""
 
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django import template
 from django.utils import timezone
@@ -36,17 +36,19 @@ def time_left(workstation: models.Workstation) -> str:
         return ""
     if workstation.ends_at is None:
         return gettext("No end is set.")
-    left = max(0.0, (workstation.ends_at - timezone.now()).total_seconds())
-    days, rest = divmod(int(left), _DAY)
-    length = (
-        gettext("%(days)s d %(hours)s h") % {"days": days, "hours": rest // 3600}
-        if days > 1
-        else models.describe_duration(left)
-    )
+    length = describe_left(workstation.ends_at - timezone.now())
     words = (
         gettext("Nobody uses it: ends in %(length)s.") if workstation.end_is_idle else gettext("Ends in %(length)s.")
     )
     return words % {"length": length}
+
+
+def describe_left(left: timedelta) -> str:
+    seconds = max(0.0, left.total_seconds())
+    days, rest = divmod(int(seconds), _DAY)
+    if days > 1:
+        return gettext("%(days)s d %(hours)s h") % {"days": days, "hours": rest // 3600}
+    return models.describe_duration(seconds)
 
 
 @register.filter

@@ -33,24 +33,24 @@ _MINUTE, _HOUR = 60, 3600  # seconds
 
 
 class Badge(NamedTuple):
-    """A state as people see it: icon, word and colour, never colour alone."""
+    """A state as people see it: a word and its colour, never colour alone."""
 
     label: failures.Words
     tone: str
-    icon: str
 
 
 _S = models.Request.Status
 REQUEST_BADGES: Mapping[str, Badge] = {
-    _S.QUEUED: Badge(_("Queued"), "wait", "clock"),
-    _S.SENDING: Badge(_("Sending"), "busy", "loader"),
-    _S.SUCCEEDED: Badge(_("Ready"), "ok", "circle-check"),
-    _S.FAILED: Badge(_("Failed"), "bad", "circle-x"),
-    _S.UNKNOWN: Badge(_("Checking"), "warn", "triangle-alert"),
-    _S.CANCELLED: Badge(_("Cancelled"), "off", "circle-minus"),
+    _S.QUEUED: Badge(_("Queued"), "busy"),
+    _S.SENDING: Badge(_("Sending"), "busy"),
+    _S.SUCCEEDED: Badge(_("Ready"), "ok"),
+    _S.FAILED: Badge(_("Failed"), "bad"),
+    _S.UNKNOWN: Badge(_("Checking"), "warn"),
+    _S.CANCELLED: Badge(_("Cancelled"), "off"),
 }
-_ENDED = Badge(_("Ended"), "off", "circle-minus")
-_NEEDS_REVIEW = Badge(_("Needs review"), "warn", "triangle-alert")
+RUNNING = Badge(_("Running"), "ok")
+_ENDED = Badge(_("Ended"), "off")
+_NEEDS_REVIEW = Badge(_("Needs review"), "warn")
 # The first that stands in what the browser says: most say what they want to be taken for, too.
 _BROWSERS = {
     "Edg/": "Edge",
@@ -64,6 +64,7 @@ _SYSTEMS = {name: name for name in ("Android", "iPhone", "iPad", "Windows")}
 _SYSTEMS |= {"Mac OS X": "macOS", "CrOS": "ChromeOS", "Linux": "Linux"}
 # Parts of a time in Django's formats, as `strftime` has them. Django leaves out the zone in the hour that comes twice.
 _CODES = str.maketrans({"j": "%-d", "M": "%b", "Y": "%Y", "H": "%H", "i": "%M", "s": "%S", "T": "%Z"})
+_FACES = 6  # colours
 _MESSAGE_TONES = {"success": "ok", "error": "bad", "warning": "warn"}
 _LEVEL_TONES = {"error": "t-bad", "warn": "t-warn", "warning": "t-warn"}
 _WEB_URL = re.compile(r"https?://[\w.:\[\]-]+([/?#][!-~]*)?", re.ASCII | re.IGNORECASE)
@@ -151,11 +152,10 @@ def state(row: models.Request | models.Workstation, *, big: bool = False) -> Saf
     return draw_badge(find_badge(row), big=big)
 
 
+@register.simple_tag
 def draw_badge(badge: Badge, *, big: bool = False) -> SafeString:
     size = " big" if big else ""
-    return format_html(
-        '<span class="state t-{}{}">{}<bdi>{}</bdi></span>', badge.tone, size, icon(badge.icon), badge.label
-    )
+    return format_html('<span class="state t-{}{}"><bdi>{}</bdi></span>', badge.tone, size, badge.label)
 
 
 @register.filter
@@ -170,16 +170,16 @@ def find_badge(row: models.Request | models.Workstation) -> Badge:
             return _NEEDS_REVIEW
         return _ENDED if row.has_ended else REQUEST_BADGES[row.status]
     if row.status == "errored":
-        return Badge(_("Errored"), "bad", "circle-x")
+        return Badge(_("Errored"), "bad")
     if not row.is_live:
         return _ENDED
     if row.release_requested_at:
-        return Badge(_("Releasing"), "busy", "loader")
+        return Badge(_("Releasing"), "busy")
     if row.missing_since:
-        return Badge(_("Not found"), "warn", "triangle-alert")
+        return Badge(_("Not found"), "warn")
     if row.status == "active":
-        return Badge(_("Running"), "ok", "circle-check")
-    return Badge(row.status or _("No status"), "off", "circle-dot")
+        return RUNNING
+    return Badge(row.status or _("No status"), "off")
 
 
 @register.filter
@@ -301,6 +301,19 @@ def person_state(person: models.User) -> SafeString:
     return draw_badge(_find_badge(person))
 
 
+@register.simple_tag
+def face(person: models.User) -> SafeString:
+    """Two letters on a colour that is always the person's; who cannot see it is told the name beside it."""
+    words = (person.get_full_name() or person.username).split()
+    letters = words[0][:1] + words[-1][:1] if len(words) > 1 else words[0][:2]
+    return format_html(
+        '<span class="face f{}" title="{}" aria-hidden="true">{}</span>',
+        person.pk % _FACES,
+        person.label,
+        letters.upper(),
+    )
+
+
 @register.filter
 def has_link(person: models.User) -> bool:
     until = vars(person).get("link_until")
@@ -309,11 +322,11 @@ def has_link(person: models.User) -> bool:
 
 def _find_badge(person: models.User) -> Badge:
     if not person.is_active:
-        return Badge(_("Deactivated"), "off", "circle-minus")
+        return Badge(_("Deactivated"), "off")
     if person.is_service:
-        return Badge(_("Service account"), "ok", "circle-check")
+        return Badge(_("Service account"), "ok")
     if person.has_usable_password() or person.last_login:
-        return Badge(_("Active"), "ok", "circle-check")
+        return Badge(_("Active"), "ok")
     if has_link(person) or not settings.PORTAL_PASSWORD_SIGN_IN:
-        return Badge(_("Invited"), "wait", "clock")
-    return Badge(_("Needs a link"), "warn", "triangle-alert")
+        return Badge(_("Invited"), "busy")
+    return Badge(_("Needs a link"), "warn")

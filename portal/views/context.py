@@ -1,6 +1,7 @@
 """What every page shows: the bar, the theme, whether the sandbox is in use, and a pause of the key."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
@@ -24,9 +25,20 @@ _BELOW = {
     "workspace_list": ("workspace_detail",),
     "usage": ("limits",),
     "unknown": ("unknown_decide", "orphan_decide"),
+    "people_list": ("person_detail",),
     "admin:index": ("audit_log",),
     "failure_list": ("failure_detail",),
 }
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A link of the bar. `current`: the value of aria-current. `count`: what waits there."""
+
+    words: str
+    link: str
+    current: str
+    count: int
 
 
 def portal(request: HttpRequest) -> dict[str, object]:
@@ -53,12 +65,14 @@ def _offers_zone(request: HttpRequest) -> bool:
     return user is not None and user.is_authenticated and not user.time_zone and not is_choosing
 
 
-def _list_navigation(request: HttpRequest) -> Iterator[tuple[str, str, str, int]]:
-    """Words, the link, the value of aria-current, and what waits. One query more for an operator."""
+def _list_navigation(request: HttpRequest) -> list[Entry]:
+    """The first five are always shown, the others under "More". One query more for an operator."""
     here = request.resolver_match.url_name if request.resolver_match else ""
+    entries = []
     for words, name, count in _choose_entries(cast(models.User, request.user)):  # asked only where one is signed in
         current = "page" if here == name else "true" if here in _BELOW.get(name, ()) else ""
-        yield words, reverse(name), current, count
+        entries.append(Entry(words, reverse(name), current, count))
+    return entries
 
 
 def _read_key(request: HttpRequest) -> dict[str, object]:
@@ -85,16 +99,24 @@ def _name_sending_state(key: models.Key, *, is_working: bool) -> str:
 
 def _choose_entries(user: models.User) -> Iterator[tuple[str, str, int]]:
     sees_all, decides = user.sees_all, user.decides
-    yield (_("Overview") if sees_all else _("Workstations")), "home", 0
+    if decides or not sees_all:
+        yield _("Home"), "home", 0
+    if sees_all:
+        yield _("Overview"), "overview", 0
+    yield _("Requests"), "request_list", 0
     if sees_all:
         yield _("Workstations"), "workstation_list", 0
-    yield _("Requests"), "request_list", 0
+    if sees_all and decides:
+        yield _("Review"), "unknown", operator_actions.count_open_decisions()
     if decides or not sees_all:
         yield _("Workspaces"), "workspace_list", 0
+    if not sees_all:
+        yield _("Workstations"), "workstation_list", 0
+    yield _("Usage"), "usage", 0
     if sees_all:
-        yield _("Usage"), "usage", 0
-    if decides and sees_all:
-        yield _("Needs review"), "unknown", operator_actions.count_open_decisions()
-    elif sees_all:
         yield _("Audit log"), "admin:index", 0
+    if user.is_superuser:
+        yield _("People"), "people_list", 0
+        yield _("Portal settings"), "settings", 0
+    yield _("Status"), "key", 0
     yield _("Help"), "failure_list", 0

@@ -1,9 +1,8 @@
-"""The first page: what is yours, and an overview for who sees everything."""
+"""The first page: what is yours."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import takewhile
 from operator import attrgetter
 
@@ -13,24 +12,37 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import failures, models
 from portal.models.compiled import compiled
 from portal.models.event import Verb
-from portal.services.connections import access
+from portal.services.mirrors import types
 from portal.services.people import people
 from portal.services.reports import usage
 from portal.services.requests import notes
-from portal.views import overview, workspaces
-from portal.views.components import live
+from portal.templatetags import ui
+from portal.views import workspaces
+from portal.views.components import lines, live
 from portal.views.http import SignedInRequest, read_key
 
-_MOST_RUNNING, _MOST_RECENT, _MOST_URGENT, _MOST_AGAIN = 20, 30, 3, 3
+_MOST_RUNNING, _MOST_RECENT, _MOST_URGENT, _MOST_AGAIN, _MOST_ENDED = 20, 30, 3, 3, 20
+_FIRST_TYPES = ("chromium", "python", "max")
 _STALE = timedelta(days=7)  # what is that old asks for nothing any more
 _States = models.Request.Status
+_NEEDS_YOU = ui.Badge(gettext_lazy("Needs you"), "warn")
 
-type Urgent = tuple[models.Request, failures.Words, str, str]
+
+@dataclass(frozen=True)
+class Urgent:
+    """A request that somebody has to look at, and what they may do."""
+
+    row: models.Request
+    badge: ui.Badge
+    words: failures.Words
+    action: str
+    link: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +51,7 @@ class HomePage:
 
     user: models.User
     key: models.Key
+    show: str = ""
 
     @cached_property
     def requests(self) -> list[models.Request]:
@@ -74,8 +87,36 @@ class HomePage:
         return [row for row in self.requests if not row.is_final and not _is_asked(row)]
 
     @cached_property
-    def offers(self) -> Mapping[int, list[access.Offer]]:
-        return access.list_all(workstations=[*self.workstations, *(share.workstation for share in self.shared)])
+    def uses(self) -> lines.Uses:
+        return lines.read_uses(person=self.user, workstations=[*self.workstations, *self._shared])
+
+    @property
+    def _shared(self) -> list[models.Workstation]:
+        return [share.workstation for share in self.shared]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the person has never requested anything."""
+        return not self.requests
+
+    @property
+    def tabs(self) -> list[tuple[str, int, str]]:
+        """Words, how many there are where that is known, and the value of `show`."""
+        running = len(self.under_way) + len(self.workstations)
+        tabs = [(_("Running"), running, ""), (_("Ended"), 0, "ended")]
+        return [*tabs, (_("Shared with me"), len(self.shared), "shared")] if self.shared else tabs
+
+    @cached_property
+    def rows(self) -> list[lines.Line]:
+        if self.show == "ended":
+            running = {row.workspace_id: row for row in self.workstations if row.workspace_id}
+            ended = _read_ended(person_id=self.user.pk)
+            return [lines.describe_ended(row, running=running) for row in ended]
+        if self.show == "shared":
+            return [lines.describe_share(share, uses=self.uses) for share in self.shared]
+        usually = self._typical_duration if self.under_way else None
+        awaited = [lines.describe_request(row, usually=usually) for row in self.under_way]
+        return [*awaited, *(lines.describe_workstation(row, uses=self.uses) for row in self.workstations)]
 
     @cached_property
     def released(self) -> list[tuple[models.Event, models.Request]]:
@@ -92,28 +133,32 @@ class HomePage:
         return sorted(others, key=lambda pair: pair[0].pk, reverse=True)
 
     @cached_property
-    def again(self) -> list[tuple[str, int]]:
-        """The last combinations of type and workspace that succeeded, with their requests' numbers."""
+    def tiles(self) -> list[lines.Tile]:
+        """The last combinations of type and workspace that succeeded; who has none is offered three types."""
         succeeded = [row for row in self.requests if row.status == _States.SUCCEEDED]
         newest = {(row.type, row.workspace_uid): row for row in reversed(succeeded)}
         last = sorted(newest.values(), key=attrgetter("pk"), reverse=True)[:_MOST_AGAIN]
+        if self.is_new:
+            offered = {one.name for one in types.list_offered_types(account=self.key.account)}
+            return [lines.offer_type(name) for name in _FIRST_TYPES if name in offered]
         uids = {row.workspace_uid for row in last if row.workspace_uid}
         named = models.Workspace.objects.filter(owner=self.user, uid__in=uids).exclude(name="")
         names = dict(named.values_list("uid", "name")) if uids else {}
-        return [(_name(row, names=names), row.pk) for row in last]
+        return [lines.offer_again(row, workspace=names.get(row.workspace_uid, row.workspace_uid)) for row in last]
 
     @property
-    def typical_duration(self) -> float | None:
-        return usage.read_typical_duration(account=self.key.account)
+    def _typical_duration(self) -> float | None:
+        return None if self.key.is_paused else usage.read_typical_duration(account=self.key.account)
 
     @property
     def facts(self) -> tuple[object, ...]:
         requests = [(row.pk, row.status, row.failure, row.operator_note, row.has_ended) for row in self.requests]
         columns = attrgetter("pk", "status", "type", "workspace_id", "release_requested_at", "missing_since", "ends_at")
         shared = [(share.pk, share.level, share.workstation.ends_at) for share in self.shared]
-        have_ends = any(row.ends_at for row in (*self.workstations, *(share.workstation for share in self.shared)))
+        inside = [(number, [one.pk for one in people]) for number, people in self.uses.inside.items()]
+        have_ends = any(row.ends_at for row in (*self.workstations, *self._shared))
         minute = timezone.now().replace(second=0, microsecond=0) if have_ends else None  # what is left grows less
-        return requests, list(map(columns, self.workstations)), shared, minute
+        return self.show, requests, list(map(columns, self.workstations)), shared, inside, minute
 
 
 @compiled(person_id=BigIntegerField())
@@ -135,6 +180,12 @@ def _read_shares(*, person_id: int) -> QuerySet[models.Share]:
     return rows.order_by("-pk")[:_MOST_RUNNING]
 
 
+@compiled(person_id=BigIntegerField())
+def _read_ended(*, person_id: int) -> QuerySet[models.Request]:
+    rows = models.Request.objects.filter(requester=person_id, workstation__ended_at__isnull=False)
+    return rows.select_related("workstation__workspace").order_by("-id")[:_MOST_ENDED]
+
+
 def _is_asked(portal_request: models.Request) -> bool:
     return portal_request.status == _States.UNKNOWN and notes.may_requester_decide(note=portal_request.operator_note)
 
@@ -144,28 +195,25 @@ def _describe_urgent(portal_request: models.Request) -> Urgent:
     if portal_request.status == _States.FAILED and failure and not failure.may_exist:
         # The form leaves a workspace that was refused empty.
         action = _("Try again with a new workspace") if failure.refuses_workspace else _("Request again")
-        return portal_request, failure.title, action, again
-    words = failure.title if failure and portal_request.status == _States.FAILED else _("You need to decide")
-    return portal_request, words, _("Open request"), reverse("request_detail", args=[portal_request.pk])
-
-
-def _name(portal_request: models.Request, *, names: Mapping[str, str]) -> str:
-    uid = portal_request.workspace_uid
-    values = {"type": models.label_type(portal_request.type), "workspace": names.get(uid, uid)}
-    return (_("%(type)s in %(workspace)s") if uid else _("%(type)s, new workspace")) % values
+        return Urgent(portal_request, ui.find_badge(portal_request), failure.title, action, again)
+    link = reverse("request_detail", args=[portal_request.pk])
+    if failure and portal_request.status == _States.FAILED:
+        return Urgent(portal_request, ui.find_badge(portal_request), failure.title, _("Open request"), link)
+    return Urgent(portal_request, _NEEDS_YOU, _("You need to decide"), _("Decide"), link)
 
 
 @require_GET
 def show(request: SignedInRequest, template: str = "home.html") -> HttpResponse:
     """Its live part has no end, but asks seldom while nothing is under way."""
     user, key = request.user, read_key(request)
-    page = HomePage(user=user, key=key)
+    if user.sees_all and not user.has_perm("portal.submit_request"):
+        return redirect("overview")
+    show = request.GET.get("show", "")
+    page = HomePage(user=user, key=key, show=show if show in ("ended", "shared") else "")
     version = live.read_version(request, page.facts, key=key)
     is_busy = page.workstations or page.shared or page.under_way
     part = live.Part(version=version, pause=5 if is_busy else 15)
-    # The overview is read where it is shown, which a poll does not.
-    shown = {"home_page": page, "live": part, "read_overview": partial(overview.read_overview, user=user, key=key)}
-    return live.render_news(request, template, lambda: shown, version=version)
+    return live.render_news(request, template, lambda: {"home_page": page, "live": part}, version=version)
 
 
 @require_POST

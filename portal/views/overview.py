@@ -1,14 +1,17 @@
-"""What the first page begins with for who sees everything: what goes on, and, for auditors, the audit log."""
+"""The page for who sees everything: what goes on, and, for auditors, the audit log."""
 
 from collections import Counter
 from datetime import timedelta
 from typing import NamedTuple
 
 from django.db.models import Count, Q
+from django.http import HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
 
 from portal import models
 from portal.models.clock import Now
@@ -20,6 +23,7 @@ from portal.services.reconciliation import operator_actions, review
 from portal.services.reports import usage
 from portal.services.requests import running
 from portal.views.components import links
+from portal.views.http import SignedInRequest, read_key, require_permission
 
 _MOST_ASKED, _MOST_ACTS = 5, 5
 _MOST_COUNTED = 1000  # failed sign-ins
@@ -36,7 +40,13 @@ class Figure(NamedTuple):
     more: str = ""
 
 
-def read_overview(*, user: models.User, key: models.Key) -> dict[str, object]:
+@require_GET
+@require_permission("portal.see_all")
+def show(request: SignedInRequest) -> HttpResponse:
+    return render(request, "overview.html", {"overview": _read_overview(user=request.user, key=read_key(request))})
+
+
+def _read_overview(*, user: models.User, key: models.Key) -> dict[str, object]:
     """Seven queries; more for who decides and while something is checked, and eight for who reads the audit log."""
     account, decides = key.account, user.decides
     unassigned = models.Workstation.objects.orphans().filter(account=account).count()

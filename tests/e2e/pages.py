@@ -174,6 +174,8 @@ PAGES = [
     Page(name="not-found-signed-out", path="/nowhere/", url="", person="", status=404),
     # --- A member's ---
     Page(name="home", path="/", url="home"),
+    Page(name="home-ended", path="/?show=ended", url="home"),
+    Page(name="home-shared", path="/?show=shared", url="home"),
     Page(name="home-account", path="/", url="home", person="olga", act=open_all),
     Page(name="home-menu", path="/", url="home", person="olga", act=open_menu),
     Page(name="request-new", path="/requests/new/", url="request_new"),
@@ -225,9 +227,10 @@ PAGES = [
     # --- Who has nothing yet ---
     Page(name="home-empty", path="/", url="home", person="nils"),
     Page(name="home-guest", path="/", url="home", person="guest"),
-    Page(name="home-auditor", path="/", url="home", person="anna"),
     Page(name="history-empty", path="/requests/", url="request_list", person="nils"),
     # --- Operators' and auditors' ---
+    Page(name="overview", path="/overview/", url="overview", person="olga"),
+    Page(name="overview-auditor", path="/overview/", url="overview", person="anna"),
     Page(name="history-all", path="/requests/", url="request_list", person="olga"),
     Page(name="workstations-all", path="/workstations/", url="workstation_list", person="olga"),
     Page(name="workspaces-all", path="/workspaces/", url="workspace_list", person="olga"),
@@ -255,7 +258,7 @@ PAGES = [
     *_list_keys(),
     Page(name="audit-log-check", path="/audit-log/", url="audit_log", person="anna"),
     Page(name="audit-log-check-not-intact", path="/audit-log/", url="audit_log", person="anna", scene="not-intact"),
-    Page(name="home-not-intact", path="/", url="home", person="anna", scene="not-intact"),
+    Page(name="overview-not-intact", path="/overview/", url="overview", person="anna", scene="not-intact"),
     Page(name="home-paused", path="/", url="home", scene="paused 402"),
     Page(name="request-waiting", path="/requests/{r_queued}/", url="request_detail", scene="paused 402"),
     # --- What went wrong ---

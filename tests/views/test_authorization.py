@@ -73,7 +73,7 @@ ROWS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("account", "confirm", "password_change", "workstation_list"), (ALL, ALL)),
     "workspace_owner": (NO_METHOD, "lffffnn"),  # it has one
     "request_new": (REQUESTERS, REQUESTERS),
-    "unknown": (SEES_ALL, NO_METHOD),
+    **dict.fromkeys(("unknown", "overview"), (SEES_ALL, NO_METHOD)),
     "audit_log": (SEES_ALL, NO_METHOD),
     "audit_log_check": (NO_METHOD, SEES_ALL),
     "theme": ("mmmmmmm", "aaaaaaa"),

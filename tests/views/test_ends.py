@@ -45,7 +45,8 @@ def test_what_is_no_lifetime_or_too_long_is_refused(sign_in, alice):
 def test_its_end_stands_where_it_does_and_one_press_moves_it(sandbox, sign_in, alice):
     workstation = factories.create_workstation(alice, lifetime="2h")
     browser, page = sign_in(alice), f"/workstations/{workstation.uid}/"
-    for address in (page, "/", "/workstations/", f"{page}desktop/", f"{page}live/"):
+    assert "1 h 59 min left" in read(browser.get("/"))
+    for address in (page, "/workstations/", f"{page}desktop/", f"{page}live/"):
         assert "Ends in 1 h 59 min." in read(browser.get(address)), address
     response = browser.post(f"{page}end/", {"longer": "2h"}, follow=True)
     assert "Ends in 3 h 59 min." in read(response)

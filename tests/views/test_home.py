@@ -19,6 +19,7 @@ from tests.admin import rows
 from tests.browser import read
 
 pytestmark = pytest.mark.django_db
+OVERVIEW = "/overview/"
 
 
 def fail(person, *, code="422", age=timedelta(0), workspace_uid="") -> models.Request:
@@ -28,8 +29,8 @@ def fail(person, *, code="422", age=timedelta(0), workspace_uid="") -> models.Re
     )
 
 
-def read_section(browser, name: str = "urgent") -> str:
-    return read(browser.get("/")).partition(f'id="{name}"')[2].partition("</section>")[0]
+def read_section(browser, name: str = "urgent", *, path: str = "/") -> str:
+    return read(browser.get(path)).partition(f'id="{name}"')[2].partition("</section>")[0]
 
 
 def test_nothing_of_anybody_elses_is_there(sign_in, alice, bob):
@@ -73,6 +74,49 @@ def test_a_release_that_was_taken_back_is_none(sign_in, alice):
     assert "the portal" not in read(browser.get(f"/requests/{one.pk}/"))
 
 
+# --- What runs, and what has ended ---
+
+
+def list_forms(page: str) -> list[dict[str, str]]:
+    """What the buttons that start one send, in their order."""
+    forms = re.findall(r'<form method="post" action="/requests/new/">(.*?)</form>', page, re.DOTALL)
+    return [dict(re.findall(r'name="(\w+)"\s+value="([^"]*)"', form)) for form in forms]
+
+
+@pytest.mark.parametrize(
+    ("note", "workspace", "name"), [("weekly", "atlas", "weekly"), ("", "atlas", "atlas"), ("", "", "Python")]
+)
+def test_one_is_called_by_its_note_its_workspace_or_its_type(sign_in, alice, note, workspace, name):
+    space = rows.create_workspace(alice, uid="space", name=workspace)
+    rows.create_workstation(rows.create_request(alice, note=note), workspace=space)
+    assert f'<bdi class="clip">{name}</bdi>' in read(sign_in(alice).get("/"))
+
+
+def test_what_has_ended_starts_again_with_one_press_in_its_workspace(sign_in, alice):
+    space = rows.create_workspace(alice, uid="space", name="atlas")
+    wish = {"type": "python", "note": "weekly", "lifetime": "8h"}
+    first = rows.create_request(alice, status="SUCCEEDED", **wish)
+    rows.create_workstation(first, workspace=space, ended_at=Now())
+    browser = sign_in(alice)
+    again = list_forms(browser.get("/?show=ended").text)[0]
+    assert browser.post("/requests/new/", again, follow=True).status_code == 200
+    newest = models.Request.objects.latest("pk")
+    assert (newest.type, newest.note, newest.lifetime, newest.workspace_uid) == (*wish.values(), "space")
+    rows.create_workstation(newest, workspace=space, uid="second")
+    page = browser.get("/?show=ended").text
+    assert "Start again" not in page
+    assert 'href="/workstations/second/"' in page
+
+
+def test_the_first_day_has_three_tiles_and_each_is_another_request(sign_in, alice):
+    browser = sign_in(alice)
+    tiles = list_forms(browser.get("/").text)
+    assert [tile["type"] for tile in tiles] == ["chromium", "python", "max"]
+    for tile in (tiles[1], tiles[1], list_forms(browser.get("/").text)[0]):
+        assert browser.post("/requests/new/", tile).status_code == 302
+    assert models.Request.objects.count() == 2
+
+
 # --- The overview ---
 
 
@@ -85,13 +129,13 @@ def test_what_needs_an_operator_comes_first_and_says_what_it_is(sign_in, alice, 
     keys = models.Key.objects.filter(account=cause.account)
     keys.update(state="PAUSED", cause="402", paused_at=Now(), operator_only=True)
     audit.record(Verb.PAUSE, keys.get(), detail={"cause": "402", "request": cause.pk})
-    needed = read_section(sign_in(olga), "needed")
+    needed = read_section(sign_in(olga), "needed", path=OVERVIEW)
     words = " ".join(strip_tags(needed).split())
     assert f"Caused by {cause.label}." in words
     assert f"{asked.label} alice: was Chromium created?" in words
     assert "1 unassigned workstation" in needed
     assert 'action="/key/resume/"' in needed
-    shown = read(sign_in(anna).get("/"))
+    shown = read(sign_in(anna).get(OVERVIEW))
     assert [words in shown for words in ("need you", 'action="/key/resume/"', "Not sealed yet")] == [False, False, True]
     keys.update(cause="database-moved")
-    assert 'action="/key/resume/"' not in read(sign_in(olga).get("/")), "it is a question"
+    assert 'action="/key/resume/"' not in read(sign_in(olga).get(OVERVIEW)), "it is a question"

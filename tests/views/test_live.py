@@ -103,7 +103,7 @@ def test_news_bring_the_title_and_the_icon_and_what_has_ended_leaves_the_notice_
     page = browser.get(f"/requests/{number}/")
     assert read_poll(page, place="pause") == ""
     assert f"<title>Queued: Python, R-{number} – Workstations</title>" in read_line(page)
-    assert '<link rel="icon" id="icon" href="/static/icons/wait.svg" type="image/svg+xml">' in page.text
+    assert '<link rel="icon" id="icon" href="/static/icons/busy.svg" type="image/svg+xml">' in page.text
     change_request()
     news = browser.get(read_poll(page), headers=POLL)
     assert f"<head> <title>Cancelled: Python, R-{number} – Workstations</title> </head>" in read_line(news)

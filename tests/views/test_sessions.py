@@ -71,10 +71,10 @@ def test_a_page_that_asks_by_itself_does_nothing(client, anna):
     sign_in(client, "anna")
     set_back(seen=1700)
     before = get_seen()
-    assert client.get("/live/", headers={"HX-Request": "true"}).status_code == 200
+    assert client.get("/key/banner/", headers={"HX-Request": "true"}).status_code == 200
     assert get_seen() == before
     set_back(seen=1900)
-    assert client.get("/live/", headers={"HX-Request": "true"}).status_code == 401
+    assert client.get("/key/banner/", headers={"HX-Request": "true"}).status_code == 401
 
 
 def test_activity_is_written_once_a_minute(client, alice):

@@ -63,10 +63,11 @@ def test_an_operator_gives_a_workspace_that_nobody_may_have_to_one_who_uses_it(s
 
 def test_a_name_is_not_told_to_who_may_not_see_the_workspace(sign_in, alice, bob, space):
     name(sign_in(alice), space, "Secret plan")
-    rows.create_workstation(rows.create_request(bob), workspace=space)
-    page = sign_in(bob).get("/").text
+    rows.create_workstation(rows.create_request(bob), workspace=space, uid="visitor")
+    browser = sign_in(bob)
+    page = browser.get("/workstations/visitor/").text
     assert space.uid in page
-    assert "Secret plan" not in page
+    assert "Secret plan" not in page + browser.get("/").text
 
 
 def test_the_form_offers_a_new_workspace_and_ones_own_whose_id_can_be_asked_for(sign_in, alice, bob, space):

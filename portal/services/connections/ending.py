@@ -41,8 +41,10 @@ def end_connection(*, connection: models.Connection, by: models.User | None) -> 
     _end(connection, by=by, ended_at=clock.read_clock(), among=models.Connection.objects.filter(ended_at=None))
 
 
-def list_open(*, workstations: Iterable[models.Workstation], besides: models.User) -> list[models.Connection]:
-    """The connections of other people that are held now, with the person and the request."""
+def list_open(
+    *, workstations: Iterable[models.Workstation], besides: models.User | None = None
+) -> list[models.Connection]:
+    """The connections that are held now, `besides` one person's, with the person and the request."""
     rows = models.Connection.objects.filter(models.Connection.IS_HELD, workstation__in=workstations, ended_at=None)
     others = rows.exclude(person=besides).select_related("person", "workstation__request")
     return list(others.order_by("workstation", "person", "kind", "pk"))
