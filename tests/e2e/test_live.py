@@ -204,7 +204,7 @@ def test_menus_close_with_escape_and_with_a_press_elsewhere(signed_in, portal):
 
     opener.click()
     expect(menu).to_have_attribute("open", "")
-    page.locator("h1").click()
+    page.locator(".foot").click()
     expect(menu).not_to_have_attribute("open", "")
 
 
