@@ -110,4 +110,6 @@
   for (const name of ["online", "offline"]) addEventListener(name, wake);
   document.addEventListener("visibilitychange", wake);
   for (const part of findAll()) plan(part);
+  // "Back" may bring a page as it was left, whose tiles would repeat their requests.
+  addEventListener("pageshow", (event) => event.persisted && document.querySelector(".tile") && location.reload());
 })();

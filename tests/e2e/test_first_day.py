@@ -34,6 +34,20 @@ def test_a_workstation_comes_up_shows_its_files_and_is_given_back(signed_in, por
     expect(page.locator("main")).to_contain_text("Ended", timeout=15_000)
 
 
+def test_a_tile_that_is_pressed_again_after_back_requests_another(signed_in, portal):
+    page, made = signed_in, set[str]()
+    request(page, portal.address)
+    await_status(page, "succeeded")
+    page.goto(portal.address)
+    for _ in range(2):
+        page.locator(".tile").first.click()
+        page.wait_for_url(re.compile(r"/requests/[0-9]+/$"))
+        made.add(page.url)
+        page.go_back()
+        page.wait_for_url(f"{portal.address}/")
+    assert len(made) == 2
+
+
 def test_everything_works_without_javascript(browser, portal, people):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
