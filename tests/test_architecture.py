@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "worker": {"worker", "services", "agentstation", "db", ""},
     "forms": {"forms", "models", "failures"},
     "templatetags": {"templatetags", "models", "failures"},
-    "views": {"views", "web", "forms", "services", "failures", "models", "sandbox", "db", ""},
+    "views": {"views", "web", "forms", "services", "failures", "models", "templatetags", "sandbox", "db", ""},
     "api": {"api", "web", "services", "failures", "models", "db"},
     "accounts": {"accounts", "environment", "views", "web", "forms", "services", "models"},
     "admin": {"web", "admin", "forms", "services", "failures", "models", "templatetags"},

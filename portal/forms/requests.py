@@ -33,6 +33,12 @@ class WorkspaceNameForm(forms.Form):
 
 NEW, OTHER = "+new", "+other"  # no workspace can have these as its ID
 _UID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+# Of the contract's types; another stands below "Others".
+_TYPE_GROUPS = {
+    _("Browsers"): ("chromium", "meet-chromium", "zoom-chromium"),
+    _("Code"): ("python", "nodejs", "golang"),
+    _("Calls and everything"): ("voip", "voip-chromium", "max"),
+}
 # The field of each submitted column.
 _FIELDS = {name: "workspace_id" if name == "workspace_uid" else name for name in models.Request.SUBMITTED}
 _NO_UID = _("A workspace ID has 1 to 64 letters, digits, hyphens or underscores.")
@@ -111,7 +117,7 @@ class RequestForm(forms.Form):
         if self.initial.get("lifetime") not in policy.lifetimes.split():
             self.initial["lifetime"] = policy.lifetime
         # Each type is its own label, as each workspace below, so that its choice can show more than its name.
-        self.fields["type"].choices = [(one.name, one) for one in types]  # type: ignore[attr-defined]
+        self.fields["type"].choices = _group_types(types)  # type: ignore[attr-defined]
         if len(types) == 1:
             self.initial["type"] = types[0].name
 
@@ -153,6 +159,14 @@ class RequestForm(forms.Form):
         if cleaned.get("workspace_name") and (cleaned.get("workspace_id") or place == OTHER):
             self.add_error("workspace_name", _("Only a new workspace gets a name. Choose one, or clear this."))
         return cleaned
+
+
+def _group_types(types: Sequence[models.WorkstationType]) -> list[tuple[Any, list[tuple[str, Any]]]]:
+    left = {one.name: one for one in types}
+    grouped = [
+        (group, [(name, left.pop(name)) for name in names if name in left]) for group, names in _TYPE_GROUPS.items()
+    ]
+    return [(group, choices) for group, choices in [*grouped, (_("Others"), [*left.items()])] if choices]
 
 
 class ReasonForm(OfferingForm):

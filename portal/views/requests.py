@@ -60,7 +60,6 @@ def new(request: SignedInRequest) -> HttpResponse:
         "form": form,
         "is_rehearsal": failure_pages.is_rehearsal(workspace_uid=form["workspace_id"].value() or ""),
         "left": running.describe_left(uses=uses),
-        "is_full": is_full,
         "counted": running.list_counted(account=account, person=request.user)[: paging.PAGE_SIZE] if is_full else (),
         "typical_duration": usage.read_typical_duration(account=account),
     }
@@ -68,7 +67,12 @@ def new(request: SignedInRequest) -> HttpResponse:
 
 
 def _fill(request: SignedInRequest) -> dict[str, object]:
-    values: dict[str, object] = {"submission": uuid4(), "workspace_id": request.GET.get("workspace_id", "")}
+    last = models.Request.objects.filter(requester=request.user).order_by("-id").values_list("type", flat=True).first()
+    values: dict[str, object] = {
+        "submission": uuid4(),
+        "type": last or "",
+        "workspace_id": request.GET.get("workspace_id", ""),
+    }
     again = models.parse_id(request.GET.get("again", ""))
     if again is not None:
         earlier = models.Request.objects.visible_to(request.user).filter(pk=again).first()

@@ -59,7 +59,7 @@ def test_what_somebody_changed_is_an_error_a_warning_and_on_the_page(record, ann
     browser = sign_in(anna)
     assert label in browser.get(PAGE).text
     assert "&lt;b&gt;" in browser.get(PAGE).text.partition("What was found")[2]
-    for page in ("/", "/admin/"):
+    for page in ("/overview/", "/admin/"):
         assert "Not intact: 1 finding, checked on" in " ".join(browser.get(page).text.split())
 
 

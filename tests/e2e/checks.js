@@ -127,6 +127,32 @@ window.checks = (() => {
       })
       .map((el) => `${name(el)} has no border in forced colours`);
 
+  // Of the sheet: one row for the header, one scale of type, two heights of buttons, no card in a card, one green button.
+  const sheet = () => {
+    const complaints = [];
+    const all = (selector) => [...document.querySelectorAll(selector)].filter(shown);
+    for (const bar of all(".bar"))
+      if (bar.offsetHeight > 57) complaints.push(`the header is ${bar.offsetHeight} px high`);
+    for (const el of all("main .wrap, main.wrap"))
+      if (el.offsetWidth > 1121) complaints.push(`${name(el)} is too wide`);
+    const said = (el) => [...el.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    for (const el of all("header *, main *").filter(said)) {
+      if (el.closest("svg, .vh, .mono, code, pre, .face, .count, .round, option, sup")) continue;
+      const { fontFamily, fontSize, fontWeight } = getComputedStyle(el);
+      if (parseFloat(fontSize) === 0 || fontFamily.includes("Mono")) continue;
+      if (![13, 15, 16, 24, 26, 28].some((size) => Math.abs(size - parseFloat(fontSize)) < 0.1))
+        complaints.push(`${name(el)} is ${fontSize} high`);
+      if (!["400", "550", "650"].includes(fontWeight)) complaints.push(`${name(el)} weighs ${fontWeight}`);
+    }
+    for (const el of all(".btn").filter((el) => el.getClientRects().length === 1))
+      if (![30, 36].some((height) => Math.abs(height - el.offsetHeight) <= 1))
+        complaints.push(`${name(el)} is ${el.offsetHeight} px high`);
+    for (const el of all(":is(.panel, .lines) :is(.panel, .lines)")) complaints.push(`${name(el)} is a card in a card`);
+    const primary = all("main .primary");
+    if (primary.length > 1) complaints.push(`${primary.length} green buttons`);
+    return complaints;
+  };
+
   const paper = () => {
     const complaints = [...document.querySelectorAll("nav, button, .btn, .theme, .skip, input[type=submit], noscript")]
       .filter(shown)
@@ -191,6 +217,6 @@ window.checks = (() => {
     return complaints;
   };
 
-  return { order, watchFocus, focusComplaints, set, fit, borders, paper, names };
+  return { order, watchFocus, focusComplaints, set, fit, borders, paper, names, sheet };
 })();
 undefined;

@@ -8,7 +8,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page as Tab
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
-PHONE, DESK = 320, 1280
+PHONE, HEADER, DESK = 320, 900, 1280
 RUN_AXE = """async tags => {
     const found = await axe.run({ runOnly: tags, resultTypes: ["violations"] });
     return found.violations.map(rule => `${rule.id} (${rule.help}): ` +
@@ -73,7 +73,7 @@ def show(tab: Tab, width: int = DESK, **media: Any) -> None:
 def check_page(tab: Tab) -> list[str]:
     """Everything that one load of a page can show."""
     tab.evaluate(SCRIPT)
-    checks = (check_axe, check_names, check_keyboard, check_widths, check_forced_colours, check_print)
+    checks = (check_axe, check_sheet, check_names, check_keyboard, check_widths, check_forced_colours, check_print)
     return [complaint for check in checks for complaint in check(tab)]
 
 
@@ -84,6 +84,15 @@ def check_axe(tab: Tab) -> list[str]:
     for scheme, width in (("light", DESK), ("dark", PHONE)):
         show(tab, width, color_scheme=scheme, reduced_motion="reduce")  # no colour on its way to another
         complaints += [f"axe, {scheme}, {width} px: {text}" for text in tab.evaluate(RUN_AXE, WCAG)]
+    return complaints
+
+
+def check_sheet(tab: Tab) -> list[str]:
+    """What docs/decisions/0008-own-css.md measures: type, heights, cards, and a header in one row from 900 px up."""
+    complaints = []
+    for width in (HEADER, DESK):
+        show(tab, width)
+        complaints += [f"{text} at {width} px" for text in tab.evaluate("checks.sheet()")]
     return complaints
 
 

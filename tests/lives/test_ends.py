@@ -128,7 +128,7 @@ def test_what_is_ten_minutes_over_its_end_is_shown(time, sandbox, alice, olga, s
     assert not any("should have ended" in warning for warning in readiness.find_warnings())
     time.sleep(seconds=700)
     assert any("should have ended" in warning for warning in readiness.find_warnings())
-    assert "Over their end" in read(sign_in(olga).get("/"))
+    assert "Over their end" in read(sign_in(olga).get("/overview/"))
 
 
 @pytest.mark.parametrize("hours", [1, -1])

@@ -104,7 +104,7 @@ def test_operators_see_how_many_there_were(alice, anna, sign_in):
     let_window_pass()
     run_job()
     browser = sign_in(anna)
-    assert "Failed sign-ins, 24 hours: </span>3</a>" in read(browser.get("/"))
+    assert "Failed sign-ins, 24 hours: </span>3</a>" in read(browser.get("/overview/"))
     assert "Somebody failed to sign in as alice: 2 times" in read(browser.get("/admin/portal/event/"))
 
 

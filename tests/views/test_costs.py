@@ -80,7 +80,7 @@ def test_asking_for_a_workstation_costs_the_session_the_choices_and_the_rows(sig
     models.Workspace.objects.create(account=accounts.get_current_account(), owner=alice, uid="space")
     browser = sign_in(alice)
     factories.submit(alice)  # the first one makes the row of the settings
-    check_cost(lambda: browser.get("/requests/new/"), most=7)
+    check_cost(lambda: browser.get("/requests/new/"), most=8)
     values = factories.fill_form(workspace_id=workspace)
     wake = connection.vendor == "postgresql"  # where the workers are told
     check_cost(lambda: browser.post("/requests/new/", values), most=10 + more + wake)

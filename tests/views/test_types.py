@@ -32,10 +32,12 @@ def list_cards(response) -> list[str]:
 
 def test_without_a_list_the_form_has_the_nine_and_says_what_each_is_for(sign_in, alice):
     response = sign_in(alice).get(NEW)
-    assert list_cards(response) == list(models.Request.Type.values)
+    assert sorted(list_cards(response)) == sorted(models.Request.Type.values)
+    groups = re.findall(r'role="group"\s+aria-label="([^"]*)"', response.text)
+    assert groups[1:] == ["Browsers", "Code", "Calls and everything"]
     said = re.findall(r'<span\s+class="what"[^>]*>\s*([^<]*?)\s*</span>', response.text)
     assert len({*filter(None, said)}) == 9
-    assert said[1] == "Joins Zoom meetings, with a browser beside them."
+    assert said[2] == "Joins Zoom meetings, with a browser beside them."
 
 
 def test_the_form_offers_what_the_list_has_and_says_what_it_says(sign_in, alice):
@@ -44,6 +46,7 @@ def test_the_form_offers_what_the_list_has_and_says_what_it_says(sign_in, alice)
     page = response.text
 
     assert list_cards(response) == ["default"]
+    assert 'aria-label="Others"' in page
     assert "A desktop &amp; more." in page
     assert "Software: ssh, &lt;b&gt;chromium&lt;/b&gt;" in page
     assert sign_in(alice).post(NEW, factories.fill_form(type="default")).status_code == 302
