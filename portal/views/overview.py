@@ -1,10 +1,13 @@
 """The page for who sees everything: what goes on, and, for auditors, the audit log."""
 
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
+from urllib.parse import quote
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import TruncHour
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -22,13 +25,14 @@ from portal.services.lives import ends
 from portal.services.reconciliation import operator_actions, review
 from portal.services.reports import usage
 from portal.services.requests import running
-from portal.views.components import links
+from portal.views.components import charts, links
 from portal.views.http import SignedInRequest, read_key, require_permission
 
-_MOST_ASKED, _MOST_ACTS = 5, 5
+_MOST_ASKED, _MOST_ACTS, _MOST_BARS = 5, 5, 8
 _MOST_COUNTED = 1000  # failed sign-ins
 _LONG, _DAY, _LATELY = timedelta(hours=8), timedelta(days=1), timedelta(days=7)
 _States = models.Request.Status
+_TONES: dict[str, str] = {_States.SUCCEEDED: "ok", _States.FAILED: "bad"}
 
 
 class Figure(NamedTuple):
@@ -47,13 +51,15 @@ def show(request: SignedInRequest) -> HttpResponse:
 
 
 def _read_overview(*, user: models.User, key: models.Key) -> dict[str, object]:
-    """Seven queries; more for who decides and while something is checked, and eight for who reads the audit log."""
+    """Nine queries; more for who decides and while something is checked, and eight for who reads the audit log."""
     account, decides = key.account, user.decides
     unassigned = models.Workstation.objects.orphans().filter(account=account).count()
     queue = models.Request.objects.filter(account=account, status=_States.QUEUED)
     needing = models.Request.objects.needing_review().select_related("requester").order_by("id")
     asked = list(needing[:_MOST_ASKED]) if decides else []
     is_stopped = key.is_paused and key.paused_until is None
+    recent = _count_recent(account)
+    running_now = running.list_running(account=account)
     return {
         "needed": operator_actions.count_open_decisions() + is_stopped if decides else 0,
         "stopping_number": circuit_breaker.find_stopping_request(key=key) if decides and is_stopped else None,
@@ -62,7 +68,10 @@ def _read_overview(*, user: models.User, key: models.Key) -> dict[str, object]:
         "unassigned": unassigned,
         "oldest": queue.order_by("queued_at", "id").first(),
         "now": _count_now(account),
-        "day": _count_day(account),
+        "day": _count_day(account, recent),
+        "chart": _draw_hours(recent),
+        "people": _count_by(running_now, "request__requester__username", name=str, query="person"),
+        "types": _count_by(running_now, "type", name=models.label_type, query="type"),
         "presets": links.list_presets(),
         "log": _read_log(unassigned) if user.has_perm("portal.view_event") else None,
     }
@@ -92,10 +101,47 @@ def _count_now(account: models.Account) -> list[Figure]:
     return [*figures, Figure(_("New API changes"), changes, reverse("admin:portal_notice_changelist"))]
 
 
-def _count_day(account: models.Account) -> list[Figure]:
+def _count_recent(account: models.Account) -> list[tuple[datetime, str, str, int]]:
+    """Of the last 24 hours: hour, status, failure and how many."""
     recent = models.Request.objects.filter(account=account, created_at__gte=Now() - _DAY).order_by()
+    by_hour = recent.annotate(hour=TruncHour("created_at")).values_list("hour", "status", "failure")
+    return list(by_hour.annotate(Count("pk")))
+
+
+def _draw_hours(recent: Sequence[tuple[datetime, str, str, int]]) -> charts.Chart:
+    now = timezone.localtime().replace(minute=0, second=0, microsecond=0)
+    hours = [now - timedelta(hours=back) for back in range(24, -1, -1)]
+    numbers = {hour: {"ok": 0, "bad": 0, "rest": 0} for hour in hours}
+    for hour, status, _code, count in recent:
+        if hour in numbers:  # the clock may have struck
+            numbers[hour][_TONES.get(status, "rest")] += count
+    columns = [charts.Column(date_format(hour, "D H:i"), _link_to_day(hour), numbers[hour]) for hour in hours]
+    title, caption = _("Requests in the last 24 hours"), _("By hour, newest first")
+    return charts.Chart(title=title, head=_("Hour"), caption=caption, columns=columns)
+
+
+def _link_to_day(hour: datetime) -> str:
+    day = timezone.localtime(hour, timezone.get_default_timezone()).date()
+    return links.to_history(since=day, until=day)
+
+
+def _count_by(
+    rows: QuerySet[models.Workstation], column: str, *, name: Callable[[str], str], query: str
+) -> list[tuple[str, str, int]]:
+    """Those that have most: names, links and numbers."""
+    counted = rows.order_by().values_list(column).annotate(number=Count("pk")).order_by("-number", column)
+    base = reverse("workstation_list")
+    return [
+        (name(value), f"{base}?{query}={quote(value)}", number)
+        if value
+        else (_("Unassigned"), reverse("unknown"), number)
+        for value, number in counted[:_MOST_BARS]
+    ]
+
+
+def _count_day(account: models.Account, recent: Sequence[tuple[datetime, str, str, int]]) -> list[Figure]:
     statuses, codes = Counter[str](), Counter[str]()
-    for status, code, count in recent.values_list("status", "failure").annotate(Count("pk")):
+    for _hour, status, code, count in recent:
         statuses[status] += count
         codes[code] += count if status == _States.FAILED else 0
     ended = statuses[_States.SUCCEEDED] + statuses[_States.FAILED]

@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from functools import partial
-from itertools import accumulate, count
-from typing import NamedTuple
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -18,32 +16,15 @@ from django.views.decorators.http import require_GET
 from portal import failures, forms, models
 from portal.services.reports import usage
 from portal.services.requests import running
-from portal.views.components import links
+from portal.views.components import charts, links
 from portal.views.http import SignedInRequest, read_key
 
 _MOST_COLUMNS = 92  # a longer period is shown by weeks
-_MOST_STEPS = 5  # lines across the chart, without the one at 0
 MOST_PEOPLE = 20
 _S = models.Request.Status
 _SHOWN = (_S.SUCCEEDED, _S.FAILED, _S.UNKNOWN, _S.CANCELLED)
 
 type Bars = list[tuple[str, str, int]]  # names, links and numbers, the largest first
-
-
-class Column(NamedTuple):
-    label: str
-    link: str
-    numbers: Mapping[str, int]
-
-    @property
-    def total(self) -> int:
-        return sum(self.numbers.values())
-
-    @property
-    def pieces(self) -> list[tuple[str, int, int]]:
-        """Each tone with where its piece ends and how high it is, from the bottom up."""
-        ends = accumulate(self.numbers.values())
-        return [(tone, end, number) for (tone, number), end in zip(self.numbers.items(), ends, strict=True) if number]
 
 
 @require_GET
@@ -55,6 +36,8 @@ def show(request: SignedInRequest) -> HttpResponse:
     days = usage.read_usage(since=since, until=until, person=person)
     total, by_week = usage.sum_counts(counts=days.values()), (until - since).days >= _MOST_COLUMNS
     columns = list(_list_columns(days, since=since, until=until, by_week=by_week))
+    week, day = (_("Requests by week"), _("Week")), (_("Requests by day"), _("Day"))
+    title, head = week if by_week else day
     link_to = partial(links.to_history, since=since, until=until)
     context = {
         "form": form,
@@ -67,10 +50,7 @@ def show(request: SignedInRequest) -> HttpResponse:
         "ready_mostly": usage.find_percentile(seconds=total["seconds"], percent=95),
         "exact_seconds": usage.EXACT_SECONDS,
         "live": running.list_running(account=read_key(request).account, person=person).count(),
-        "by_week": by_week,
-        "columns": columns,
-        "middle": len(columns) // 2,
-        "ticks": list_ticks(most=max(column.total for column in columns)),
+        "chart": charts.Chart(title=title, head=head, caption=_("Newest first"), columns=columns),
         "types": [(models.label_type(kind), link_to(type=kind), n) for kind, n in total["type"].most_common()],
         "failures": [(_name_failure(code), link_to(failure=code), n) for code, n in total["failure"].most_common()],
         "people": _list_people(total["person"], link_to) if sees_all else None,
@@ -86,25 +66,21 @@ def _list_figures(status: Counter[str], link_to: Callable[..., str]) -> Bars:
     ]
 
 
-def _list_columns(days: Mapping[date, usage.Numbers], *, since: date, until: date, by_week: bool) -> Iterator[Column]:
+def _list_columns(
+    days: Mapping[date, usage.Numbers], *, since: date, until: date, by_week: bool
+) -> Iterator[charts.Column]:
     while since <= until:
         last = min(until, since + timedelta(days=6 - since.weekday())) if by_week else since
         shown = (days.get(day, {}) for day in usage.list_days(since=since, until=last))
         status = usage.sum_counts(counts=shown)["status"]
         succeeded, failed = status[_S.SUCCEEDED], status[_S.FAILED]
         words = {"since": date_format(since, "j M Y"), "until": date_format(last, "j M Y")}
-        yield Column(
+        yield charts.Column(
             _("%(since)s to %(until)s") % words if since < last else words["since"],
             links.to_history(since=since, until=last),
             {"ok": succeeded, "bad": failed, "rest": status.total() - succeeded - failed},
         )
         since = last + timedelta(days=1)
-
-
-def list_ticks(*, most: int) -> list[int]:
-    steps = (digit * 10**power for power in count() for digit in (1, 2, 5))
-    step = next(step for step in steps if step * _MOST_STEPS >= most)
-    return [step * number for number in range(-(-most // step) or 1, -1, -1)]
 
 
 def _name_failure(code: str) -> str:

@@ -37,7 +37,7 @@ README = [
     ("home", "/", "mira", (1200, 800), "light"),
     ("request", "/requests/new/", "mira", (1200, 800), "light"),
     ("ready", "/requests/8/", "mira", (1200, 800), "light"),
-    ("overview", "/", "olga", (1360, 860), "light"),
+    ("overview", "/overview/", "olga", (1360, 860), "light"),
     ("history", "/requests/", "olga", (1200, 800), "dark"),
     ("phone", "/", "mira", (390, 844), "light"),
 ]

@@ -120,6 +120,40 @@ def test_the_first_day_has_three_tiles_and_each_is_another_request(sign_in, alic
 # --- The overview ---
 
 
+def read_title(browser) -> str:
+    return " ".join(strip_tags(read(browser.get(OVERVIEW)).partition("<h1>")[2].partition("</h1>")[0]).split())
+
+
+def test_the_title_of_the_overview_is_the_state_in_words(sign_in, olga):
+    models.Worker.objects.create(name="one", seen_at=timezone.now() + timedelta(days=1))
+    browser, account = sign_in(olga), accounts.get_current_account()
+    assert read_title(browser) == "All is well"
+    models.Workstation.objects.create(account=account, uid="nobodys", type="golang")
+    assert read_title(browser) == "1 thing needs you"
+    models.Key.objects.update(state="PAUSED", cause="402", paused_at=Now())
+    assert read_title(browser) == "Requests are paused"
+    models.Key.objects.update(state="ACTIVE", cause="", paused_at=None)
+    models.Worker.objects.update(seen_at=timezone.now() - timedelta(hours=1))
+    assert read_title(browser) == "No worker is running"
+
+
+def test_charts_have_the_hours_and_who_runs_what(sign_in, alice, anna):
+    rows.create_workstation(rows.create_request(alice, status="SUCCEEDED", created_at=timezone.now()))
+    fail(alice, age=timedelta(hours=3))
+    fail(alice, age=timedelta(hours=30))
+    response = sign_in(anna).get(OVERVIEW)
+    shown = response.context["overview"]
+    columns = shown["chart"].columns
+    assert [dict(column.numbers) for column in columns if column.total] == [
+        {"ok": 0, "bad": 1, "rest": 0},
+        {"ok": 1, "bad": 0, "rest": 0},
+    ]
+    assert columns[-1].total == columns[-4].total == 1
+    assert shown["people"] == [("alice", "/workstations/?person=alice", 1)]
+    assert shown["types"] == [("Python", "/workstations/?type=python", 1)]
+    assert "alice" in sign_in(anna).get(shown["people"][0][1]).text
+
+
 def test_what_needs_an_operator_comes_first_and_says_what_it_is(sign_in, alice, anna, olga):
     cause = factories.submit(alice)
     values = {"account": cause.account, "status": "UNKNOWN", "failure": "no-answer", "operator_note": "?"}

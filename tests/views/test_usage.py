@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from portal import models
 from portal.services.key import accounts
-from portal.views import usage as usage_page
+from portal.views.components import charts
 from tests import factories
 from tests.admin import rows
 
@@ -55,7 +55,7 @@ def test_every_number_is_that_of_the_requests_behind_its_link(sign_in, settings,
     factories.update(anna, time_zone="America/New_York")
     browser = sign_in(anna)
     context = browser.get(f"/usage/?days={days}").context
-    numbered = [(column.link, column.total) for column in context["columns"]]
+    numbered = [(column.link, column.total) for column in context["chart"].columns]
     for name in ("figures", "types", "failures", "people"):
         numbered += [(link, number) for _name, link, number in context[name] if link]
 
@@ -92,7 +92,7 @@ def test_a_period_that_cannot_be_read_is_said_and_the_last_30_days_are_shown(sig
     page = unescape(response.text)
     assert words in page
     assert "This period can't be shown" in page
-    assert len(response.context["columns"]) == 30
+    assert len(response.context["chart"].columns) == 30
 
 
 def test_live_workstations_are_counted(sign_in, alice, bob, anna):
@@ -110,4 +110,4 @@ def test_live_workstations_are_counted(sign_in, alice, bob, anna):
     [(0, [1, 0]), (1, [1, 0]), (5, [5, 4, 3, 2, 1, 0]), (6, [6, 4, 2, 0]), (423, [500, 400, 300, 200, 100, 0])],
 )
 def test_the_scale_has_round_steps_and_reaches_the_largest_column(most, ticks):
-    assert usage_page.list_ticks(most=most) == ticks
+    assert charts.list_ticks(most=most) == ticks
