@@ -18,6 +18,10 @@ class TypeCards(forms.RadioSelect):
     option_template_name = "forms/widgets/type_card.html"
 
 
+class Lengths(forms.RadioSelect):
+    template_name = "forms/widgets/lengths.html"
+
+
 class WorkspaceChoices(forms.RadioSelect):
     template_name = "forms/widgets/workspace_choices.html"
 
@@ -93,7 +97,9 @@ class RequestForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
     )
     lifetime = LifetimeField(
-        label=_("Release it after"), help_text=_("You are warned before it ends, and can keep it longer.")
+        label=_("Release it after"),
+        help_text=_("You are warned before it ends, and can keep it longer."),
+        widget=Lengths,
     )
     note = WholeText(
         label=_("Note (optional)"),

@@ -9,8 +9,8 @@ from tests.e2e.steps import await_status
 def make_one(page: Page, portal: Portal, lifetime: str) -> str:
     page.goto(f"{portal.address}/requests/new/")
     page.check("[name=type][value=max]")
-    expect(page.get_by_label("Release it after")).to_have_value("2h")
-    page.select_option("[name=lifetime]", lifetime)
+    expect(page.locator("[name=lifetime]:checked")).to_have_value("2h")
+    page.check(f"[name=lifetime][value='{lifetime}']")
     page.click("main form button[type=submit]")
     await_status(page, "succeeded")
     page.get_by_role("link", name="View workstation").click()
