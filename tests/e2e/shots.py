@@ -1,6 +1,6 @@
 """`make shots`: a picture of every page in `shots/`: light and dark, on a desk and on a phone.
 
-`make shots ARGS=--readme`: README's, in docs/images, of an ordinary day, but for `failed.png` and `desktop.png`.
+`make shots ARGS=--readme`: README's, in docs/images, of an ordinary day, but for `desktop.png`.
 """
 
 import argparse
@@ -33,30 +33,36 @@ def take(browser: Browser, staged: Staged, page: Page, folder: Path) -> None:
 
 
 # Name, path, person, size, colours.
-README = [
-    ("home", "/", "mira", (1200, 800), "light"),
-    ("request", "/requests/new/", "mira", (1200, 800), "light"),
-    ("ready", "/requests/8/", "mira", (1200, 800), "light"),
-    ("overview", "/overview/", "olga", (1360, 860), "light"),
-    ("history", "/requests/", "olga", (1200, 800), "dark"),
-    ("phone", "/", "mira", (390, 844), "light"),
-]
+# By the stage: of an ordinary day, and of all pages.
+README = {
+    ("day",): [
+        ("home", "/", "mira", (1200, 800), "light"),
+        ("request", "/requests/new/", "mira", (1200, 800), "light"),
+        ("ready", "/requests/8/", "mira", (1200, 800), "light"),
+        ("overview", "/overview/", "olga", (1360, 860), "light"),
+        ("history", "/requests/", "olga", (1200, 800), "dark"),
+        ("phone", "/", "mira", (390, 844), "light"),
+    ],
+    (): [("failed", "/requests/{r_402}/", "mira", (1200, 800), "light")],
+}
 
 
-def take_readme(browser: Browser, folder: Path) -> None:
+def take_readme(browser: Browser, *words: str) -> None:
     """The upper part of a few pages."""
-    staged = Staged(folder, "day").start()
-    try:
-        for name, path, person, (width, height), scheme in README:
-            page = Page(name=name, path=path, url="", person=person)
-            context = staged.open_context(browser, page, color_scheme=scheme, reduced_motion="reduce")
-            tab = context.new_page()
-            tab.set_viewport_size({"width": width, "height": height})
-            tab.goto(staged.find_address(page))
-            tab.screenshot(path=ROOT / "docs" / "images" / f"{name}.png")
-            context.close()
-    finally:
-        staged.end()
+    with tempfile.TemporaryDirectory() as folder:
+        staged = Staged(Path(folder), *words).start()
+        try:
+            for name, path, person, (width, height), scheme in README[words]:
+                page = Page(name=name, path=path, url="", person=person)
+                address = staged.find_address(page)
+                context = staged.open_context(browser, page, color_scheme=scheme, reduced_motion="reduce")
+                tab = context.new_page()
+                tab.set_viewport_size({"width": width, "height": height})
+                tab.goto(address)
+                tab.screenshot(path=ROOT / "docs" / "images" / f"{name}.png")
+                context.close()
+        finally:
+            staged.end()
 
 
 def main() -> None:
@@ -69,7 +75,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = launch(playwright)
         if options.readme:
-            take_readme(browser, Path(folder))
+            for words in README:
+                take_readme(browser, *words)
             return
         staged = Staged(Path(folder)).start()
         try:
