@@ -32,7 +32,7 @@ def set_up(request: HttpRequest, token: str) -> HttpResponse:
         )
     except links.LinkNotValid:
         return render(request, "setup_used.html", status=404)
-    said = _("You are signed in as the administrator. Under your name, “People” is where you add the others.")
+    said = _("You are signed in as the administrator. “People”, in the menu, is where you add the others.")
     return _sign_in(request, user, said)
 
 

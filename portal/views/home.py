@@ -13,7 +13,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import failures, models
@@ -204,12 +203,8 @@ def _describe_urgent(portal_request: models.Request) -> Urgent:
 
 
 @require_GET
-@cache_control(no_store=True)
 def show(request: SignedInRequest, template: str = "home.html") -> HttpResponse:
-    """Its live part has no end, but asks seldom while nothing is under way.
-
-    No browser keeps it: "Back" would bring buttons that repeat a request instead of making another.
-    """
+    """Its live part has no end, but asks seldom while nothing is under way."""
     user, key = request.user, read_key(request)
     if user.sees_all and not user.has_perm("portal.submit_request"):
         return redirect("overview")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -69,7 +69,7 @@ def _read_overview(*, user: models.User, key: models.Key) -> dict[str, object]:
         "oldest": queue.order_by("queued_at", "id").first(),
         "now": _count_now(account),
         "day": _count_day(account, recent),
-        "chart": _draw_hours(recent),
+        "chart": draw_hours(recent, now=timezone.now()),
         "people": _count_by(running_now, "request__requester__username", name=str, query="person"),
         "types": _count_by(running_now, "type", name=models.label_type, query="type"),
         "presets": links.list_presets(),
@@ -102,20 +102,23 @@ def _count_now(account: models.Account) -> list[Figure]:
 
 
 def _count_recent(account: models.Account) -> list[tuple[datetime, str, str, int]]:
-    """Of the last 24 hours: hour, status, failure and how many."""
+    """Of the last 24 hours: hour, status, failure and how many. Hours are those of UTC, of which none comes twice."""
     recent = models.Request.objects.filter(account=account, created_at__gte=Now() - _DAY).order_by()
-    by_hour = recent.annotate(hour=TruncHour("created_at")).values_list("hour", "status", "failure")
+    by_hour = recent.annotate(hour=TruncHour("created_at", tzinfo=UTC)).values_list("hour", "status", "failure")
     return list(by_hour.annotate(Count("pk")))
 
 
-def _draw_hours(recent: Sequence[tuple[datetime, str, str, int]]) -> charts.Chart:
-    now = timezone.localtime().replace(minute=0, second=0, microsecond=0)
-    hours = [now - timedelta(hours=back) for back in range(24, -1, -1)]
+def draw_hours(recent: Sequence[tuple[datetime, str, str, int]], *, now: datetime) -> charts.Chart:
+    last = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    hours = [last - timedelta(hours=back) for back in range(24, -1, -1)]
     numbers = {hour: {"ok": 0, "bad": 0, "rest": 0} for hour in hours}
     for hour, status, _code, count in recent:
         if hour in numbers:  # the clock may have struck
             numbers[hour][_TONES.get(status, "rest")] += count
-    columns = [charts.Column(date_format(hour, "D H:i"), _link_to_day(hour), numbers[hour]) for hour in hours]
+    columns = [
+        charts.Column(date_format(timezone.localtime(hour), "D H:i"), _link_to_day(hour), numbers[hour])
+        for hour in hours
+    ]
     title, caption = _("Requests in the last 24 hours"), _("By hour, newest first")
     return charts.Chart(title=title, head=_("Hour"), caption=caption, columns=columns)
 

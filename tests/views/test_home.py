@@ -1,7 +1,7 @@
 """A member's home, and the overview on top of it for whoever sees everything."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -14,6 +14,7 @@ from portal.services import audit
 from portal.services.key import accounts
 from portal.services.lives import carrying_out, ends
 from portal.services.mirrors import releases
+from portal.views.overview import draw_hours
 from tests import factories
 from tests.admin import rows
 from tests.browser import read
@@ -108,6 +109,19 @@ def test_what_has_ended_starts_again_with_one_press_in_its_workspace(sign_in, al
     assert 'href="/workstations/second/"' in page
 
 
+@pytest.mark.parametrize("uid", ["a/b", "..", "ü ?#"])
+def test_an_id_that_no_address_can_have_is_listed_without_links(sign_in, alice, bob, uid):
+    space = rows.create_workspace(alice, uid="space")
+    values = {"workspace": space, "ends_at": timezone.now() + timedelta(hours=1), "end_set_at": Now()}
+    first = rows.create_request(alice, status="SUCCEEDED", note="odd")
+    rows.create_workstation(first, workspace=space, ended_at=Now(), uid="ended")
+    odd = rows.create_workstation(rows.create_request(alice, note="odd"), uid=uid, **values)
+    models.Share.objects.create(workstation=odd, person=bob, level="look")
+    browser = sign_in(alice)
+    for person, path in ((browser, "/"), (browser, "/?show=ended"), (sign_in(bob), "/?show=shared")):
+        assert person.get(path).status_code == 200
+
+
 def test_the_first_day_has_three_tiles_and_each_is_another_request(sign_in, alice):
     browser = sign_in(alice)
     tiles = list_forms(browser.get("/").text)
@@ -152,6 +166,16 @@ def test_charts_have_the_hours_and_who_runs_what(sign_in, alice, anna):
     assert shown["people"] == [("alice", "/workstations/?person=alice", 1)]
     assert shown["types"] == [("Python", "/workstations/?type=python", 1)]
     assert "alice" in sign_in(anna).get(shown["people"][0][1]).text
+
+
+@pytest.mark.parametrize("now", ["2026-03-08T20:30Z", "2026-11-01T20:30Z"])
+def test_every_hour_has_a_column_on_the_days_on_which_clocks_change(now):
+    moment = datetime.fromisoformat(now)
+    with timezone.override("America/New_York"):
+        recent = [(moment.replace(minute=0) - timedelta(hours=back), "SUCCEEDED", "", 1) for back in range(25)]
+        columns = draw_hours(recent, now=moment).columns
+    assert [column.total for column in columns] == [1] * 25
+    assert columns[-1].label == f"Sun {(moment.hour - 4 if now < '2026-10' else moment.hour - 5):02}:00"
 
 
 def test_what_needs_an_operator_comes_first_and_says_what_it_is(sign_in, alice, anna, olga):

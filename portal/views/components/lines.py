@@ -22,6 +22,7 @@ _States = models.Request.Status
 @dataclass(frozen=True, kw_only=True)
 class Line:
     """`life`: percent of its life that is left; None without an end. `ways`: the one that was used last comes first.
+    `uid`: empty where no address can have it.
 
     `badge`: none where it runs as it should. `again`: what a form has to send for another one like it.
     """
@@ -145,16 +146,17 @@ def describe_share(share: models.Share, *, uses: Uses) -> Line:
 def _describe(workstation: models.Workstation, *, uses: Uses, for_looking: bool = False, **values: object) -> Line:
     badge = ui.find_badge(workstation)
     left, life, is_soon = _describe_life(workstation)
+    has_address = bool(_link(workstation))
     return Line(
         number=workstation.request_id or 0,
         type=workstation.type,
-        uid=workstation.uid,
+        uid=workstation.uid if has_address else "",
         badge=None if badge == ui.RUNNING else badge,
         left=left,
         life=life,
         is_soon=is_soon,
         people=uses.inside[workstation.pk],
-        ways=uses.list_ways(workstation, for_looking=for_looking),
+        ways=uses.list_ways(workstation, for_looking=for_looking) if has_address else (),
         **values,  # type: ignore[arg-type]
     )
 
@@ -188,7 +190,7 @@ def describe_ended(portal_request: models.Request, *, running: Mapping[int, mode
         link=_link(workstation),
         facts=_list_facts(portal_request.type, name, place),
         ended_at=workstation.ended_at,
-        uid=in_its_place.uid if in_its_place else "",
+        uid=in_its_place.uid if in_its_place and _link(in_its_place) else "",
         again={} if in_its_place else again,
     )
 
