@@ -116,7 +116,7 @@ def _finish(call: Call, number: int, owed: models.Repetition | None, is_gone: bo
     if portal_request.status == _States.QUEUED and owed:
         # Then nothing is owed any more: a call of another process that waits for the same requests another.
         settle = partial(repetitions.note_told, owed=owed, is_over=True)
-        again = submissions.withdraw_request(actor=call.user, portal_request=portal_request, also=settle)
+        again = submissions.withdraw_request(by=call.user, portal_request=portal_request, also=settle)
         portal_request = rows.get(pk=number)
     answer = outcomes.describe_request(portal_request)
     if again:

@@ -1,6 +1,7 @@
 """Ends what nobody ends any more: attempts past their deadline, requests that wait in vain."""
 
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -138,14 +139,5 @@ def _cancel_unsendable() -> int:
     foreign = _("It was meant for %(url)s, which isn't the account of the current key.")
     left = waiting.filter(account__retired_at__isnull=False)
     reasons |= {row: foreign % {"url": row.account.base_url} for row in left}
-    return sum(_cancel(row, reason=reason) for row, reason in reasons.items())
-
-
-def _cancel(row: models.Request, *, reason: str) -> bool:
-    with key_lock.holding(account=row.account):
-        portal_request = models.Request.objects.select_for_update().get(pk=row.pk)
-        if portal_request.status != models.Request.Status.QUEUED:
-            return False
-        change = lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.CANCELLED)
-        audit.record(Verb.CANCEL, portal_request, detail=change, reason=reason)
-    return True
+    withdraw = partial(submissions.withdraw_request, also=leases.renew_lease)
+    return sum(withdraw(portal_request=row, reason=reason) for row, reason in reasons.items())

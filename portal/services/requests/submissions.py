@@ -108,8 +108,7 @@ def cancel_request(*, actor: models.User, portal_request: models.Request) -> Non
     states = models.Request.Status
     is_asked = locked.status == states.UNKNOWN and notes.may_requester_decide(note=locked.operator_note)
     if locked.status == states.QUEUED or is_asked:
-        change = lifecycle.move_request(portal_request=locked, status=states.CANCELLED)
-        audit.record(Verb.CANCEL, locked, by=actor, detail=change)
+        _cancel(locked, by=actor)
     elif locked.status == states.UNKNOWN and locked.cancel_requested_at is None:
         models.Request.objects.filter(pk=locked.pk).update(cancel_requested_at=Now())
         change = audit.describe_moment(row=locked, column="cancel_requested_at")
@@ -119,13 +118,14 @@ def cancel_request(*, actor: models.User, portal_request: models.Request) -> Non
 
 
 @transaction.atomic
-def withdraw_request(*, actor: models.User, portal_request: models.Request, also: Callable[[], None]) -> bool:
+def withdraw_request(
+    *, portal_request: models.Request, also: Callable[[], None], by: models.User | None = None, reason: str = ""
+) -> bool:
     """Cancel it where it still waits, and do `also` in the same transaction. Returns whether it waited."""
     locked = lock_request(portal_request=portal_request)
     if locked.status != models.Request.Status.QUEUED:
         return False
-    change = lifecycle.move_request(portal_request=locked, status=models.Request.Status.CANCELLED)
-    audit.record(Verb.CANCEL, locked, by=actor, detail=change)
+    _cancel(locked, by=by, reason=reason)
     also()
     return True
 
@@ -136,13 +136,18 @@ def close_request(*, actor: models.User, portal_request: models.Request, reason:
     locked = lock_request(portal_request=portal_request)
     states = models.Request.Status
     if locked.status == states.QUEUED:
-        verb, change = Verb.CANCEL, lifecycle.move_request(portal_request=locked, status=states.CANCELLED)
+        _cancel(locked, by=actor, reason=reason)
     elif locked.status == states.UNKNOWN:
         failure = failures.CATALOGUE[locked.failure]
-        verb, change = Verb.CLOSE, lifecycle.move_request(portal_request=locked, status=states.FAILED, failure=failure)
+        change = lifecycle.move_request(portal_request=locked, status=states.FAILED, failure=failure)
+        audit.record(Verb.CLOSE, locked, by=actor, detail=change, reason=reason)
     else:
         raise NotPossible(_("It is too late to close it: the request has moved on."))
-    audit.record(verb, locked, by=actor, detail=change, reason=reason)
+
+
+def _cancel(locked: models.Request, *, by: models.User | None, reason: str = "") -> None:
+    change = lifecycle.move_request(portal_request=locked, status=models.Request.Status.CANCELLED)
+    audit.record(Verb.CANCEL, locked, by=by, detail=change, reason=reason)
 
 
 def lock_request(*, portal_request: models.Request) -> models.Request:
